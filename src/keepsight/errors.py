@@ -1,0 +1,96 @@
+"""Every error that Keepsight raises on purpose, in one tree.
+
+    KeepsightError
+    ├── SettingError            a setting is outside what is allowed (also a ValueError)
+    ├── VideoError
+    │   ├── SourceNotFoundError     no such file
+    │   ├── NotAVideoError          the file is no media that can be read
+    │   ├── NoVideoStreamError      media without pictures (audio only)
+    │   └── TruncatedVideoError     the pictures end early; those before the damage were delivered
+    ├── ModelError
+    │   ├── UnknownModelError       no such bundled name, folder or hub id
+    │   ├── UnsupportedModelError   a model whose architecture has no adapter
+    │   ├── ModelTooBigError        the model does not fit in the device's memory
+    │   └── PromptTooLongError      a prompt is longer than the model's context window
+    └── JournalError
+        ├── JournalNotFoundError    no such journal
+        ├── NotAJournalError        the file is not a Keepsight journal
+        ├── JournalTooNewError      written by a later version of Keepsight
+        ├── EmptyJournalError       nothing has been captioned yet
+        └── JournalWriteError       the disk refused a write (full, read-only)
+
+Each message is one line that says what is wrong and what is allowed; the command line prints it as it
+stands and ends with exit code 2.
+"""
+
+
+class KeepsightError(Exception):
+    """Root of all errors that Keepsight raises on purpose."""
+
+
+class SettingError(KeepsightError, ValueError):
+    """A setting is outside what is allowed; the message names the setting, its value and the range."""
+
+
+class VideoError(KeepsightError):
+    """Something is wrong with a video source."""
+
+
+class SourceNotFoundError(VideoError):
+    """There is no file at the given path."""
+
+
+class NotAVideoError(VideoError):
+    """The file exists but holds no media that can be read."""
+
+
+class NoVideoStreamError(VideoError):
+    """The file is media but has no pictures, such as an audio file."""
+
+
+class TruncatedVideoError(VideoError):
+    """The pictures end before the file says they should; every frame before the damage was delivered."""
+
+
+class ModelError(KeepsightError):
+    """Something is wrong with a model."""
+
+
+class UnknownModelError(ModelError):
+    """No bundled model, local folder or reachable hub id has this name."""
+
+
+class UnsupportedModelError(ModelError):
+    """The model's architecture has no adapter here."""
+
+
+class ModelTooBigError(ModelError):
+    """The model needs more memory than the device has."""
+
+
+class PromptTooLongError(ModelError):
+    """A prompt is longer than the model's context window."""
+
+
+class JournalError(KeepsightError):
+    """Something is wrong with a journal."""
+
+
+class JournalNotFoundError(JournalError):
+    """There is no journal at the given path."""
+
+
+class NotAJournalError(JournalError):
+    """The file is not a Keepsight journal."""
+
+
+class JournalTooNewError(JournalError):
+    """The journal was written by a later version of Keepsight."""
+
+
+class EmptyJournalError(JournalError):
+    """The journal holds no caption that could answer a question."""
+
+
+class JournalWriteError(JournalError):
+    """The journal could not be written: the disk is full or read-only."""

@@ -1,0 +1,38 @@
+"""Spans of time and how they are written."""
+
+from dataclasses import dataclass
+
+from keepsight.errors import SettingError
+
+
+def format_clock(seconds: float) -> str:
+    """Time of day style text for a number of seconds, rounded down: `01:04`, or `1:01:04` from one hour on."""
+    whole = int(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a stream, in seconds from the stream's start.
+
+    Raises:
+        SettingError: the end lies before the start, or the start is negative.
+    """
+
+    start_seconds: float
+    end_seconds: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_seconds <= self.end_seconds:
+            raise SettingError(
+                f"a span runs forward from 0 or later, not from {self.start_seconds} to {self.end_seconds} s"
+            )
+
+    def __str__(self) -> str:
+        return f"{format_clock(self.start_seconds)}-{format_clock(self.end_seconds)}"
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the span in seconds."""
+        return self.end_seconds - self.start_seconds

@@ -1,0 +1,167 @@
+"""What the true caption of a clip is, given how far back a watcher remembers.
+
+A caption names the place and then, in order, what happens and what stays:
+`in the kitchen: a red car arrives, the cat goes into the box, a clock stays.`
+
+Some clauses depend on the past: `returns` instead of `arrives`, and `the box with the cat` instead of
+`a closed box`. They are true only when the watcher's memory reaches back to the moment that tells.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keepsight.spans import Span
+from keepsight.toyworld.story import Event, Kind, Story, Thing
+from keepsight.toyworld.vocabulary import PLACES, article, location
+
+SEEN_SECONDS = 4.0
+"""A thing counts as seen before when it was on the screen for so long (two frames at 0.5 a second)."""
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One statement of a caption.
+
+    Attributes:
+        subject: what it is about: a thing's phrase, `empty box`, `closed box` or `box with the cat`.
+        noun: the subject's noun (`box` for boxes).
+        verb: what it does, such as `goes into the box`.
+        text: subject with its article, and verb.
+        needs_past: True when only memory of earlier clips can tell.
+        content: what is known to lie in a closed box.
+    """
+
+    subject: str
+    noun: str
+    verb: str
+    text: str
+    needs_past: bool = False
+    content: Thing | None = None
+    thing: Thing | None = None
+
+
+@dataclass(frozen=True)
+class TrueCaption:
+    """The ground truth of one clip."""
+
+    span: Span
+    place: str
+    clauses: tuple[Clause, ...]
+
+    @property
+    def text(self) -> str:
+        """The caption as the bundled model is taught to write it."""
+        said = ", ".join(clause.text for clause in self.clauses) or "nothing happens"
+        return f"{location(self.place)}: {said}."
+
+
+def clip_spans(duration_seconds: float, clip_seconds: float) -> list[Span]:
+    """Spans of the clips that cut a video; the last one may be shorter."""
+    starts = [number * clip_seconds for number in range(int(-(-duration_seconds // clip_seconds)))]
+    return [Span(start, min(start + clip_seconds, duration_seconds)) for start in starts]
+
+
+def true_captions(story: Story, spans: Sequence[Span], memory_clips: int = 16) -> list[TrueCaption]:
+    """The true caption of each clip for a watcher that remembers the `memory_clips` clips before it."""
+    return [
+        true_caption(story, span, spans[max(index - memory_clips, 0)].start_seconds)
+        for index, span in enumerate(spans)
+    ]
+
+
+def true_caption(story: Story, span: Span, remembers_from_seconds: float) -> TrueCaption:
+    """The true caption of one clip for a watcher whose memory begins at a given time."""
+    inside = [e for e in story.events if span.start_seconds <= e.middle_seconds < span.end_seconds]
+    middle = (span.start_seconds + span.end_seconds) / 2
+    place = story.place_at(middle)
+    shown = [event for event in inside if story.place_at(event.middle_seconds) == event.place]
+    clauses = [_event_clause(story, event, span, remembers_from_seconds) for event in shown]
+    clauses += _staying(story, span, shown, remembers_from_seconds)
+    return TrueCaption(span, place, tuple(clauses))
+
+
+_PLAIN_VERBS = {
+    Kind.LEAVE: "leaves",
+    Kind.MOVE_LEFT: "moves left",
+    Kind.MOVE_RIGHT: "moves right",
+    Kind.ENTER_BOX: "goes into the box",
+    Kind.EXIT_BOX: "comes out of the box",
+}
+
+
+def _event_clause(story: Story, event: Event, span: Span, since: float) -> Clause:
+    if event.kind == Kind.BOX_ARRIVES:
+        return _clause("empty box", "box", "arrives", first=True)
+    if event.kind == Kind.BOX_LEAVES:
+        return _box_clause(story, event.place, event.thing, span, since, "is carried away")
+    thing = event.thing
+    if thing is None:
+        raise ValueError(f"a {event.kind} event has no thing")
+    if event.kind in (Kind.ARRIVE, Kind.VISIT):
+        known = story.seen_seconds(thing, since, span.start_seconds) >= SEEN_SECONDS
+        verb = "returns" if known else "arrives"
+        verb += " and leaves" if event.kind == Kind.VISIT else ""
+        return _clause(thing.phrase, thing.noun, verb, first=not known, needs_past=known, thing=thing)
+    fixture = PLACES[event.place]
+    verb = {
+        Kind.HIDE: f"hides behind the {fixture}",
+        Kind.EMERGE: f"comes out from behind the {fixture}",
+        **_PLAIN_VERBS,
+    }[event.kind]
+    return _clause(thing.phrase, thing.noun, verb, first=False, thing=thing)
+
+
+def _clause(
+    subject: str,
+    noun: str,
+    verb: str,
+    *,
+    first: bool,
+    needs_past: bool = False,
+    content: Thing | None = None,
+    thing: Thing | None = None,
+) -> Clause:
+    named = article(subject) if first else f"the {subject}"
+    return Clause(subject, noun, verb, f"{named} {verb}", needs_past, content, thing)
+
+
+def _box_clause(story: Story, place: str, content: Thing | None, span: Span, since: float, verb: str) -> Clause:
+    """A clause about a box that is open, or closed with contents that memory may or may not reach."""
+    if content is None:
+        return _clause("empty box", "box", verb, first=verb == "stays")
+    entered = [
+        event.middle_seconds
+        for event in story.events
+        if event.kind == Kind.ENTER_BOX and event.thing == content and event.middle_seconds < span.start_seconds
+    ]
+    if entered and entered[-1] >= since:
+        return _clause(f"box with the {content.phrase}", "box", verb, first=False, needs_past=True, content=content)
+    return _clause("closed box", "box", verb, first=True)
+
+
+def _staying(story: Story, span: Span, events: Sequence[Event], since: float) -> list[Clause]:
+    """Clauses for what is there all through the clip without doing anything, from left to right."""
+    boxed = (Kind.ENTER_BOX, Kind.EXIT_BOX, Kind.BOX_ARRIVES, Kind.BOX_LEAVES)
+    box_busy = any(event.kind in boxed for event in events)
+    acting = {event.thing for event in events}
+    last = max(span.end_seconds - 0.1, span.start_seconds)
+    still = {id(shown) for shown in story.visible_at(span.start_seconds + 0.1)}
+    staying = [shown for shown in story.visible_at(last) if id(shown) in still]
+    clauses = []
+    for shown in sorted(staying, key=lambda shown: (shown.position(last)[0], shown.position(last)[1])):
+        if shown.thing is None and not box_busy:
+            content = _content_at(story, shown.place, span.start_seconds) if shown.picture == "closed box" else None
+            clauses.append(_box_clause(story, shown.place, content, span, since, "stays"))
+        elif shown.thing is not None and shown.thing not in acting:
+            thing = shown.thing
+            clauses.append(_clause(thing.phrase, thing.noun, "stays", first=True, thing=thing))
+    return clauses
+
+
+def _content_at(story: Story, place: str, seconds: float) -> Thing | None:
+    entered = [
+        event.thing
+        for event in story.events
+        if event.kind == Kind.ENTER_BOX and event.place == place and event.end_seconds <= seconds
+    ]
+    return entered[-1] if entered else None

@@ -1,0 +1,73 @@
+"""The bundled model's tokenizer: one token a word of the toy world, two digits a token."""
+
+from pathlib import Path
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from keepsight import prompts
+from keepsight.spans import Span
+from keepsight.toyworld.vocabulary import COLOURS, COUNT_WORDS, NOUNS, PLACES
+
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<|im_start|>", "<|im_end|>", "<video>", "<image>")
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + ' ' }}"
+    "{% if message['content'] is string %}{{ '\n' + message['content'] }}{% else %}"
+    "{% for part in message['content'] if part['type'] == 'video' %}{{ '<video>' }}{% endfor %}"
+    "{% for part in message['content'] if part['type'] == 'text' %}{{ '\n' + part['text'] }}{% endfor %}"
+    "{% endif %}{{ '<|im_end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""The turn format of LLaVA-OneVision checkpoints: video first, then the text on a new line."""
+
+_FUNCTION_WORDS = """
+    user assistant system a an the in on of at to from and or not with into out behind is are was were be it did do does
+    there here what which where who when how many times colour color last first later now come came go went leave leave
+    arrives returns leaves stays moves left right goes comes hides hid carried away time go nothing happens happened box empty
+    closed open yes no see seen appear yourself can you me tell please picture video screen
+""".split()
+
+
+def words() -> list[str]:
+    """Every word that the model can read or write, without numbers, in a fixed order."""
+    texts = [prompts.DESCRIBE_PROMPT, prompts.question_text(prompts.captions_context(["x"]), "")]
+    from_prompts = "".join(ch if ch.isalpha() or ch == "'" else " " for ch in " ".join(texts).lower()).split()
+    fixtures = PLACES.values()
+    everything = [*_FUNCTION_WORDS, *from_prompts, *NOUNS, *COLOURS, *PLACES, *fixtures, *COUNT_WORDS]
+    return list(dict.fromkeys(everything))
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """A word-level tokenizer over lower-case text; a word's token carries the space before it."""
+    numbers = [*(f"{number:02d}" for number in range(100)), *(str(digit) for digit in range(10))]
+    marks = [*"[](){}<>/:;,.?!-_'\"\n▁"]
+    plain = [*words(), *numbers]
+    vocabulary = dict.fromkeys([*SPECIAL_TOKENS, *marks, *plain, *(f"▁{token}" for token in [*plain, *"<(["])])
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(" ", "▁")])
+    pattern = Regex(r"▁?[a-z']+|▁?[0-9]{2}|▁?[0-9]|▁?[<(\[]|\n|▁|[^a-z0-9▁\n]")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(pattern, behavior="isolated")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token="<|im_end|>",
+        chat_template=CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def save_tokenizer(folder: Path) -> None:
+    """Write the tokenizer's files into a model folder."""
+    build_tokenizer().save_pretrained(folder)
+
+
+def example_prompt() -> str:
+    """A prompt with a caption and a question, as the model is given it (for the model card and the tests)."""
+    line = prompts.caption_line(Span(32.0, 64.0), "in the kitchen: a dog arrives.")
+    return prompts.question_text(prompts.captions_context([line]), "What did the dog do last?")

@@ -1,0 +1,129 @@
+"""The loop that every stage shares: learning rate, clipping, checkpoints, a log, a time limit, resuming."""
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from keepsight.errors import SettingError
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How a stage is run.
+
+    Attributes:
+        folder: where checkpoints and logs go.
+        name: the stage, also the stem of its files.
+        num_steps: optimiser steps of the whole stage.
+        learning_rate: peak rate of AdamW.
+        warmup_steps: linear rise to the peak.
+        final_share: the rate at the last step as a share of the peak, reached on a cosine.
+        checkpoint_seconds: time between checkpoints.
+        seed: random numbers of step `n` come from `seed` and `n`, so that a resumed run goes on as if uninterrupted.
+        max_minutes: stop (with a checkpoint) after so long; None for no limit.
+    """
+
+    folder: Path
+    name: str
+    num_steps: int
+    learning_rate: float = 1e-3
+    warmup_steps: int = 50
+    final_share: float = 0.05
+    checkpoint_seconds: float = 120.0
+    seed: int = 0
+    max_minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_steps < 1:
+            raise SettingError(f"num_steps is {self.num_steps}; allowed are 1 and more")
+        if not self.learning_rate > 0:
+            raise SettingError(f"learning_rate is {self.learning_rate}; allowed is more than 0")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        done = min((step - self.warmup_steps) / max(self.num_steps - self.warmup_steps, 1), 1.0)
+        return self.learning_rate * (self.final_share + (1 - self.final_share) * (1 + math.cos(math.pi * done)) / 2)
+
+
+StepFunction = Callable[[int, random.Random], tuple[Tensor, dict[str, float]]]
+"""Given the step's number and its random numbers: the loss, and figures for the log (averaged between lines)."""
+
+
+def run_stage(settings: LoopSettings, modules: torch.nn.ModuleDict, trained: Iterable[Tensor], step: StepFunction) -> int:
+    """Train until the stage's last step or the time limit; returns the number of steps done in all.
+
+    `modules` is what a checkpoint holds; `trained` are the parameters that the optimiser moves.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    parameters = list(trained)
+    optimizer = torch.optim.AdamW(parameters, settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.02)
+    first = _resume(settings, modules, optimizer)
+    started = saved = time.monotonic()
+    figures: dict[str, list[float]] = {}
+    for number in range(first, settings.num_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate(number)
+        loss, measured = step(number, random.Random(f"{settings.seed}/{settings.name}/{number}"))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        for name, value in {"loss": loss.item(), **measured}.items():
+            figures.setdefault(name, []).append(value)
+        now = time.monotonic()
+        last = number + 1 == settings.num_steps
+        out_of_time = settings.max_minutes is not None and now - started > settings.max_minutes * 60
+        if (number + 1) % 25 == 0 or last or out_of_time:
+            _log(settings, number + 1, now - started, figures)
+            figures = {}
+        if now - saved > settings.checkpoint_seconds or last or out_of_time:
+            _save(settings, modules, optimizer, number + 1)
+            saved = now
+        if out_of_time:
+            return number + 1
+    return settings.num_steps
+
+
+def checkpoint_path(folder: Path, name: str) -> Path:
+    """Where a stage keeps its latest checkpoint."""
+    return folder / f"{name}.pt"
+
+
+def load_modules(folder: Path, name: str, modules: torch.nn.ModuleDict) -> int:
+    """Load what a stage has learned so far; returns its steps."""
+    saved = torch.load(checkpoint_path(folder, name), weights_only=True)
+    modules.load_state_dict(saved["modules"])
+    return int(saved["step"])
+
+
+def _resume(settings: LoopSettings, modules: torch.nn.ModuleDict, optimizer: torch.optim.Optimizer) -> int:
+    path = checkpoint_path(settings.folder, settings.name)
+    if not path.exists():
+        return 0
+    saved = torch.load(path, weights_only=True)
+    modules.load_state_dict(saved["modules"])
+    optimizer.load_state_dict(saved["optimizer"])
+    return int(saved["step"])
+
+
+def _save(settings: LoopSettings, modules: torch.nn.ModuleDict, optimizer: torch.optim.Optimizer, step: int) -> None:
+    path = checkpoint_path(settings.folder, settings.name)
+    partial = path.with_suffix(".partial")
+    torch.save({"step": step, "modules": modules.state_dict(), "optimizer": optimizer.state_dict()}, partial)
+    partial.replace(path)  # a stop while writing leaves the checkpoint before whole
+
+
+def _log(settings: LoopSettings, step: int, seconds: float, figures: dict[str, list[float]]) -> None:
+    means = {name: round(sum(values) / len(values), 4) for name, values in figures.items()}
+    line = json.dumps({"step": step, "seconds": round(seconds, 1), **means})
+    with (settings.folder / f"{settings.name}.jsonl").open("a") as log:
+        log.write(line + "\n")

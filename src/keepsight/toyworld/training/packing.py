@@ -1,0 +1,126 @@
+"""Many questions behind one context, in one sequence, exactly as if each had been asked alone.
+
+A `Packed` sequence is a shared prefix and branches. A branch sees the prefix and itself, never another branch,
+and its positions go on from the prefix. One forward pass then teaches as much as one pass per question.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What follows the shared prefix: a prompt, and the reply that is to be learned."""
+
+    prompt_ids: tuple[int, ...]
+    reply_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A prefix of token ids and the branches behind it.
+
+    Attributes:
+        prefix_ids: token ids; `visual_start` to `visual_start + num_visual` are placeholders for visual embeddings.
+        branches: at least one.
+        visual: embeddings `[num_visual, dim]` for the placeholders, or None.
+        visual_start: index of the first placeholder.
+    """
+
+    prefix_ids: tuple[int, ...]
+    branches: tuple[Branch, ...]
+    visual: Tensor | None = None
+    visual_start: int = 0
+
+    def __len__(self) -> int:
+        return len(self.prefix_ids) + sum(len(b.prompt_ids) + len(b.reply_ids) for b in self.branches)
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """Tensors of several packed sequences, padded at the end.
+
+    Attributes:
+        input_ids: `[batch, length]`.
+        position_ids: `[batch, length]`.
+        attention_mask: bool `[batch, 1, length, length]`, True where a row may look.
+        predict_from: `[num_targets, 2]`, batch row and position whose output predicts a target.
+        targets: `[num_targets]` token ids.
+        target_branch: `[num_targets]`, running number of the branch that a target belongs to.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    attention_mask: Tensor
+    predict_from: Tensor
+    targets: Tensor
+    target_branch: Tensor
+
+
+def collate(sequences: Sequence[Packed], pad_id: int) -> PackedBatch:
+    """Lay packed sequences out as one batch."""
+    length = max(len(sequence) for sequence in sequences)
+    shape = (len(sequences), length)
+    input_ids = torch.full(shape, pad_id)
+    position_ids = torch.zeros(shape, dtype=torch.long)
+    group = torch.full(shape, -1)  # 0 for the prefix, then one number a branch, -1 for padding
+    predict_from, targets, target_branch = [], [], []
+    branch_number = 0
+    for row, sequence in enumerate(sequences):
+        at = len(sequence.prefix_ids)
+        input_ids[row, :at] = torch.tensor(sequence.prefix_ids)
+        position_ids[row, :at] = torch.arange(at)
+        group[row, :at] = 0
+        for number, branch in enumerate(sequence.branches, start=1):
+            ids = branch.prompt_ids + branch.reply_ids
+            end = at + len(ids)
+            input_ids[row, at:end] = torch.tensor(ids)
+            position_ids[row, at:end] = len(sequence.prefix_ids) + torch.arange(len(ids))
+            group[row, at:end] = number
+            first = at + len(branch.prompt_ids)
+            predict_from += [(row, position - 1) for position in range(first, end)]
+            targets += branch.reply_ids
+            target_branch += [branch_number] * len(branch.reply_ids)
+            at, branch_number = end, branch_number + 1
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    same = group.unsqueeze(2) == group.unsqueeze(1)
+    prefix = (group == 0).unsqueeze(1)
+    mask = (causal & (same | prefix)).unsqueeze(1)
+    return PackedBatch(
+        input_ids, position_ids, mask, torch.tensor(predict_from), torch.tensor(targets), torch.tensor(target_branch)
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Loss and how many tokens and whole replies were right, with the teacher's tokens fed."""
+
+    loss: Tensor
+    branch_right: Tensor
+
+
+def run_packed(model: torch.nn.Module, sequences: Sequence[Packed], pad_id: int) -> Outcome:
+    """One pass of a `LlavaOnevisionForConditionalGeneration` over packed sequences; the mean loss of their replies."""
+    batch = collate(sequences, pad_id)
+    embeds = model.get_input_embeddings()(batch.input_ids)
+    for row, sequence in enumerate(sequences):
+        if sequence.visual is not None:
+            start = sequence.visual_start
+            embeds = embeds.clone() if row == 0 else embeds
+            embeds[row, start : start + len(sequence.visual)] = sequence.visual.to(embeds.dtype)
+    hidden = model.model.language_model(
+        inputs_embeds=embeds,
+        attention_mask=batch.attention_mask,
+        position_ids=batch.position_ids,
+        use_cache=False,
+    ).last_hidden_state
+    picked = hidden[batch.predict_from[:, 0], batch.predict_from[:, 1]]
+    logits = model.lm_head(picked).float()
+    loss = torch.nn.functional.cross_entropy(logits, batch.targets)
+    wrong = logits.detach().argmax(-1) != batch.targets
+    num_branches = int(batch.target_branch[-1]) + 1
+    branch_wrong = torch.zeros(num_branches).index_add(0, batch.target_branch, wrong.float())
+    return Outcome(loss, branch_wrong == 0)

@@ -1,0 +1,77 @@
+"""Training items of the reading part: a journal as text, and questions about it."""
+
+import random
+from collections.abc import Sequence
+
+from keepsight import prompts
+from keepsight.spans import Span, format_clock
+from keepsight.toyworld.captions import TrueCaption, clip_spans, true_captions
+from keepsight.toyworld.questions import QUESTION_KINDS, ask
+from keepsight.toyworld.simulate import make_story
+from keepsight.toyworld.story import DIFFICULTIES
+from keepsight.toyworld.tokenizer import build_tokenizer
+from keepsight.toyworld.training.packing import Branch, Packed
+
+COPIES = 3
+TASK_COPY = "copy"
+_TURN_END = "<|im_end|><|im_start|>assistant\n"
+
+
+class Reader:
+    """Turns true captions and questions into packed token sequences, in the very words that are used when answering."""
+
+    def __init__(self) -> None:
+        self.tokenizer = build_tokenizer()
+
+    def ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text, special tokens recognised."""
+        return tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def branch(self, asked: str, reply: str) -> Branch:
+        """The end of a user's turn and the assistant's reply."""
+        return Branch(self.ids(asked + _TURN_END), self.ids(reply + "<|im_end|>"))
+
+    def question_branch(self, question: str, answer: str) -> Branch:
+        """A question in the wording of `prompts.question_text`."""
+        return self.branch(prompts.question_text("", question), answer)
+
+    def context_prefix(self, lines: Sequence[str]) -> tuple[int, ...]:
+        """The start of a user's turn with a block of captions, up to the line where the question begins."""
+        return self.ids(f"<|im_start|>user \n{prompts.captions_context(lines)}\n")
+
+
+def journal_item(
+    reader: Reader, rng: random.Random, max_lines: int, num_questions: int, *, fewest: int = 1
+) -> tuple[Packed, list[str]]:
+    """A random journal of `fewest` to `max_lines` captions with questions of random kinds; also each branch's kind."""
+    num_lines = rng.randint(fewest, max_lines)
+    difficulty = DIFFICULTIES[rng.choices(("easy", "default", "hard"), (0.2, 0.6, 0.2))[0]]
+    skipped = rng.choice((0, 0, rng.randint(0, 8)))
+    story = make_story(rng.getrandbits(48), num_lines + skipped, difficulty)
+    captions = true_captions(story, clip_spans(story.duration_seconds, difficulty.beat_seconds))[skipped:]
+    spans = _shown_spans(rng, len(captions))
+    lines = [prompts.caption_line(span, caption.text) for span, caption in zip(spans, captions, strict=True)]
+    tasks, branches = _branches(reader, rng, captions, spans, num_questions)
+    return Packed(reader.context_prefix(lines), tuple(branches)), tasks
+
+
+def _shown_spans(rng: random.Random, count: int) -> list[Span]:
+    """Spans as they would be at another frame rate or later in a long video: the words must not depend on them."""
+    length = rng.choice((32.0, 32.0, 32.0, 16.0, 8.0, 64.0))
+    first = rng.choice((0, 0, rng.randint(0, 90)))
+    return [Span((first + number) * length, (first + number + 1) * length) for number in range(count)]
+
+
+def _branches(
+    reader: Reader, rng: random.Random, captions: Sequence[TrueCaption], spans: Sequence[Span], num_questions: int
+) -> tuple[list[str], list[Branch]]:
+    asked: dict[str, tuple[str, str]] = {}
+    for task in rng.choices(list(QUESTION_KINDS), k=num_questions):
+        made = ask(captions, task, rng)
+        if made is not None:
+            asked[made.question] = (task, made.answer)
+    for number in rng.sample(range(len(captions)), min(COPIES, len(captions))):
+        clock = format_clock(spans[number].start_seconds)
+        asked[f"What happened at {clock}?"] = (TASK_COPY, captions[number].text)
+    tasks = [task for task, _ in asked.values()]
+    return tasks, [reader.question_branch(question, answer) for question, (_, answer) in asked.items()]

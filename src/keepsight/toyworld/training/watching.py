@@ -1,0 +1,139 @@
+"""Training items of the watching part: clips with memory in front, captions, and questions about what is seen.
+
+The memory is a random subset of the tokens of earlier clips. The attention that selects when the model is
+used takes no part in training, so the method stays training-free.
+"""
+
+import random
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from keepsight import prompts
+from keepsight.spans import Span
+from keepsight.toyworld.captions import TrueCaption, clip_spans, true_caption
+from keepsight.toyworld.questions import ask, things_in_picture
+from keepsight.toyworld.render import render_frame
+from keepsight.toyworld.simulate import make_story
+from keepsight.toyworld.story import DIFFICULTIES, Story
+from keepsight.toyworld.training.blueprint import PICTURE_PIXELS
+from keepsight.toyworld.training.moments import to_pixels
+from keepsight.toyworld.training.packing import Branch, Packed
+from keepsight.toyworld.training.reading import Reader
+from keepsight.toyworld.training.tower_stage import visual_tokens
+
+FRAMES_PER_CLIP = 16
+CLIPS_PER_STORY = 14
+RETENTIONS = (0.0625, 0.0625, 0.125, 0.25)
+MEMORY_TOKENS = 180
+SEEN_TASKS = ("colour", "what last", "seen", "did", "where")
+LIVE_TASKS = ("colour", "where", "what last", "order", "seen")
+
+
+@dataclass(frozen=True)
+class EncodedStory:
+    """A story and its clips as visual tokens `[clips, frames, tokens_per_frame, dim]`, in float16."""
+
+    story: Story
+    spans: tuple[Span, ...]
+    tokens: Tensor
+
+
+class StoryPool:
+    """Encoded stories, made when first asked for and kept: the tower is frozen while the decoder learns to watch."""
+
+    def __init__(self, model: nn.Module, size: int, first_seed: int = 1_000_000) -> None:
+        self.model, self.size, self.first_seed = model, size, first_seed
+        self.kept: OrderedDict[int, EncodedStory] = OrderedDict()
+
+    def draw(self, rng: random.Random, difficulty: str) -> EncodedStory:
+        """A story of a difficulty, encoded."""
+        number = rng.randrange(self.size)
+        seed = self.first_seed + number * len(DIFFICULTIES) + list(DIFFICULTIES).index(difficulty)
+        if seed not in self.kept:
+            self.kept[seed] = self._encode(seed, difficulty)
+        return self.kept[seed]
+
+    def _encode(self, seed: int, difficulty: str) -> EncodedStory:
+        story = make_story(seed, CLIPS_PER_STORY, DIFFICULTIES[difficulty])
+        spans = clip_spans(story.duration_seconds, story.difficulty.beat_seconds)
+        times = [moment for span in spans for moment in frame_times(span)]
+        frames = np.stack([render_frame(story, moment, PICTURE_PIXELS) for moment in times])
+        with torch.no_grad():
+            tokens = visual_tokens(self.model, to_pixels(frames, random.Random(seed)))
+        return EncodedStory(story, tuple(spans), tokens.unflatten(0, (len(spans), FRAMES_PER_CLIP)).half())
+
+
+def frame_times(span: Span) -> list[float]:
+    """Times of the sampled frames of a clip: evenly spaced from its start, as a sampler gives them."""
+    step = span.duration_seconds / FRAMES_PER_CLIP
+    return [span.start_seconds + number * step for number in range(FRAMES_PER_CLIP)]
+
+
+def random_memory(encoded: EncodedStory, first: int, last: int, retention: float, rng: random.Random) -> Tensor:
+    """Random tokens of the clips `first` to `last - 1`, in temporal order, the same share of each clip."""
+    kept = []
+    for clip in range(first, last):
+        tokens = encoded.tokens[clip].flatten(0, 1)
+        chosen = sorted(rng.sample(range(len(tokens)), max(round(retention * len(tokens)), 1)))
+        kept.append(tokens[chosen])
+    return torch.cat(kept) if kept else encoded.tokens.new_zeros(0, encoded.tokens.shape[-1])
+
+
+def clip_item(
+    reader: Reader, model: nn.Module, encoded: EncodedStory, clip: int, memory_clips: int, rng: random.Random
+) -> tuple[Packed, list[str]]:
+    """A clip with memory of up to `memory_clips` clips before it: its caption, and two questions about it."""
+    retention = rng.choice(RETENTIONS)
+    per_clip = max(round(retention * FRAMES_PER_CLIP * encoded.tokens.shape[2]), 1)
+    first = max(clip - min(memory_clips, MEMORY_TOKENS // per_clip), 0)
+    memory = random_memory(encoded, first, clip, retention, rng)
+    truth = true_caption(encoded.story, encoded.spans[clip], encoded.spans[first].start_seconds)
+    branches = [reader.branch(f"\n{prompts.DESCRIBE_PROMPT}", truth.text)]
+    tasks = ["caption, past" if any(clause.needs_past for clause in truth.clauses) else "caption"]
+    for task in rng.sample(SEEN_TASKS, 2):
+        question = ask([truth], task, rng)
+        if question is not None:
+            branches.append(_asked(reader, question.question, question.answer))
+            tasks.append("seen question")
+    visual = torch.cat([memory, encoded.tokens[clip].flatten(0, 1)]).float()
+    return _with_video(reader, model, visual, "", branches), tasks
+
+
+def live_item(
+    reader: Reader, model: nn.Module, encoded: EncodedStory, clip: int, rng: random.Random
+) -> tuple[Packed, list[str]]:
+    """The first frames of an unfinished clip, captions of a few clips before it, and questions of now and then."""
+    num_frames = rng.randint(1, FRAMES_PER_CLIP)
+    first = max(clip - rng.randint(0, 8), 0)
+    since = encoded.spans[first].start_seconds
+    captions: list[TrueCaption] = [true_caption(encoded.story, encoded.spans[c], since) for c in range(first, clip)]
+    moment = frame_times(encoded.spans[clip])[num_frames - 1]
+    now = things_in_picture(encoded.story, moment)
+    branches = [_asked(reader, rng.choice(("What is there now?", "What can you see now?")), now)]
+    tasks = ["live now"]
+    for task in rng.sample(LIVE_TASKS, 2) if captions else ():
+        question = ask(captions, task, rng)
+        if question is not None:
+            branches.append(_asked(reader, question.question, question.answer))
+            tasks.append("live past")
+    lines = [prompts.caption_line(caption.span, caption.text) for caption in captions]
+    context = f"\n{prompts.captions_context(lines)}" if lines else ""
+    visual = encoded.tokens[clip, :num_frames].flatten(0, 1).float()
+    return _with_video(reader, model, visual, context, branches), tasks
+
+
+def _asked(reader: Reader, question: str, answer: str) -> Branch:
+    return reader.branch("\n" + prompts.question_text("", question), answer)
+
+
+def _with_video(reader: Reader, model: nn.Module, visual: Tensor, context: str, branches: list[Branch]) -> Packed:
+    """A user's turn that begins with visual tokens and the model's newline, then context, then the branches."""
+    opening = reader.ids("<|im_start|>user <video>")[:-1]
+    with_newline = torch.cat([visual, model.model.image_newline.unsqueeze(0)])
+    placeholders = (reader.tokenizer.convert_tokens_to_ids("<video>"),) * len(with_newline)
+    prefix = opening + placeholders + reader.ids(context)
+    return Packed(prefix, tuple(branches), with_newline, len(opening))

@@ -1,0 +1,77 @@
+"""Stage 4: the decoder learns to watch - captions with and without memory - and goes on reading journals."""
+
+import random
+
+import torch
+from torch import Tensor, nn
+
+from keepsight.toyworld.training.blueprint import build_model
+from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
+from keepsight.toyworld.training.packing import Packed, run_packed
+from keepsight.toyworld.training.reading import Reader
+from keepsight.toyworld.training.reading_stage import by_task, reading_batch
+from keepsight.toyworld.training.tower_stage import word_vectors
+from keepsight.toyworld.training.watching import StoryPool, clip_item, live_item
+
+CLIPS_A_STEP = 10
+READING_SHARE = 0.35
+READING_LINES = 20
+POOL_STORIES = 400
+REMEMBERING = ((0, 0), (120, 2), (300, 16))
+"""From which step on clips may have how many clips of memory in front of them."""
+
+
+def memory_clips(step: int) -> int:
+    """Longest memory, in clips, at a step."""
+    return max(clips for since, clips in REMEMBERING if step >= since)
+
+
+def watching_batch(
+    reader: Reader, model: nn.Module, pool: StoryPool, number: int, rng: random.Random
+) -> tuple[list[Packed], list[str]]:
+    """Clips of two stories, most with memory as long as it may be now, and a live item of each story."""
+    items = []
+    for _ in range(2):
+        weights = (0.5, 0.5, 0.0) if number < 300 else (0.15, 0.7, 0.15)
+        encoded = pool.draw(rng, rng.choices(("easy", "default", "hard"), weights)[0])
+        longest = memory_clips(number)
+        for clip in rng.sample(range(len(encoded.spans)), CLIPS_A_STEP // 2 - 1):
+            reach = longest if rng.random() < 0.7 else rng.randint(0, longest)
+            items.append(clip_item(reader, model, encoded, clip, reach, rng))
+        items.append(live_item(reader, model, encoded, rng.randrange(len(encoded.spans)), rng))
+    return [item for item, _ in items], [task for _, tasks in items for task in tasks]
+
+
+def watching_step(model: nn.Module, reader: Reader, pool: StoryPool) -> StepFunction:
+    """A step of watching or, in between, of reading."""
+
+    def step(number: int, rng: random.Random) -> tuple[Tensor, dict[str, float]]:
+        if rng.random() < READING_SHARE:
+            sequences, tasks = reading_batch(reader, rng, READING_LINES)
+        else:
+            sequences, tasks = watching_batch(reader, model, pool, number, rng)
+        outcome = run_packed(model, sequences, reader.tokenizer.pad_token_id)
+        figures = by_task(outcome.branch_right, tasks)
+        kind = "reading" if "copy" in figures else "watching"
+        figures[f"{kind} loss"] = float(outcome.loss.detach())
+        return outcome.loss, figures
+
+    return step
+
+
+def train_watching(settings: LoopSettings) -> int:
+    """Run (or resume) the stage; the tower and the projector stay as the alignment left them."""
+    model = build_model(settings.seed)
+    modules = nn.ModuleDict({"model": model})
+    if checkpoint_path(settings.folder, settings.name).exists():
+        load_modules(settings.folder, settings.name, modules)
+    else:
+        load_modules(settings.folder, "alignment", modules)
+        read_more = build_model(settings.seed)  # the reading stage may have gone on since the alignment began
+        load_modules(settings.folder, "reading", nn.ModuleDict({"model": read_more}))
+        model.model.language_model.load_state_dict(read_more.model.language_model.state_dict())
+        with torch.no_grad():  # the newline starts as the word embedding of a line's end would: of usual length
+            model.model.image_newline.copy_(word_vectors(model, ("video",))[0])
+    trained = [*model.model.language_model.parameters(), model.model.image_newline]
+    pool = StoryPool(model, POOL_STORIES)
+    return run_stage(settings, modules, trained, watching_step(model, Reader(), pool))
