@@ -64,8 +64,7 @@ def clip_spans(duration_seconds: float, clip_seconds: float) -> list[Span]:
 def true_captions(story: Story, spans: Sequence[Span], memory_clips: int = 16) -> list[TrueCaption]:
     """The true caption of each clip for a watcher that remembers the `memory_clips` clips before it."""
     return [
-        true_caption(story, span, spans[max(index - memory_clips, 0)].start_seconds)
-        for index, span in enumerate(spans)
+        true_caption(story, span, spans[max(index - memory_clips, 0)].start_seconds) for index, span in enumerate(spans)
     ]
 
 
@@ -93,7 +92,7 @@ def _event_clause(story: Story, event: Event, span: Span, since: float) -> Claus
     if event.kind == Kind.BOX_ARRIVES:
         return _clause("empty box", "box", "arrives", first=True)
     if event.kind == Kind.BOX_LEAVES:
-        return _box_clause(story, event.place, event.thing, span, since, "is carried away")
+        return _box_clause(story, event.thing, span, since, "is carried away")
     thing = event.thing
     if thing is None:
         raise ValueError(f"a {event.kind} event has no thing")
@@ -125,7 +124,7 @@ def _clause(
     return Clause(subject, noun, verb, f"{named} {verb}", needs_past, content, thing)
 
 
-def _box_clause(story: Story, place: str, content: Thing | None, span: Span, since: float, verb: str) -> Clause:
+def _box_clause(story: Story, content: Thing | None, span: Span, since: float, verb: str) -> Clause:
     """A clause about a box that is open, or closed with contents that memory may or may not reach."""
     if content is None:
         return _clause("empty box", "box", verb, first=verb == "stays")
@@ -151,7 +150,7 @@ def _staying(story: Story, span: Span, events: Sequence[Event], since: float) ->
     for shown in sorted(staying, key=lambda shown: (shown.position(last)[0], shown.position(last)[1])):
         if shown.thing is None and not box_busy:
             content = _content_at(story, shown.place, span.start_seconds) if shown.picture == "closed box" else None
-            clauses.append(_box_clause(story, shown.place, content, span, since, "stays"))
+            clauses.append(_box_clause(story, content, span, since, "stays"))
         elif shown.thing is not None and shown.thing not in acting:
             thing = shown.thing
             clauses.append(_clause(thing.phrase, thing.noun, "stays", first=True, thing=thing))

@@ -78,7 +78,7 @@ def _bedroom(draw: ImageDraw.ImageDraw, size: int, horizon: int, scale: float) -
     _lines(draw, stripes, (202, 184, 224), int(2 * scale))
 
 
-def _bathroom(draw: ImageDraw.ImageDraw, size: int, horizon: int, scale: float) -> None:
+def _bathroom(draw: ImageDraw.ImageDraw, size: int, _horizon: int, scale: float) -> None:
     step = size / 12
     grid = [(number * step, 0.0, number * step, float(size)) for number in range(13)]
     grid += [(0.0, number * step, float(size), number * step) for number in range(13)]

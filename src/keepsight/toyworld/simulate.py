@@ -168,9 +168,7 @@ class Simulator:
         base = beat * self.difficulty.beat_seconds + 3.0
         return [round(base + offset + 4.0 * number, 2) for number, offset in enumerate(offsets)]
 
-    def _possible(
-        self, beat: int, place: _Place, busy: set[Thing], special: bool
-    ) -> list[tuple[Kind, Thing | None]]:
+    def _possible(self, beat: int, place: _Place, busy: set[Thing], special: bool) -> list[tuple[Kind, Thing | None]]:
         """Every event that the state of the place allows now."""
         here = {thing for p in self.places.values() for thing in (*p.visible(), p.box_content, p.hidden) if thing}
         away = [thing for thing in self.cast if thing not in here | busy and self.back_at_beat[thing] <= beat]

@@ -20,12 +20,13 @@ CHAT_TEMPLATE = (
 )
 """The turn format of LLaVA-OneVision checkpoints: video first, then the text on a new line."""
 
-_FUNCTION_WORDS = """
-    user assistant system a an the in on of at to from and or not with into out behind is are was were be it did do does
-    there here what which where who when how many times colour color last first later now come came go went leave leave
-    arrives returns leaves stays moves left right goes comes hides hid carried away time go nothing happens happened box empty
-    closed open yes no see seen appear yourself can you me tell please picture video screen
-""".split()
+_FUNCTION_WORDS = (
+    "user assistant system a an the in on of at to from and or not with into out behind is are was were "
+    "be it did do does there here what which where who when how many times colour color last first later "
+    "now come came go went leave leave arrives returns leaves stays moves left right goes comes hides hid "
+    "carried away time go nothing happens happened box empty closed open yes no see seen appear yourself "
+    "can you me tell please picture video screen "
+)
 
 
 def words() -> list[str]:
@@ -33,7 +34,7 @@ def words() -> list[str]:
     texts = [prompts.DESCRIBE_PROMPT, prompts.question_text(prompts.captions_context(["x"]), "")]
     from_prompts = "".join(ch if ch.isalpha() or ch == "'" else " " for ch in " ".join(texts).lower()).split()
     fixtures = PLACES.values()
-    everything = [*_FUNCTION_WORDS, *from_prompts, *NOUNS, *COLOURS, *PLACES, *fixtures, *COUNT_WORDS]
+    everything = [*_FUNCTION_WORDS.split(), *from_prompts, *NOUNS, *COLOURS, *PLACES, *fixtures, *COUNT_WORDS]
     return list(dict.fromkeys(everything))
 
 

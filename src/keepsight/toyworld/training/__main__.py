@@ -6,19 +6,21 @@ from pathlib import Path
 
 import torch
 
+from keepsight.toyworld.training.copying_stage import train_copying
 from keepsight.toyworld.training.loop import LoopSettings
 from keepsight.toyworld.training.reading_stage import train_reading
 from keepsight.toyworld.training.tower_stage import train_alignment, train_tower
 from keepsight.toyworld.training.watching_stage import train_watching
 
 STAGES: dict[str, Callable[[LoopSettings], int]] = {
+    "copying": train_copying,
     "reading": train_reading,
     "tower": train_tower,
     "alignment": train_alignment,
     "watching": train_watching,
 }
-STEPS = {"reading": 2500, "tower": 1500, "alignment": 500, "watching": 1600}
-RATES = {"reading": 1e-3, "tower": 1e-3, "alignment": 5e-4, "watching": 8e-4}
+STEPS = {"copying": 500, "reading": 2500, "tower": 1500, "alignment": 700, "watching": 1600}
+RATES = {"copying": 1e-3, "reading": 1e-3, "tower": 1e-3, "alignment": 1e-3, "watching": 8e-4}
 
 
 def main() -> None:

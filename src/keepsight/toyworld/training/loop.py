@@ -58,7 +58,9 @@ StepFunction = Callable[[int, random.Random], tuple[Tensor, dict[str, float]]]
 """Given the step's number and its random numbers: the loss, and figures for the log (averaged between lines)."""
 
 
-def run_stage(settings: LoopSettings, modules: torch.nn.ModuleDict, trained: Iterable[Tensor], step: StepFunction) -> int:
+def run_stage(
+    settings: LoopSettings, modules: torch.nn.ModuleDict, trained: Iterable[Tensor], step: StepFunction
+) -> int:
     """Train until the stage's last step or the time limit; returns the number of steps done in all.
 
     `modules` is what a checkpoint holds; `trained` are the parameters that the optimiser moves.

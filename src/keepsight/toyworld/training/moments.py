@@ -106,7 +106,7 @@ def _normalised(weights: Tensor) -> Tensor:
 
 
 def to_pixels(frames: np.ndarray, rng: random.Random) -> Tensor:
-    """Frames uint8 `[n, height, width, 3]` as pixel values `[n, 3, height, width]`, slightly disturbed as by a codec."""
+    """Frames uint8 `[n, height, width, 3]` as pixel values `[n, 3, height, width]`, a little disturbed."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
     if rng.random() < 0.3:
         pixels = torch.nn.functional.avg_pool2d(pixels, 3, stride=1, padding=1, count_include_pad=False)

@@ -12,8 +12,13 @@ from keepsight.toyworld.story import DIFFICULTIES
 from keepsight.toyworld.tokenizer import build_tokenizer
 from keepsight.toyworld.training.packing import Branch, Packed
 
+FIRST_SEED = 2**32
+"""Training stories have seeds from a million on; those below are held out."""
 COPIES = 3
 TASK_COPY = "copy"
+TASK_COPY_ALL = "copy all"
+COPY_ALL_LINES = 4
+"""Short journals are also copied out as a whole: nothing teaches a decoder to look things up faster."""
 _TURN_END = "<|im_end|><|im_start|>assistant\n"
 
 
@@ -47,11 +52,14 @@ def journal_item(
     num_lines = rng.randint(fewest, max_lines)
     difficulty = DIFFICULTIES[rng.choices(("easy", "default", "hard"), (0.2, 0.6, 0.2))[0]]
     skipped = rng.choice((0, 0, rng.randint(0, 8)))
-    story = make_story(rng.getrandbits(48), num_lines + skipped, difficulty)
+    story = make_story(FIRST_SEED + rng.getrandbits(48), num_lines + skipped, difficulty)
     captions = true_captions(story, clip_spans(story.duration_seconds, difficulty.beat_seconds))[skipped:]
     spans = _shown_spans(rng, len(captions))
     lines = [prompts.caption_line(span, caption.text) for span, caption in zip(spans, captions, strict=True)]
     tasks, branches = _branches(reader, rng, captions, spans, num_questions)
+    if num_lines <= COPY_ALL_LINES:
+        tasks.append(TASK_COPY_ALL)
+        branches.append(reader.question_branch("What happened?", "\n".join(lines)))
     return Packed(reader.context_prefix(lines), tuple(branches)), tasks
 
 

@@ -1,4 +1,4 @@
-"""Stage 1: the decoder learns to read a journal and answer questions about it, from text alone."""
+"""Stage 2: the decoder learns to read a journal and answer questions about it, from text alone."""
 
 import random
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from keepsight.toyworld.training.blueprint import build_model
-from keepsight.toyworld.training.loop import LoopSettings, StepFunction, run_stage
+from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.packing import Packed, run_packed
 from keepsight.toyworld.training.reading import Reader, journal_item
 
@@ -56,4 +56,6 @@ def train_reading(settings: LoopSettings) -> int:
     """Run (or resume) the stage; returns the steps done."""
     model = build_model(settings.seed)
     modules = torch.nn.ModuleDict({"model": model})
+    if not checkpoint_path(settings.folder, settings.name).exists():
+        load_modules(settings.folder, "copying", modules)
     return run_stage(settings, modules, model.model.language_model.parameters(), reading_step(model, Reader()))

@@ -1,4 +1,4 @@
-"""Stage 2: the picture side learns what is where, first through heads of its own, then in the decoder's words.
+"""Stage 3: the picture side learns what is where, first through heads of its own, then in the decoder's words.
 
 From captions alone a tower of this size never learns shapes in the time there is; with an answer for every
 visual token it does within minutes. In the second half the answers are read off with the decoder's own word
@@ -13,6 +13,7 @@ from torch.nn.functional import log_softmax, normalize
 
 from keepsight.toyworld.tokenizer import build_tokenizer
 from keepsight.toyworld.training.blueprint import build_model
+from keepsight.toyworld.training.initialisation import new_model
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.moments import COLOUR_WORDS, PLACE_WORDS, SHAPE_WORDS, DenseLabels, moment_batch
 
@@ -56,8 +57,11 @@ class OwnHeads(nn.ModuleDict):
 def read_words(model: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same read-outs through the decoder's word embeddings."""
     pointed = normalize(tokens, dim=-1) * WORD_SCALE
-    found = [pointed @ normalize(word_vectors(model, words).detach(), dim=-1).T for words in (SHAPE_WORDS, COLOUR_WORDS, PLACE_WORDS)]
-    return found[0], found[1], found[2]
+
+    def pointing_at(words: tuple[str, ...]) -> Tensor:
+        return pointed @ normalize(word_vectors(model, words).detach(), dim=-1).T
+
+    return pointing_at(SHAPE_WORDS), pointing_at(COLOUR_WORDS), pointing_at(PLACE_WORDS)
 
 
 def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: DenseLabels) -> tuple[Tensor, dict[str, float]]:
@@ -93,7 +97,7 @@ def tower_step(model: nn.Module, heads: OwnHeads | None) -> StepFunction:
         loss, figures = dense_loss(read_words(model, tokens), labels)
         size = tokens.norm(dim=-1).mean()
         usual = word_vectors(model, SHAPE_WORDS).detach().norm(dim=-1).mean()
-        figures["length"] = float(size / usual)
+        figures["length"] = float((size / usual).detach())
         return loss + (size / usual - 1.5).square(), figures
 
     return step
@@ -109,18 +113,19 @@ def train_tower(settings: LoopSettings) -> int:
 
 
 def train_alignment(settings: LoopSettings) -> int:
-    """The same answers, read off through the word embeddings that the reading stage has learned."""
-    model = build_model(settings.seed)
+    """The same answers, read off through the decoder's word embeddings, which later stages move but little."""
+    model = new_model(settings.seed)
     modules = nn.ModuleDict({"model": model})
     if not checkpoint_path(settings.folder, settings.name).exists():
-        start_alignment(settings, model)
+        take_picture_side(settings, model)
     return run_stage(settings, modules, picture_parameters(model), tower_step(model, None))
 
 
-def start_alignment(settings: LoopSettings, model: nn.Module) -> None:
-    """Put the tower of the tower stage and the decoder of the reading stage together in one model."""
-    seeing, reading = build_model(settings.seed), build_model(settings.seed)
-    load_modules(settings.folder, "tower", nn.ModuleDict({"model": seeing, "heads": OwnHeads(256)}))
-    load_modules(settings.folder, "reading", nn.ModuleDict({"model": reading}))
-    model.load_state_dict(seeing.state_dict())
-    model.model.language_model.load_state_dict(reading.model.language_model.state_dict())
+def take_picture_side(settings: LoopSettings, model: nn.Module) -> None:
+    """Load tower and projector of the tower stage, and leave the decoder as it is."""
+    seeing = build_model(settings.seed)
+    heads = OwnHeads(seeing.config.text_config.hidden_size)
+    load_modules(settings.folder, "tower", nn.ModuleDict({"model": seeing, "heads": heads}))
+    with torch.no_grad():
+        for mine, learned in zip(picture_parameters(model), picture_parameters(seeing), strict=True):
+            mine.copy_(learned)

@@ -1,0 +1,58 @@
+# Every target works in a fresh clone: the virtual environment is made when it is missing or out of date.
+
+# Idle OpenMP threads must sleep instead of spinning: with any other work on the cores, spinning makes
+# torch 5 to 15 times slower.
+export OMP_WAIT_POLICY := PASSIVE
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := demo
+
+.PHONY: help demo test test-slow check format bench clean
+
+help:
+	@echo "make demo       watch a synthetic video, ask it questions, write a report"
+	@echo "make test       fast tests with coverage"
+	@echo "make test-slow  tests that take minutes"
+	@echo "make check      linter, formatter, types"
+	@echo "make format     reformat the sources"
+	@echo "make bench      run every benchmark in benchmarks/"
+	@echo "make clean      remove what the targets made, the virtual environment included"
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Keepsight needs Python 3.11 or later: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
+		|| { echo "Making $(VENV) failed. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing Keepsight and its tools into $(VENV) (about 1.3 GB, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ./scripts/demo $(DEMO)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	@for script in benchmarks/*.py; do \
+		[ -e "$$script" ] || continue; \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) $(DEMO) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,128 @@
+"""How long choosing captions for a question takes, on one thread: MMR as it is and by its plain definition.
+
+    python benchmarks/retrieval.py                                   # all sizes: minutes, and 3 GB of memory
+    python benchmarks/retrieval.py --captions 10000 --dims 896
+
+Two kinds of journals, both of vectors of length 1. `random`: independent normal vectors. `repetitive`: means of word
+embeddings over captions of 200 scenes, some scenes far more frequent than others, with none to three words exchanged,
+so that many captions are equal or nearly so. A caption costs 30 to 60 tokens; the budget is 10,000 tokens. Times are
+CPU time of the process, the best of a few calls, because the machine may be shared.
+"""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Callable
+
+for _library in ("OMP", "OPENBLAS", "MKL"):  # read once, when NumPy is first imported
+    os.environ[f"{_library}_NUM_THREADS"] = "1"
+
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+from keepsight.retrieval import MMR, Recency, Similarity  # noqa: E402
+
+Floats = NDArray[np.float32]
+BUDGET_TOKENS = 10_000
+VOCABULARY, SCENES = 600, 200
+
+
+def random_journal(num_captions: int, dim: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Embeddings and query of independent normal numbers."""
+    return unit(rng.standard_normal((num_captions, dim), dtype=np.float32)), rng.standard_normal(dim, dtype=np.float32)
+
+
+def repetitive_journal(num_captions: int, dim: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Embeddings of captions that vary those of a few scenes; the query shares words with one of them."""
+    words = rng.standard_normal((VOCABULARY, dim), dtype=np.float32)
+    words += 0.3 * rng.standard_normal(dim, dtype=np.float32)
+    frequency = 1 / np.arange(2, VOCABULARY + 2)
+    frequency /= frequency.sum()
+    texts = [rng.choice(VOCABULARY, size=length, p=frequency) for length in rng.integers(12, 30, SCENES)]
+    means = np.stack([words[text].sum(axis=0) for text in texts])
+    often = 1 / np.arange(1, SCENES + 1)
+    scene = rng.choice(SCENES, size=num_captions, p=often / often.sum())
+    rows = means[scene]
+    num_exchanged = rng.integers(0, 4, num_captions)
+    for turn in range(3):
+        changed = np.flatnonzero(num_exchanged > turn)
+        old = np.array([texts[which][rng.integers(len(texts[which]))] for which in scene[changed]])
+        rows[changed] += words[rng.choice(VOCABULARY, size=len(changed), p=frequency)] - words[old]
+    query = words[texts[3][:4]].sum(axis=0) + words[rng.choice(VOCABULARY, size=4, p=frequency)].sum(axis=0)
+    return unit(rows), query
+
+
+def unit(rows: Floats) -> Floats:
+    """The rows, divided in place by their lengths."""
+    rows /= np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
+    return rows
+
+
+def by_definition(rows: Floats, query: Floats, costs: NDArray[np.int64]) -> list[int]:
+    """MMR, lambda 1/2, that compares every caption with each one taken: one product with all rows a step."""
+    relevance = rows @ (query / np.linalg.norm(query))
+    redundancy, left = np.zeros_like(relevance), BUDGET_TOKENS
+    taken: list[int] = []
+    gone = costs > left
+    while not gone.all():
+        values = np.where(gone, -np.inf, relevance - redundancy)
+        best = int(values.argmax())
+        similarity = rows @ rows[best]
+        redundancy = np.maximum(redundancy, similarity) if taken else similarity
+        taken.append(best)
+        left -= int(costs[best])
+        gone |= costs > left
+        gone[best] = True
+    return sorted(taken)
+
+
+def best_milliseconds(call: Callable[[], object], repeats: int) -> float:
+    """Smallest CPU time of a few calls, in milliseconds."""
+    times = []
+    for _ in range(repeats):
+        started = time.process_time()
+        call()
+        times.append(time.process_time() - started)
+    return 1000 * min(times)
+
+
+def measure(kind: str, num_captions: int, dim: int, repeats: int) -> str:
+    """One row of the table."""
+    rng = np.random.default_rng(1)
+    make = random_journal if kind == "random" else repetitive_journal
+    rows, query = make(num_captions, dim, rng)
+    costs = rng.integers(30, 61, num_captions)
+    calls: list[Callable[[], list[int]]] = [
+        lambda: MMR().choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
+        lambda: MMR().choose(rows, query, costs, BUDGET_TOKENS),
+        lambda: Similarity().choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
+        lambda: Recency().choose(rows, query, costs, BUDGET_TOKENS),
+    ]
+    times = [best_milliseconds(call, repeats) for call in calls]
+    plain = best_milliseconds(lambda: by_definition(rows, query, costs), 1) if num_captions <= 10_000 else None
+    cells = "".join(f"{value:12.2f}" for value in times) + (f"{plain:12.1f}" if plain is not None else f"{'-':>12}")
+    return f"{kind:<11}{num_captions:>9,}{dim:>6}{len(calls[0]()):>8}{cells}"
+
+
+def main() -> None:
+    """Print the machine, the versions and the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--captions", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--dims", type=int, nargs="+", default=[256, 896, 3_584])
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, 1 thread, load {os.getloadavg()[0]:.1f}"
+    )
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}; CPU milliseconds, best of {arguments.repeats}")
+    heads = ("MMR", "+ lengths", "similarity", "recency", "definition")
+    print(f"{'journal':<11}{'captions':>9}{'dim':>6}{'chosen':>8}" + "".join(f"{head:>12}" for head in heads))
+    for kind in ("random", "repetitive"):
+        for num_captions in arguments.captions:
+            for dim in arguments.dims:
+                print(measure(kind, num_captions, dim, arguments.repeats), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Keepsight watches video for hours and answers questions about it, in constant memory, on your own machine.
+
+    import keepsight
+
+    model = keepsight.load_model("tiny")  # or a Hugging Face id or folder
+    with keepsight.Watcher(model, journal="kitchen.db") as watcher:
+        for moment in watcher.watch("kitchen.mp4", sample_fps=0.5):
+            print(moment.span, moment.caption)
+        answer = watcher.ask("Where did the dog go?")
+        print(answer.text, answer.citations)
+
+What needs torch or a video library is imported when it is first used, so `import keepsight` is quick.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from keepsight.errors import (
+    EmptyJournalError,
+    JournalError,
+    JournalNotFoundError,
+    JournalTooNewError,
+    JournalWriteError,
+    KeepsightError,
+    ModelError,
+    ModelTooBigError,
+    NotAJournalError,
+    NotAVideoError,
+    NoVideoStreamError,
+    PromptTooLongError,
+    SettingError,
+    SourceNotFoundError,
+    TruncatedVideoError,
+    UnknownModelError,
+    UnsupportedModelError,
+    VideoError,
+)
+from keepsight.settings import PAPER, Settings
+from keepsight.spans import Span
+
+if TYPE_CHECKING:
+    from keepsight.answering import Answer, AnswerStream, Citation, answer_question
+    from keepsight.journal import Journal
+    from keepsight.models.loading import load_model
+    from keepsight.stream_state import Moment
+    from keepsight.video import Clip, Frame, open_video
+    from keepsight.watcher import Watcher
+
+    __version__: str
+
+__all__ = [
+    "PAPER",
+    "Answer",
+    "AnswerStream",
+    "Citation",
+    "Clip",
+    "EmptyJournalError",
+    "Frame",
+    "Journal",
+    "JournalError",
+    "JournalNotFoundError",
+    "JournalTooNewError",
+    "JournalWriteError",
+    "KeepsightError",
+    "ModelError",
+    "ModelTooBigError",
+    "Moment",
+    "NoVideoStreamError",
+    "NotAJournalError",
+    "NotAVideoError",
+    "PromptTooLongError",
+    "SettingError",
+    "Settings",
+    "SourceNotFoundError",
+    "Span",
+    "TruncatedVideoError",
+    "UnknownModelError",
+    "UnsupportedModelError",
+    "VideoError",
+    "Watcher",
+    "__version__",
+    "answer_question",
+    "load_model",
+    "open_video",
+]
+
+_HOME_OF = {
+    "Answer": "keepsight.answering",
+    "AnswerStream": "keepsight.answering",
+    "Citation": "keepsight.answering",
+    "Clip": "keepsight.video",
+    "Frame": "keepsight.video",
+    "Journal": "keepsight.journal",
+    "Moment": "keepsight.stream_state",
+    "Watcher": "keepsight.watcher",
+    "answer_question": "keepsight.answering",
+    "load_model": "keepsight.models.loading",
+    "open_video": "keepsight.video",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return version("keepsight")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'keepsight' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,54 @@
+"""Options that several commands share, and how their words are read."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keepsight.cli.output import complain
+from keepsight.errors import SettingError
+from keepsight.models.registry import BUNDLED
+
+if TYPE_CHECKING:
+    from keepsight.models.protocol import VideoModel
+
+JournalArgument = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal that watching wrote.")]
+DeviceOption = Annotated[
+    str | None, typer.Option(help="cpu, cuda, cuda:1 ...; CUDA if there is any when not given.", metavar="DEVICE")
+]
+DtypeOption = Annotated[
+    str | None, typer.Option(help="float32, float16 or bfloat16; float16 on CUDA when not given.", metavar="TYPE")
+]
+JsonOption = Annotated[
+    bool | None,
+    typer.Option("--json/--no-json", help="JSON lines or text; text on a terminal, JSON otherwise when not given."),
+]
+
+
+def load_model_or_say(name: str, device: str | None, dtype: str | None) -> "VideoModel":
+    """Load a model; for a bundled one, say on stderr what it cannot do.
+
+    Raises:
+        ModelError, SettingError: as for `load_model`.
+    """
+    from keepsight.models.loading import load_model
+
+    model = load_model(name, device=device, dtype=dtype)
+    for bundled in BUNDLED:
+        if bundled.name == name:
+            complain(f"the model {name} {bundled.description}")
+    return model
+
+
+def parse_time(text: str) -> float:
+    """Seconds from `75`, `75.5`, `1:15` or `0:01:15`.
+
+    Raises:
+        SettingError: the text is none of these.
+    """
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", text.strip(), flags=re.ASCII)
+    if match is None:
+        raise SettingError(f"a time is written as 75, 1:15 or 0:01:15, not {text!r}")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds

@@ -1,0 +1,149 @@
+"""The two faces of the output: text for people on a terminal, JSON lines for programs."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+from rich.text import Text
+
+from keepsight.errors import KeepsightError
+from keepsight.relevance import closest_captions
+from keepsight.spans import Span
+
+if TYPE_CHECKING:
+    from keepsight.answering import Answer
+    from keepsight.progress import WatchSummary
+    from keepsight.stream_state import Moment
+
+MAX_CITATIONS_SHOWN = 5
+
+
+class ReaderGone(Exception):  # noqa: N818 - not an error: whoever read the output had enough
+    """The reader of the output went away, as `head` does.
+
+    Not a `BrokenPipeError`, because Typer turns those into an exit code of its own.
+    """
+
+
+class OutputConsole(Console):
+    """A console on stdout that lets a reader who goes away be handled in one place."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """What rich calls when a write fails because nobody reads.
+
+        Raises:
+            ReaderGone: always.
+        """
+        raise ReaderGone
+
+
+def make_console() -> Console:
+    """A console on the current stdout; long lines are wrapped on a terminal only."""
+    return OutputConsole(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def wants_json(asked: bool | None) -> bool:
+    """Whether to write JSON lines: as asked, else when stdout is not a terminal."""
+    return not sys.stdout.isatty() if asked is None else asked
+
+
+def complain(message: str) -> None:
+    """Say something on stderr in one line."""
+    sys.stderr.write(f"keepsight: {printable(message)}\n")
+    sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """A text on one line, without characters that could steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def emit(event: str, **values: Any) -> None:
+    """Write one JSON line and flush it, so that a reader has it at once.
+
+    Raises:
+        ReaderGone: nobody reads it.
+        KeepsightError: the output cannot be written, as on a full disk.
+    """
+    try:
+        sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
+    except OSError as error:
+        raise KeepsightError(f"cannot write the output: {error.strerror}") from error
+
+
+def span_values(span: Span) -> dict[str, float]:
+    """A span as a JSON line has it."""
+    return {"start_seconds": span.start_seconds, "end_seconds": span.end_seconds}
+
+
+def emit_clip(moment: "Moment") -> None:
+    """The JSON line of a clip."""
+    emit(
+        "clip",
+        clip_index=moment.clip_index,
+        **span_values(moment.span),
+        caption=moment.caption,
+        num_visual_tokens=moment.num_visual_tokens,
+        num_kept_tokens=moment.num_kept_tokens,
+        num_memory_tokens=moment.num_memory_tokens,
+        seconds_spent=round(moment.seconds_spent, 4),
+    )
+
+
+def emit_answer(answer: "Answer") -> None:
+    """The JSON line of an answer, with all its citations."""
+    emit(
+        "answer",
+        question=answer.question,
+        answer=answer.text,
+        ask_seconds=answer.ask_seconds,
+        num_captions_given=answer.num_captions_given,
+        num_captions_left_out=answer.num_captions_left_out,
+        num_live_frames=answer.num_live_frames,
+        citations=[
+            {"clip_index": citation.clip_index, **span_values(citation.span), "caption": citation.caption}
+            for citation in answer.citations
+        ],
+    )
+
+
+def emit_summary(summary: "WatchSummary") -> None:
+    """The JSON line at the end of watching."""
+    emit(
+        "summary",
+        num_clips=summary.num_clips,
+        watched_seconds=summary.watched_seconds,
+        wall_seconds=round(summary.wall_seconds, 3),
+        seconds_a_clip=summary.seconds_a_clip,
+        times_real_time=summary.times_real_time,
+        kept_percent=summary.kept_percent,
+        peak_memory_bytes=summary.peak_memory_bytes,
+        peak_device_bytes=summary.peak_device_bytes,
+    )
+
+
+def caption_text(span: Span, caption: str) -> Text:
+    """A caption behind its span, as people see it."""
+    return Text.assemble((str(span), "cyan"), "  ", printable(caption))
+
+
+def print_citations(console: Console, answer: "Answer") -> None:
+    """What an answer rests on: all captions it was given, or the closest of them where they are many."""
+    given, left_out = answer.num_captions_given, answer.num_captions_left_out
+    captions = [citation.caption for citation in answer.citations]
+    shown = closest_captions(captions, f"{answer.question} {answer.text}", MAX_CITATIONS_SHOWN)
+    for position in shown:
+        citation = answer.citations[position]
+        console.print(Text("    ") + caption_text(citation.span, citation.caption))
+    words = [f"given {given} caption{'s' if given != 1 else ''}"]
+    if len(shown) < given:
+        words.append(f"the {len(shown)} closest are shown")
+    if left_out:
+        words.append(f"{left_out} left out")
+    if answer.num_live_frames:
+        words.append(f"and {answer.num_live_frames} live frames")
+    console.print(Text(f"    ({', '.join(words)})", style="dim"))

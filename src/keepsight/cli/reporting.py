@@ -1,0 +1,32 @@
+"""`keepsight report`: what was seen, kept and asked, as one HTML file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keepsight.cli.options import JournalArgument, JsonOption
+from keepsight.cli.output import emit, make_console, wants_json
+from keepsight.errors import SettingError
+
+
+def report(
+    journal: JournalArgument,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The HTML file; beside the journal when not given.")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Write a report to open in a browser: timeline, captions, what was kept, questions."""
+    path = out or journal.with_suffix(".html")
+    if path.exists() and journal.exists() and path.samefile(journal):
+        raise SettingError(f"the report must not replace the journal {journal}: give another name with -o")
+    from keepsight.report import write_report
+
+    written = write_report(journal, path)
+    if wants_json(json):
+        emit("report", path=str(written.path), num_bytes=written.num_bytes, num_clips=written.num_clips)
+        return
+    clips = f"{written.num_clips} clip{'s' if written.num_clips != 1 else ''}"
+    line = f"{clips} in {written.path} ({written.num_bytes / 1e6:.1f} MB)"
+    make_console().print(line, markup=False)

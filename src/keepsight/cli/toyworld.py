@@ -1,0 +1,52 @@
+"""`keepsight toyworld`: synthetic video of which everything is known."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from keepsight.cli.options import JsonOption
+from keepsight.cli.output import emit, make_console, wants_json
+from keepsight.errors import KeepsightError
+from keepsight.spans import format_clock
+
+toyworld = typer.Typer(help="Synthetic video of which everything is known.", no_args_is_help=False)
+
+
+@toyworld.callback()
+def _group() -> None:
+    """Make this a group: with one command only, Typer would leave its name out."""
+
+
+@toyworld.command()
+def make(
+    out: Annotated[Path, typer.Argument(metavar="OUT.mp4", help="The video; its truth goes beside it, as .json.")],
+    minutes: Annotated[float, typer.Option(help="Length.")] = 8.0,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same video.")] = 0,
+    difficulty: Annotated[str, typer.Option(help="easy, default or hard.")] = "default",
+    fps: Annotated[int, typer.Option(help="Frames a second.")] = 4,
+    json: JsonOption = None,
+) -> None:
+    """Make a toy video, with the caption of each clip and questions with answers beside it."""
+    from keepsight.toyworld.files import ToyVideoSettings, make_video
+
+    settings = ToyVideoSettings(seed=seed, minutes=minutes, difficulty=difficulty, fps=fps)
+    console = None if wants_json(json) else make_console()
+    try:
+        with Progress(console=console or Console(quiet=True), transient=True, disable=not _shows_bar(console)) as bar:
+            task = bar.add_task("making", total=1.0)
+            truth = make_video(out, settings, progress=lambda share: bar.update(task, completed=share))
+    except OSError as error:
+        raise KeepsightError(f"cannot write {out}: {error.strerror}") from error
+    seconds, num_clips = truth.story.duration_seconds, len(truth.captions)
+    truth_path = out.with_suffix(".json")
+    if console is None:
+        emit("video", path=str(out), truth_path=str(truth_path), duration_seconds=seconds, num_clips=num_clips)
+        return
+    console.print(f"{format_clock(seconds)} in {out}, what is true of it in {truth_path}", markup=False)
+
+
+def _shows_bar(console: Console | None) -> bool:
+    return console is not None and console.is_terminal

@@ -1,0 +1,52 @@
+"""The questions of a journal and what was answered."""
+
+import json
+
+from keepsight.journal.database import Database
+from keepsight.journal.encoding import moment_of
+from keepsight.journal.records import AnswerRecord
+
+
+class AnswerTable:
+    """What was asked of each stream, the answer, and the clips it rests on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, answer: AnswerRecord) -> None:
+        """Store a question with its answer.
+
+        Raises:
+            JournalWriteError: the disk refused.
+        """
+        self._database.write(
+            "INSERT INTO answers (stream_id, asked_at, ask_seconds, question, answer, cited_clips, "
+            "num_captions_given, num_captions_left_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                answer.stream_id,
+                answer.asked_at.isoformat(),
+                answer.ask_seconds,
+                answer.question,
+                answer.answer,
+                json.dumps(answer.cited_clips),
+                answer.num_captions_given,
+                answer.num_captions_left_out,
+            ),
+        )
+
+    def of(self, stream_id: str) -> list[AnswerRecord]:
+        """The answers on a stream, in the order in which they were given."""
+        rows = self._database.read("SELECT * FROM answers WHERE stream_id = ? ORDER BY id", (stream_id,))
+        return [
+            AnswerRecord(
+                stream_id=row["stream_id"],
+                asked_at=moment_of(row["asked_at"]),
+                ask_seconds=row["ask_seconds"],
+                question=row["question"],
+                answer=row["answer"],
+                cited_clips=tuple(json.loads(row["cited_clips"])),
+                num_captions_given=row["num_captions_given"],
+                num_captions_left_out=row["num_captions_left_out"],
+            )
+            for row in rows
+        ]

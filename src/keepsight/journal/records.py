@@ -1,0 +1,140 @@
+"""What a journal holds, as plain records. Times are seconds from the stream's start unless named otherwise."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keepsight.spans import Span
+
+
+class EndReason(StrEnum):
+    """Why a stream is no longer being watched."""
+
+    COMPLETE = "complete"
+    """The source came to its end."""
+    TRUNCATED = "truncated"
+    """The source is damaged and ended before it should have."""
+    INTERRUPTED = "interrupted"
+    """The user stopped it; watching the same source again goes on from here."""
+    FAILED = "failed"
+    """An error stopped it; watching the same source again goes on from here."""
+
+
+@dataclass(frozen=True)
+class StreamRecord:
+    """One source as it was watched.
+
+    Attributes:
+        id: random text that names the stream.
+        source: absolute path or address, without credentials.
+        model: name of the model that captioned it.
+        settings_json: the settings it was watched with (`Settings.to_json`).
+        started_at: wall clock, with time zone.
+        end_reason: None while it is being watched, or after the process died.
+        end_detail: one line on the reason, may be empty.
+        end_seconds: where it ended, None until then.
+    """
+
+    id: str
+    source: str
+    model: str
+    settings_json: str
+    started_at: datetime
+    end_reason: EndReason | None = None
+    end_detail: str = ""
+    end_seconds: float | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to watch; an interrupted or failed stream can go on."""
+        return self.end_reason in (EndReason.COMPLETE, EndReason.TRUNCATED)
+
+
+@dataclass(frozen=True)
+class CaptionRecord:
+    """The text of one clip, what a question is answered from.
+
+    Attributes:
+        stream_id: the stream it belongs to.
+        clip_index: 0 for the stream's first clip.
+        span: when it happened.
+        caption: what the model said of it.
+        num_line_tokens: tokens of `prompts.caption_line` and its newline, counted by the stream's model.
+    """
+
+    stream_id: str
+    clip_index: int
+    span: Span
+    caption: str
+    num_line_tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class ClipRecord:
+    """All that is stored of one clip.
+
+    Attributes:
+        stream_id, clip_index, span, caption, num_line_tokens: as in `CaptionRecord`.
+        num_visual_tokens: visual tokens of the clip, before selection.
+        num_memory_tokens: visual tokens that stood before the clip when it was captioned.
+        token_grid: rows and columns of visual tokens in one frame.
+        seconds_spent: wall time from encoding to storing.
+        frame_seconds: time of each frame.
+        kept_indices: int32 `[num_kept]`, places of the kept tokens in the clip, in temporal order; empty for a
+            selector that makes new tokens instead of keeping some.
+        embedding: float32 `[dim]`, the caption's.
+        scores: float32 `[num_visual_tokens]`.
+        thumbnail: JPEG of the clip's frames side by side (`thumbnails.contact_sheet`).
+    """
+
+    stream_id: str
+    clip_index: int
+    span: Span
+    caption: str
+    num_line_tokens: int
+    num_visual_tokens: int
+    num_memory_tokens: int
+    token_grid: tuple[int, int]
+    seconds_spent: float
+    frame_seconds: tuple[float, ...]
+    kept_indices: NDArray[np.int32]
+    embedding: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    thumbnail: bytes
+
+
+@dataclass(frozen=True)
+class GapRecord:
+    """A stretch of a stream that was not seen, and why."""
+
+    stream_id: str
+    span: Span
+    reason: str
+
+
+@dataclass(frozen=True)
+class AnswerRecord:
+    """A question and its answer.
+
+    Attributes:
+        stream_id: the stream that was asked about.
+        asked_at: wall clock, with time zone.
+        ask_seconds: only clips that had ended by then were used.
+        question: as the user wrote it.
+        answer: what the model said.
+        cited_clips: indices of the clips whose captions the model was given, in time order.
+        num_captions_given: as many as `cited_clips`.
+        num_captions_left_out: captions by `ask_seconds` that the model was not given.
+    """
+
+    stream_id: str
+    asked_at: datetime
+    ask_seconds: float
+    question: str
+    answer: str
+    cited_clips: tuple[int, ...]
+    num_captions_given: int
+    num_captions_left_out: int

@@ -1,0 +1,160 @@
+"""Loading a model by its bundled name, from a folder, or by its Hugging Face id.
+
+Importing this module is cheap; torch and transformers come in when a model is loaded.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keepsight.errors import ModelTooBigError, UnknownModelError, UnsupportedModelError
+from keepsight.models.registry import ADAPTERS, BundledModel, adapter_class, list_models
+
+if TYPE_CHECKING:
+    import torch
+
+    from keepsight.models.protocol import VideoModel
+
+__all__ = ["BundledModel", "list_models", "load_model"]
+
+_SMALL_FILES = ["*.json", "*.jinja"]
+_WEIGHT_FILES = ["*.safetensors"]
+
+
+def load_model(
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    score_layers: tuple[int, ...] | None = None,
+) -> "VideoModel":
+    """Load a model, after a check that its architecture is known and that it fits in memory.
+
+    No code of a checkpoint is ever run, and only safetensors weights are read.
+
+    Args:
+        name_or_path: a bundled name (`tiny`), a folder in Hugging Face format, or a hub id such as
+            `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`.
+        device: `cpu`, `cuda`, `cuda:1` ...; None or `auto` is CUDA if there is any, else the CPU.
+        dtype: `float32`, `float16` or `bfloat16`; None is float32 on the CPU and float16 on CUDA.
+        score_layers: decoder layers, 1-based, whose attention makes the scores; None is the paper's, scaled to the
+            model's depth.
+
+    Raises:
+        UnknownModelError: no bundled name, folder or reachable hub id is called this.
+        UnsupportedModelError: the architecture has no adapter here.
+        ModelTooBigError: the device has not enough free memory.
+        ModelError: the checkpoint is damaged or incomplete.
+        SettingError: device, dtype or score_layers are not possible.
+    """
+    from keepsight.models.devices import choose_device, choose_dtype
+
+    name = str(name_or_path)
+    chosen_device = choose_device(device)
+    chosen_dtype = choose_dtype(dtype, chosen_device)
+    folder = _local_folder(name)
+    config_folder = folder or _download(name, _SMALL_FILES)
+    model_type = _supported_type(name, config_folder)
+    _check_fits(name, config_folder, chosen_device, chosen_dtype)
+    return adapter_class(model_type).load(
+        folder or _download(name, _SMALL_FILES + _WEIGHT_FILES),
+        name=name,
+        device=chosen_device,
+        dtype=chosen_dtype,
+        score_layers=None if score_layers is None else tuple(score_layers),
+    )
+
+
+def _local_folder(name: str) -> Path | None:
+    """Folder of a bundled or local model; None if the name can only be a hub id.
+
+    Raises:
+        UnknownModelError: the name is none of the three.
+    """
+    installed = list_models()
+    for bundled in installed:
+        if name == bundled.name:
+            return bundled.folder
+    folder = Path(name)
+    if (folder / "config.json").is_file():
+        return folder
+    bundled_names = ", ".join(model.name for model in installed) or "none"
+    if folder.exists():
+        raise UnknownModelError(f"{name} is not a model folder: it has no config.json (bundled: {bundled_names})")
+    if not _looks_like_hub_id(name):
+        raise UnknownModelError(
+            f"there is no model {name!r}; bundled models: {bundled_names}; others are named by a local folder or a "
+            "Hugging Face id such as llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
+        )
+    return None
+
+
+def _looks_like_hub_id(name: str) -> bool:
+    owner, slash, rest = name.partition("/")
+    return bool(owner.strip(".~") and slash and rest) and "/" not in rest
+
+
+def _download(repo_id: str, patterns: list[str]) -> Path:
+    """Folder with the hub repository's files of these patterns, downloaded where they are not cached.
+
+    Raises:
+        UnknownModelError: the hub has no such repository, or cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return Path(snapshot_download(repo_id, allow_patterns=patterns))
+    except (OSError, HFValidationError) as error:
+        bundled_names = ", ".join(model.name for model in list_models()) or "none"
+        raise UnknownModelError(
+            f"model {repo_id!r} could not be downloaded ({type(error).__name__}): the hub has no such public model, or "
+            f"there is no network; bundled models, which need none: {bundled_names}"
+        ) from error
+
+
+def _supported_type(name: str, folder: Path) -> str:
+    """The checkpoint's `model_type`.
+
+    Raises:
+        UnsupportedModelError: it has no adapter.
+    """
+    config = _read_config(name, folder)
+    model_type = config.get("model_type")
+    if model_type in ADAPTERS:
+        return str(model_type)
+    architecture = next(iter(config.get("architectures") or []), None) or model_type or "unnamed"
+    raise UnsupportedModelError(
+        f"{name} has the architecture {architecture}, which has no adapter; supported: {', '.join(sorted(ADAPTERS))}"
+    )
+
+
+def _read_config(name: str, folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise UnknownModelError(f"{name} has no config.json, so it is not a model in Hugging Face format")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnsupportedModelError(f"{path} is not JSON: {error}") from error
+    return config if isinstance(config, dict) else {}
+
+
+def _check_fits(name: str, folder: Path, device: "torch.device", dtype: "torch.dtype") -> None:
+    """Compare the computed footprint with the free memory, before any weight is read.
+
+    Raises:
+        ModelTooBigError: the model needs more.
+    """
+    from keepsight.models.checkpoint import load_config
+    from keepsight.models.devices import free_memory_bytes
+    from keepsight.models.footprint import ModelShape, describe_footprint
+
+    shape = ModelShape.from_config(load_config(folder))
+    needed = describe_footprint(shape, dtype.itemsize).total_bytes
+    free = free_memory_bytes(device)
+    if free is not None and needed > free:
+        raise ModelTooBigError(
+            f"{name} needs about {needed / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')}, "
+            f"but {device} has {free / 1e9:.1f} GB free"
+        )

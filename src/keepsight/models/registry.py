@@ -1,0 +1,106 @@
+"""Which models there are: the bundled ones, and the adapter of each architecture.
+
+An architecture more is one adapter file and one line in `ADAPTERS`. Nothing heavy is imported until a model is loaded.
+"""
+
+import json
+import math
+import struct
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from keepsight.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from keepsight.models.protocol import VideoModel
+
+ADAPTERS = {
+    "llava_onevision": "keepsight.models.llava_onevision:LlavaOnevisionAdapter",
+}
+"""Adapter class, as `module:name`, by the `model_type` in a checkpoint's config.json."""
+
+
+class AdapterClass(Protocol):
+    """What a class named in `ADAPTERS` offers."""
+
+    def load(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        device: "torch.device",
+        dtype: "torch.dtype",
+        score_layers: tuple[int, ...] | None,
+    ) -> "VideoModel":
+        """Read a checkpoint folder: see `LlavaOnevisionAdapter.load`."""
+
+
+def adapter_class(model_type: str) -> AdapterClass:
+    """The adapter of an architecture that is in `ADAPTERS`."""
+    module, _, name = ADAPTERS[model_type].partition(":")
+    found: AdapterClass = getattr(import_module(module), name)
+    return found
+
+
+@dataclass(frozen=True)
+class BundledModel:
+    """A model that comes with the package.
+
+    Attributes:
+        name: what `load_model` takes.
+        folder: where its files are.
+        description: one line on what it knows.
+    """
+
+    name: str
+    folder: Path
+    description: str
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the weights are there."""
+        return (self.folder / "model.safetensors").is_file()
+
+    @property
+    def weight_file_bytes(self) -> int:
+        """Size of the weights on disk."""
+        return (self.folder / "model.safetensors").stat().st_size
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights in the file, counted from its header."""
+        return count_parameters(self.folder / "model.safetensors")
+
+
+BUNDLED = (
+    BundledModel(
+        name="tiny",
+        folder=Path(__file__).parent / "tiny",
+        description="knows the toy world of `keepsight toyworld` and nothing else",
+    ),
+)
+"""Models in the package."""
+
+
+def list_models() -> tuple[BundledModel, ...]:
+    """The bundled models whose weights are installed."""
+    return tuple(model for model in BUNDLED if model.is_installed)
+
+
+def count_parameters(path: Path) -> int:
+    """Numbers held by a safetensors file, read from its header alone.
+
+    Raises:
+        ModelError: the file is not safetensors.
+    """
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, path.stat().st_size)))
+        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is not a safetensors file") from error

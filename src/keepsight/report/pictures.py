@@ -1,0 +1,84 @@
+"""Small pictures of what was kept: the mask over a contact sheet and the mosaic of a clip's kept patches."""
+
+import base64
+import io
+import math
+
+import numpy as np
+from PIL import Image
+
+from keepsight.report.records import ContactSheet, ReportClip
+
+MASK_FRAME_PIXELS = 112
+"""About the width of one frame in a mask: browsers smooth what they enlarge, so a mask is as large as it is shown."""
+
+MOSAIC_PIXELS = 120
+MOSAIC_GAP_PIXELS = 1
+_MOSAIC_GROUND = (16, 15, 13)
+
+
+def data_uri(media_type: str, content: bytes) -> str:
+    """A `data:` address that holds the content itself."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def kept_cells(clip: ReportClip) -> list[tuple[int, int, int]]:
+    """Frame, row and column of each kept token, in the order of `kept_indices`.
+
+    Indices outside the clip's frames are left out: a picture must not fail over one odd record.
+    """
+    rows, columns = clip.token_grid
+    num_frames = clip.sheet.num_frames if clip.sheet else 0
+    cells = []
+    for index in clip.kept_indices:
+        frame, place = divmod(int(index), rows * columns)
+        if 0 <= frame < num_frames:
+            cells.append((frame, *divmod(place, columns)))
+    return cells
+
+
+def mask_png(clip: ReportClip, sheet: ContactSheet) -> bytes:
+    """A two-colour PNG laid out like the contact sheet: opaque where a token was kept, clear elsewhere."""
+    grid_rows, grid_columns = clip.token_grid
+    mask = np.zeros((sheet.rows * grid_rows, sheet.columns * grid_columns), dtype=np.uint8)
+    for frame, row, column in kept_cells(clip):
+        sheet_row, sheet_column = divmod(frame, sheet.columns)
+        mask[sheet_row * grid_rows + row, sheet_column * grid_columns + column] = 1
+    scale = max(2, MASK_FRAME_PIXELS // grid_columns)
+    scaled = mask.repeat(scale, axis=0).repeat(scale, axis=1)
+    image = Image.fromarray(scaled).convert("P")
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    out = io.BytesIO()
+    image.save(out, "PNG", transparency=0, bits=1, optimize=True)
+    return out.getvalue()
+
+
+def _patch_box(
+    sheet: ContactSheet, grid: tuple[int, int], cell: tuple[int, int, int]
+) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a token's patch in the contact sheet, in pixels."""
+    frame, row, column = cell
+    sheet_row, sheet_column = divmod(frame, sheet.columns)
+    width, height = sheet.frame_width_pixels / grid[1], sheet.frame_height_pixels / grid[0]
+    left = sheet_column * sheet.frame_width_pixels + column * width
+    top = sheet_row * sheet.frame_height_pixels + row * height
+    return left, top, left + width, top + height
+
+
+def mosaic_jpeg(clip: ReportClip, sheet: ContactSheet) -> bytes:
+    """The kept patches of a clip, cut out of its frames and packed side by side in the memory's order."""
+    cells = kept_cells(clip)
+    side = max(1, math.ceil(math.sqrt(len(cells))))
+    patch = max(2, MOSAIC_PIXELS // side - MOSAIC_GAP_PIXELS)
+    pitch = patch + MOSAIC_GAP_PIXELS
+    rows = max(1, math.ceil(len(cells) / side))
+    mosaic = Image.new("RGB", (side * pitch, rows * pitch), _MOSAIC_GROUND)
+    with Image.open(io.BytesIO(sheet.jpeg)) as opened:
+        picture = opened.convert("RGB")
+    for place, cell in enumerate(cells):
+        box = _patch_box(sheet, clip.token_grid, cell)
+        cut = picture.resize((patch, patch), Image.Resampling.BICUBIC, box=box)
+        mosaic.paste(cut, (place % side * pitch, place // side * pitch))
+    out = io.BytesIO()
+    mosaic.save(out, "JPEG", quality=88, subsampling=0, optimize=True)
+    return out.getvalue()

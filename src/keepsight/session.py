@@ -1,0 +1,95 @@
+"""A stream that is being watched: frames in, moments out."""
+
+from keepsight.journal import EndReason, GapRecord, Journal, StreamRecord
+from keepsight.models.protocol import VideoModel
+from keepsight.settings import Settings
+from keepsight.spans import Span
+from keepsight.stream_state import Moment, StreamState, watch_clip
+from keepsight.video import ClipBuffer, Frame
+
+
+class StreamSession:
+    """Takes sampled frames one by one and turns each full clip into a moment.
+
+    Between frames, `pending_frames` are those that no caption covers yet.
+
+    Args:
+        model: captions the clips.
+        journal: where the stream is written.
+        stream: its record; a stream with clips goes on after its last one.
+        settings: how it is watched.
+    """
+
+    def __init__(self, model: VideoModel, journal: Journal, stream: StreamRecord, settings: Settings) -> None:
+        self._model = model
+        self._journal = journal
+        self._stream = stream
+        self._settings = settings
+        self._state = StreamState.restore(journal, stream, settings, model.info.device)
+        self._buffer = ClipBuffer(settings.sample_fps, settings.frames_per_clip, first_index=self._state.next_index)
+
+    @property
+    def stream(self) -> StreamRecord:
+        """The stream's record, with its end once it has ended."""
+        return self._stream
+
+    @property
+    def resume_seconds(self) -> float:
+        """Time from which frames are wanted: the end of the last clip, 0 for a new stream."""
+        return self._state.end_seconds
+
+    @property
+    def pending_frames(self) -> tuple[Frame, ...]:
+        """Frames of the unfinished clip, in time order."""
+        return self._buffer.pending
+
+    def push(self, frame: Frame) -> Moment | None:
+        """Take a frame; the moment of the clip that it completes, or None.
+
+        Raises:
+            JournalWriteError: the disk refused; everything before this clip is kept.
+            SettingError: the frame is earlier than the one before it.
+        """
+        clip = self._buffer.push(frame)
+        return None if clip is None else watch_clip(self._model, self._state, clip)
+
+    def flush(self) -> Moment | None:
+        """Caption the frames of an unfinished clip, if there are any and the settings want it."""
+        clip = self._buffer.flush()
+        if clip is None or not self._settings.caption_partial_clip:
+            return None
+        return watch_clip(self._model, self._state, clip)
+
+    def add_gap(self, end_seconds: float, reason: str) -> None:
+        """Note that nothing was seen from the end of the last clip up to a later time; an earlier one is ignored.
+
+        Raises:
+            JournalWriteError: the disk refused.
+        """
+        start_seconds = self._state.end_seconds
+        if end_seconds > start_seconds:
+            self._journal.gaps.add(GapRecord(self._stream.id, Span(start_seconds, end_seconds), reason))
+
+    def end(self, reason: EndReason, detail: str = "") -> StreamRecord:
+        """Mark the end of the stream.
+
+        Raises:
+            JournalWriteError: the disk refused.
+        """
+        self._stream = self._journal.streams.end(self._stream.id, reason, self._state.end_seconds, detail)
+        return self._stream
+
+
+def find_or_begin(
+    journal: Journal, source: str, model: VideoModel, settings: Settings, *, restart: bool = False
+) -> StreamRecord:
+    """The newest stream of a source that was watched with this model and these settings, or a new one.
+
+    Settings that change answers only may differ. A stream that was interrupted loses its mark of the end; one that is
+    finished is returned as it is.
+    """
+    for stream in reversed([] if restart else journal.streams.of_source(source)):
+        same_settings = Settings.from_json(stream.settings_json).watching() == settings.watching()
+        if stream.model == model.info.name and same_settings:
+            return stream if stream.is_finished else journal.streams.resume(stream.id)
+    return journal.streams.begin(source, model.info.name, settings.to_json())

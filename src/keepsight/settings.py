@@ -1,0 +1,145 @@
+"""How a stream is watched and how questions are answered: one frozen record, checked on creation."""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+from keepsight.errors import SettingError
+from keepsight.prompts import DESCRIBE_PROMPT
+
+SELECTOR_NAMES = ("attention", "uniform", "random", "k-means", "mean-pool", "all")
+"""Names that `selection.make_selector` knows."""
+
+RETRIEVER_NAMES = ("mmr", "similarity", "recency", "random", "all")
+"""Names that `retrieval.make_retriever` knows."""
+
+_ANSWERING = frozenset(
+    {"retriever", "mmr_lambda", "retrieval_budget_tokens", "max_answer_tokens", "live"}
+)  # these change answers only, so a stream can be resumed after they were changed
+
+DIFFERENCES: dict[str, tuple[object, object, str]] = {
+    "caption_partial_clip": (
+        True,
+        False,
+        "the paper describes full clips only; here the last frames of a video, fewer than a clip, get a caption too",
+    ),
+}
+"""Where the defaults differ from the paper: setting -> (default here, the paper's, why). All other defaults are the
+paper's (arXiv 2510.17364, sections 3 and 4), except `mmr_lambda` and `max_answer_tokens`, which it does not give."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides how a stream is watched and how questions are answered. Its `repr` records an experiment.
+
+    Attributes:
+        frames_per_clip: sampled frames that are captioned together.
+        sample_fps: frames taken from each second of video.
+        selector: which visual tokens of a clip are kept, one of `SELECTOR_NAMES`.
+        retention: share of a clip's visual tokens that is kept, over 0 and at most 1.
+        seed: for selectors and retrievers that draw at random.
+        memory_clips: clips that the visual memory holds.
+        memory_tokens: visual tokens that the memory holds at most; None means only the model's window limits it.
+        describe_prompt: the captioning instruction.
+        max_caption_tokens: longest caption.
+        caption_partial_clip: caption the last frames of a video that do not fill a clip.
+        retriever: which captions a question is answered from, one of `RETRIEVER_NAMES`.
+        mmr_lambda: 1 ranks by likeness to the question alone, 0 by novelty alone.
+        retrieval_budget_tokens: most tokens of captions before a question; the model's window may allow fewer.
+        max_answer_tokens: longest answer; a quarter of the model's window if that is less.
+        live: also show the model the frames that have no caption yet when a question is asked.
+
+    Raises:
+        SettingError: a value is outside what is allowed.
+    """
+
+    frames_per_clip: int = 16
+    sample_fps: float = 0.5
+    selector: str = "attention"
+    retention: float = 0.0625
+    seed: int = 0
+    memory_clips: int = 16
+    memory_tokens: int | None = None
+    describe_prompt: str = DESCRIBE_PROMPT
+    max_caption_tokens: int = 128
+    caption_partial_clip: bool = True
+    retriever: str = "mmr"
+    mmr_lambda: float = 0.5
+    retrieval_budget_tokens: int = 10_000
+    max_answer_tokens: int = 256
+    live: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("frames_per_clip", "max_caption_tokens", "max_answer_tokens", "retrieval_budget_tokens"):
+            _require_whole(name, getattr(self, name), minimum=1)
+        for name in ("seed", "memory_clips"):
+            _require_whole(name, getattr(self, name), minimum=0)
+        if self.memory_tokens is not None:
+            _require_whole("memory_tokens", self.memory_tokens, minimum=0)
+        _require_number("sample_fps", self.sample_fps, most=1000, zero_too=False)
+        _require_number("retention", self.retention, most=1, zero_too=False)
+        _require_number("mmr_lambda", self.mmr_lambda, most=1, zero_too=True)
+        _require_choice("selector", self.selector, SELECTOR_NAMES)
+        _require_choice("retriever", self.retriever, RETRIEVER_NAMES)
+        _require_flag("caption_partial_clip", self.caption_partial_clip)
+        _require_flag("live", self.live)
+        if not isinstance(self.describe_prompt, str) or not self.describe_prompt.strip():
+            raise SettingError(f"describe_prompt must be a text, not {self.describe_prompt!r}")
+
+    @classmethod
+    def paper(cls) -> Self:
+        """The settings of the paper: the defaults, with everything in `DIFFERENCES` set back."""
+        return replace(cls(), **{name: paper for name, (_, paper, _) in DIFFERENCES.items()})  # type: ignore[arg-type]
+
+    def to_json(self) -> str:
+        """The settings as a JSON object with sorted keys; `from_json` reads it back."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Settings from `to_json`; a setting that the text lacks gets its default.
+
+        Raises:
+            SettingError: not a JSON object, an unknown setting, or a value that is not allowed.
+        """
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SettingError(f"settings must be a JSON object: {error}") from error
+        if not isinstance(values, dict):
+            raise SettingError(f"settings must be a JSON object, not {text!r}")
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise SettingError(f"there is no setting {name!r}; the settings are {', '.join(known)}")
+        return cls(**values)
+
+    def watching(self) -> dict[str, Any]:
+        """The part that decides captions and memory; a stream can only be resumed where this is the same."""
+        return {name: value for name, value in asdict(self).items() if name not in _ANSWERING}
+
+
+def _require_whole(name: str, value: object, *, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise SettingError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
+
+
+def _require_number(name: str, value: object, *, most: float, zero_too: bool) -> None:
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    if not 0 <= number <= most or (number == 0 and not zero_too):
+        allowed = f"from 0 to {most}" if zero_too else f"over 0 and at most {most}"
+        raise SettingError(f"{name} must be a number {allowed}, not {value!r}")
+
+
+def _require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+
+
+def _require_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise SettingError(f"{name} must be true or false, not {value!r}")
+
+
+PAPER = Settings.paper()
+"""The preset with every setting as in the paper."""

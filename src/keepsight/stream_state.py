@@ -1,0 +1,199 @@
+"""One step of the recurrent loop: a clip in, its caption and what is kept of it durably in the journal.
+
+A stream's whole state is its visual memory and its position, and both are read back from the journal, so a stream can
+go on in another process. Encoding, describing and storing are separate, so that the describing of many streams can be
+done together.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from keepsight.journal import ClipRecord, Journal, StreamRecord, contact_sheet
+from keepsight.memory import VisualMemory
+from keepsight.models.protocol import Description, VideoModel
+from keepsight.prompts import caption_line
+from keepsight.selection import Selected, make_selector
+from keepsight.settings import Settings
+from keepsight.spans import Span
+from keepsight.video import Clip
+
+_TOKENS = "tokens"
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What became of one clip. It is on disk when it is handed out.
+
+    Attributes:
+        clip_index: 0 for the stream's first clip.
+        span: when it happened.
+        caption: what the model said of it.
+        kept_indices: int32 `[num_kept]`, places of the kept tokens in the clip, in temporal order.
+        num_visual_tokens: visual tokens of the clip, before selection.
+        num_memory_tokens: visual tokens from earlier clips that stood before it.
+        num_kept_tokens: tokens that entered the memory.
+        seconds_spent: wall time from encoding to storing.
+    """
+
+    clip_index: int
+    span: Span
+    caption: str
+    kept_indices: NDArray[np.int32]
+    num_visual_tokens: int
+    num_memory_tokens: int
+    num_kept_tokens: int
+    seconds_spent: float
+
+
+@dataclass(frozen=True, eq=False)
+class ClipWork:
+    """A clip that is encoded and waits to be described.
+
+    Attributes:
+        clip: frames and span.
+        tokens: `[num_visual_tokens, dim]`.
+        memory: `[num_memory_tokens, dim]`, oldest first, as much of the visual memory as fits the model's window.
+        started: `time.perf_counter()` when work on it began.
+    """
+
+    clip: Clip
+    tokens: Tensor
+    memory: Tensor
+    started: float
+
+
+class StreamState:
+    """The visual memory and position of one stream.
+
+    After an error in `store` the state is ahead of the journal: make it anew with `restore`.
+
+    Args:
+        journal: where the stream is written.
+        stream: its record.
+        settings: how it is watched.
+        memory: what was kept of the clips before `next_index`.
+        next_index: index of the next clip.
+        end_seconds: where the last clip ended.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        stream: StreamRecord,
+        settings: Settings,
+        memory: VisualMemory,
+        next_index: int,
+        end_seconds: float,
+    ) -> None:
+        self.journal = journal
+        self.stream = stream
+        self.settings = settings
+        self.memory = memory
+        self.next_index = next_index
+        self.end_seconds = end_seconds
+
+    @classmethod
+    def restore(cls, journal: Journal, stream: StreamRecord, settings: Settings, device: str = "cpu") -> Self:
+        """The state of a stream as the journal has it, tokens on a torch device; that of a new stream is empty."""
+        memory = VisualMemory(capacity_clips=settings.memory_clips, capacity_tokens=settings.memory_tokens)
+        for clip_index, tokens in journal.memory.of(stream.id):
+            memory.append(clip_index, load_tensors(tokens)[_TOKENS].to(device))
+        last = journal.clips.last(stream.id)
+        if last is None:
+            return cls(journal, stream, settings, memory, next_index=0, end_seconds=0.0)
+        return cls(journal, stream, settings, memory, last.clip_index + 1, last.span.end_seconds)
+
+    def prepare(self, model: VideoModel, clip: Clip) -> ClipWork:
+        """Encode a clip and take the memory that fits before it."""
+        started = time.perf_counter()
+        tokens = model.encode([frame.image for frame in clip.frames])
+        limit = model.max_memory_tokens(
+            len(tokens), self.settings.describe_prompt, max_new_tokens=self.settings.max_caption_tokens
+        )
+        memory = self.memory.tokens_within(limit, like=tokens)
+        return ClipWork(clip, tokens, memory, started)
+
+    def describe(self, model: VideoModel, work: ClipWork) -> Description:
+        """Caption a clip after what is remembered, and score its tokens."""
+        return model.describe(
+            work.memory, work.tokens, self.settings.describe_prompt, max_new_tokens=self.settings.max_caption_tokens
+        )
+
+    def store(self, model: VideoModel, work: ClipWork, description: Description) -> Moment:
+        """Select what is kept, add it to the memory, and write caption and memory in one transaction.
+
+        Raises:
+            JournalWriteError: the disk refused; nothing of this clip is stored then.
+        """
+        clip = work.clip
+        # A seed per clip, not a generator that runs on: a resumed stream draws what an uninterrupted one does.
+        selector = make_selector(
+            self.settings.selector, retention=self.settings.retention, seed=self.settings.seed + clip.index
+        )
+        selected = selector.select(work.tokens, description.scores)
+        record = self._record(model, work, description, selected)
+        self.memory.append(clip.index, selected.tokens)
+        with self.journal.transaction():
+            self.journal.clips.add(record)
+            self._store_memory()
+        self.next_index = clip.index + 1
+        self.end_seconds = clip.span.end_seconds
+        return Moment(
+            clip_index=clip.index,
+            span=clip.span,
+            caption=record.caption,
+            kept_indices=record.kept_indices,
+            num_visual_tokens=record.num_visual_tokens,
+            num_memory_tokens=record.num_memory_tokens,
+            num_kept_tokens=len(selected.tokens),
+            seconds_spent=record.seconds_spent,
+        )
+
+    def _store_memory(self) -> None:
+        held = self.memory.clips()
+        if held:  # clips enter at the end, never change and leave whole, so only the last one is new to the journal
+            held_clips = {clip.clip_index for clip in held}
+            self.journal.memory.put(
+                self.stream.id, held[-1].clip_index, _tokens_blob(held[-1].tokens), held_clips=held_clips
+            )
+
+    def _record(self, model: VideoModel, work: ClipWork, description: Description, selected: Selected) -> ClipRecord:
+        clip, caption = work.clip, description.caption
+        return ClipRecord(
+            stream_id=self.stream.id,
+            clip_index=clip.index,
+            span=clip.span,
+            caption=caption,
+            num_line_tokens=model.count_tokens(f"{caption_line(clip.span, caption)}\n"),
+            num_visual_tokens=len(work.tokens),
+            num_memory_tokens=len(work.memory),
+            token_grid=model.info.token_grid,
+            frame_seconds=tuple(frame.pts_seconds for frame in clip.frames),
+            kept_indices=selected.indices.cpu().numpy().astype(np.int32),
+            embedding=model.embed(caption).numpy(),
+            scores=description.scores.float().cpu().numpy(),
+            thumbnail=contact_sheet([frame.image for frame in clip.frames]),
+            seconds_spent=time.perf_counter() - work.started,
+        )
+
+
+def watch_clip(model: VideoModel, state: StreamState, clip: Clip) -> Moment:
+    """Encode, describe and store one clip.
+
+    Raises:
+        JournalWriteError: the disk refused; nothing of this clip is stored then.
+        PromptTooLongError: the clip alone is longer than the model's window.
+    """
+    work = state.prepare(model, clip)
+    return state.store(model, work, state.describe(model, work))
+
+
+def _tokens_blob(tokens: Tensor) -> bytes:
+    return bytes(save_tensors({_TOKENS: tokens.detach().cpu().contiguous()}))

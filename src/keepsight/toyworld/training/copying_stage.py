@@ -1,0 +1,56 @@
+"""Stage 1: the decoder learns to look things up, on random words: "what came after these two?"
+
+Answering from a journal is looking up. On journals alone a small decoder takes hours to find that out, since it can
+guess much of an answer without looking; in a row of random words there is nothing to guess.
+"""
+
+import random
+
+import torch
+from torch import Tensor
+
+from keepsight.toyworld.tokenizer import SPECIAL_TOKENS, build_tokenizer
+from keepsight.toyworld.training.initialisation import new_model
+from keepsight.toyworld.training.loop import LoopSettings, StepFunction, run_stage
+from keepsight.toyworld.training.packing import Branch, Packed, run_packed
+
+TOKENS_A_STEP = 2400
+BRANCHES = 6
+REPLY_TOKENS = 8
+LENGTHENING = ((0, 16, 32), (250, 24, 80), (450, 40, 200))
+"""From which step on rows have how many words, at least and at most."""
+
+
+def random_row(rng: random.Random, vocabulary_size: int, length: int) -> Packed:
+    """Random words, and branches that each begin with two neighbours of the row and go on as the row does."""
+    first_word = len(SPECIAL_TOKENS)
+    row = tuple(rng.randrange(first_word, vocabulary_size) for _ in range(length))
+    branches = []
+    for _ in range(BRANCHES):
+        start = rng.randrange(length - REPLY_TOKENS - 2)
+        reply = start + 2
+        branches.append(Branch(row[start:reply], row[reply : reply + REPLY_TOKENS]))
+    return Packed(row, tuple(branches))
+
+
+def copying_step(model: torch.nn.Module) -> StepFunction:
+    """The stage's step over a model."""
+    vocabulary_size = len(build_tokenizer())
+
+    def step(number: int, rng: random.Random) -> tuple[Tensor, dict[str, float]]:
+        _, fewest, most = max(rule for rule in LENGTHENING if number >= rule[0])
+        length = rng.randint(fewest, most)
+        rows = TOKENS_A_STEP // (length + BRANCHES * (REPLY_TOKENS + 2))
+        outcome = run_packed(model, [random_row(rng, vocabulary_size, length) for _ in range(rows)], pad_id=0)
+        return outcome.loss, {"right": float(outcome.branch_right.float().mean())}
+
+    return step
+
+
+def train_copying(settings: LoopSettings) -> int:
+    """Run (or resume) the stage; returns the steps done."""
+    model = new_model(settings.seed)
+    modules = torch.nn.ModuleDict({"model": model})
+    words = model.get_input_embeddings().weight  # random targets would only stir them
+    trained = [weight for weight in model.model.language_model.parameters() if weight is not words]
+    return run_stage(settings, modules, trained, copying_step(model))

@@ -1,0 +1,107 @@
+"""Starting weights that already look things up.
+
+A decoder that answers from captions needs two kinds of attention head that work together: one that looks at the
+token before, and one that looks for a place where the token before equals the present token, and copies what
+follows. Small decoders find the pair only after a long plateau. Attention weights that start in the shape they end
+in save it ("mimetic initialization", Trockman and Kolter, arXiv 2305.09828); here that is done for the two kinds
+of head. Everything is trained on from there.
+"""
+
+import torch
+from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration
+
+from keepsight.toyworld.training.blueprint import build_model
+
+EMBEDDING_STD = 1.0
+"""Wide embeddings: a step of the optimiser then changes what stands in the residual stream by a little only."""
+OUTPUT_SCALE = 0.1
+MLP_GAIN = 2.0
+LOOK_BACK_LAYER = 0
+LOOK_UP_LAYERS = (1, 2)
+LOOK_BACK_BIAS = 9.0
+MATCH_LOGIT = 20.0
+COPY_STRENGTH = 4.0
+
+
+def new_model(seed: int = 0) -> LlavaOnevisionForConditionalGeneration:
+    """A model as the first stage finds it."""
+    model = build_model(seed)
+    start_looking_up(model, seed)
+    return model
+
+
+def start_looking_up(model: LlavaOnevisionForConditionalGeneration, seed: int = 0) -> None:
+    """Set the attention weights of three decoder layers; the other weights stay as they are."""
+    generator = torch.Generator().manual_seed(seed)
+    text = model.config.text_config
+    head_dim = text.hidden_size // text.num_attention_heads
+    key_dim = text.num_key_value_heads * head_dim
+    read = _orthonormal(text.hidden_size, key_dim, generator)  # what is read of a token
+    write = _orthonormal(text.hidden_size, key_dim, generator)  # where the token before is noted
+    layers = model.model.language_model.layers
+    with torch.no_grad():
+        model.get_input_embeddings().weight.normal_(0.0, EMBEDDING_STD, generator=generator)
+        model.model.language_model.norm.weight.fill_(OUTPUT_SCALE)  # embeddings are tied: keeps logits moderate
+        for layer in layers:
+            for weight in layer.mlp.parameters():
+                weight.mul_(MLP_GAIN)
+        _look_back(layers[LOOK_BACK_LAYER].self_attn, text, read, write)
+        for layer in LOOK_UP_LAYERS:
+            _look_up(layers[layer].self_attn, text, read, write, generator)
+
+
+def _orthonormal(dim: int, num_columns: int, generator: torch.Generator) -> Tensor:
+    """Random orthonormal columns `[dim, num_columns]`."""
+    return torch.linalg.qr(torch.randn(dim, num_columns, generator=generator))[0]
+
+
+def _angles(text: object, head_dim: int) -> Tensor:
+    base = text.rope_parameters["rope_theta"]  # type: ignore[attr-defined]
+    return base ** (-torch.arange(head_dim // 2) / (head_dim // 2))
+
+
+def _look_back(attention: torch.nn.Module, text: object, read: Tensor, write: Tensor) -> None:
+    """Heads whose biases alone, turned by the rotary positions, point at the token before."""
+    heads, groups = text.num_attention_heads, text.num_key_value_heads  # type: ignore[attr-defined]
+    head_dim = read.shape[0] // heads
+    half, fast = head_dim // 2, 6  # the fast rotations tell neighbours apart
+    angles = _angles(text, head_dim)[:fast]
+    key_bias, query_bias = torch.zeros(head_dim), torch.zeros(head_dim)
+    key_bias[:fast] = LOOK_BACK_BIAS
+    query_bias[:fast] = LOOK_BACK_BIAS * torch.cos(angles)
+    query_bias[half : half + fast] = -LOOK_BACK_BIAS * torch.sin(angles)
+    attention.q_proj.weight.mul_(0.1)
+    attention.k_proj.weight.mul_(0.1)
+    attention.q_proj.bias.copy_(query_bias.repeat(heads))
+    attention.k_proj.bias.copy_(key_bias.repeat(groups))
+    attention.v_proj.weight.copy_(read.T)
+    attention.o_proj.weight.copy_(EMBEDDING_STD * _for_each_head(write, heads // groups, head_dim))
+
+
+def _look_up(
+    attention: torch.nn.Module, text: object, read: Tensor, write: Tensor, generator: torch.Generator
+) -> None:
+    """Heads that match the present token with the noted token before, and add what stands there to the output."""
+    heads, groups = text.num_attention_heads, text.num_key_value_heads  # type: ignore[attr-defined]
+    dim, key_dim = read.shape
+    head_dim, group = dim // heads, heads // groups
+    slow = torch.zeros(head_dim)  # the slow rotations leave a match alone, however far away it is
+    slow[head_dim // 4 : head_dim // 2] = slow[3 * head_dim // 4 :] = 1.0
+    for number in range(groups):
+        mix = torch.randn(head_dim, key_dim, generator=generator) * slow.unsqueeze(1)
+        mix = mix / mix.norm(dim=1, keepdim=True).clamp(min=1e-6)
+        rows = slice(number * head_dim, (number + 1) * head_dim)
+        # Two normalised inputs, each half of the length: mix then gives about dim / 4 / key_dim a row.
+        gain = (MATCH_LOGIT * head_dim**0.5 / (slow.sum() * dim / 4 / key_dim)) ** 0.5
+        attention.k_proj.weight[rows] = gain * mix @ write.T
+        for head in range(number * group, (number + 1) * group):
+            attention.q_proj.weight[head * head_dim : (head + 1) * head_dim] = gain * mix @ read.T
+    attention.v_proj.weight.copy_(read.T)
+    attention.o_proj.weight.copy_(COPY_STRENGTH * EMBEDDING_STD * _for_each_head(read, group, head_dim))
+
+
+def _for_each_head(columns: Tensor, group: int, head_dim: int) -> Tensor:
+    """Columns of the key heads, given to each query head of the group, shared among them."""
+    blocks = columns.split(head_dim, dim=1)
+    return torch.cat([block for block in blocks for _ in range(group)], dim=1) / group

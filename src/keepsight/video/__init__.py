@@ -1,0 +1,16 @@
+"""Frames with their times, from files; sampling and clips."""
+
+from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, ClipBuffer, cut_clips
+from keepsight.video.frames import Clip, Frame
+from keepsight.video.source import VideoFile, VideoInfo, open_video
+
+__all__ = [
+    "DEFAULT_FRAMES_PER_CLIP",
+    "Clip",
+    "ClipBuffer",
+    "Frame",
+    "VideoFile",
+    "VideoInfo",
+    "cut_clips",
+    "open_video",
+]

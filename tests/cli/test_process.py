@@ -1,0 +1,100 @@
+"""The command as a process of its own: quick to start, quiet, and no traceback when its reader goes away."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ended import MakeVideo
+from models.random_model import RandomShape, write_random_model
+
+from keepsight.journal import Journal
+
+KEEPSIGHT = [sys.executable, "-c", "from keepsight.cli import main; main()"]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom keepsight.cli.app import run\nassert run(['--help']) == 0\n"
+        "print(*{'torch', 'av', 'transformers', 'numpy', 'PIL', 'jinja2'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == []
+    for command in ("watch", "ask", "report", "models", "toyworld"):
+        assert command in done.stdout
+
+
+def test_version_is_that_of_the_package() -> None:
+    from importlib.metadata import version
+
+    done = subprocess.run([*KEEPSIGHT, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"keepsight {version('keepsight')}\n"
+
+
+def test_without_a_command_there_is_help() -> None:
+    done = subprocess.run(KEEPSIGHT, capture_output=True, text=True, check=True)
+    assert "Usage: keepsight" in done.stdout
+
+
+def test_third_party_warnings_stay_away_unless_asked_for() -> None:
+    code = (
+        "import sys, warnings\nfrom keepsight.cli import main\nimport keepsight.cli.app as app\n"
+        "app.run = lambda words: warnings.warn('old', FutureWarning) or 0\nmain([])"
+    )
+    quiet = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    asked = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, check=True)
+    assert quiet.stderr == ""
+    assert "FutureWarning: old" in asked.stderr
+
+
+@pytest.fixture(scope="module")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_random_model(tmp_path_factory.mktemp("model"), RandomShape(num_layers=2))
+
+
+def start_watching(model: Path, video: Path, folder: Path) -> subprocess.Popen[str]:
+    words = [*KEEPSIGHT, "watch", str(video), "--model", str(model), "--sample-fps", "2", "--journal", "a.db"]
+    return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_real_model_in_a_pipe_whose_reader_goes_away(
+    random_model: Path, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    """As `keepsight watch ... | head -2`; what was written so far is kept."""
+    process = start_watching(random_model, make_video(seconds=40), tmp_path)
+    assert process.stdout is not None
+    assert '"event": "start"' in process.stdout.readline()
+    first = json.loads(process.stdout.readline())
+    process.stdout.close()
+    assert process.stderr is not None
+    stderr = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 141
+    assert stderr == ""
+    with Journal.open(tmp_path / "a.db", read_only=True) as journal:
+        stream = journal.streams.latest()
+        assert stream is not None
+        assert stream.end_reason == "interrupted"
+        assert next(journal.clips.of(stream.id)).caption == first["caption"]
+
+
+@pytest.mark.slow
+def test_another_process_asks_while_watching_goes_on(random_model: Path, make_video: MakeVideo, tmp_path: Path) -> None:
+    process = start_watching(random_model, make_video(seconds=600), tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for _ in range(3):
+        process.stdout.readline()
+    ask = [*KEEPSIGHT, "ask", "a.db", "Where is the dog?"]
+    done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    output, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "the same command goes on from there" in stderr
+    answer = json.loads(done.stdout)
+    assert answer["num_captions_given"] >= 2
+    assert done.stderr == ""
+    assert '"event": "summary"' in output.splitlines()[-1]

@@ -1,0 +1,187 @@
+"""What is written comes back the same; reads are causal; text is searched safely."""
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clip_records import assert_same_clip, make_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keepsight.errors import JournalError, JournalWriteError
+from keepsight.journal import AnswerRecord, EndReason, GapRecord, Journal, contact_sheet, split_sheet
+from keepsight.spans import Span
+
+
+def test_clips_come_back_as_written_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with Journal.create(path) as journal:
+        stream = journal.streams.begin("/videos/kitchen.mp4", "tiny", "{}")
+        for index in range(5):
+            journal.clips.add(make_clip(stream.id, index))
+    with Journal.open(path) as journal:
+        clips = list(journal.clips.of(stream.id))
+        assert [clip.clip_index for clip in clips] == [0, 1, 2, 3, 4]
+        for clip in clips:
+            assert_same_clip(clip, make_clip(stream.id, clip.clip_index))
+        assert [clip.clip_index for clip in journal.clips.of(stream.id, from_index=3)] == [3, 4]
+        last = journal.clips.last(stream.id)
+        assert last is not None
+        assert_same_clip(last, make_clip(stream.id, 4))
+
+
+def test_an_empty_embedding_and_no_kept_indices_survive(journal: Journal) -> None:
+    stream = journal.streams.begin("s", "tiny", "{}")
+    clip = make_clip(stream.id, 0, caption="", dim=0)
+    journal.clips.add(clip)
+    assert_same_clip(next(journal.clips.of(stream.id)), clip)
+    captions, embeddings = journal.clips.captions_with_embeddings(stream.id)
+    assert len(captions) == 1
+    assert embeddings.shape == (1, 0)
+
+
+@settings(max_examples=40)
+@given(
+    lengths=st.lists(st.integers(0, 50), max_size=12),
+    ask_halves=st.integers(0, 700),
+)
+def test_captions_are_those_that_had_ended(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], ask_halves: int
+) -> None:
+    ask_seconds = ask_halves / 2
+    with Journal.create(tmp_path_factory.mktemp("causal") / "journal.db") as journal:
+        stream, other = (journal.streams.begin(name, "tiny", "{}") for name in "ab")
+        journal.clips.add(make_clip(other.id, 0))
+        expected, end = [], 0
+        for index, length in enumerate(lengths):
+            clip = make_clip(stream.id, index)
+            span = Span(end, end := end + length)
+            journal.clips.add(type(clip)(**{**vars(clip), "span": span}))
+            if end <= ask_seconds:
+                expected.append(index)
+        captions, embeddings = journal.clips.captions_with_embeddings(stream.id, ended_by_seconds=ask_seconds)
+        assert [caption.clip_index for caption in captions] == expected
+        assert journal.clips.captions(stream.id, ended_by_seconds=ask_seconds) == captions
+        assert journal.clips.count(stream.id, ended_by_seconds=ask_seconds) == len(expected)
+        for index, row in zip(expected, embeddings, strict=True):
+            np.testing.assert_array_equal(row, make_clip(stream.id, index).embedding)
+
+
+def test_a_clip_index_is_stored_once(journal: Journal) -> None:
+    stream = journal.streams.begin("s", "tiny", "{}")
+    journal.clips.add(make_clip(stream.id, 0))
+    with pytest.raises(JournalWriteError, match="already"):
+        journal.clips.add(make_clip(stream.id, 0, caption="another"))
+    assert [caption.caption for caption in journal.clips.captions(stream.id)] == ["caption number 0"]
+
+
+def test_a_clip_of_no_stream_is_refused(journal: Journal) -> None:
+    with pytest.raises(JournalWriteError, match="belongs to no stream"):
+        journal.clips.add(make_clip("nobody", 0))
+
+
+def test_streams_begin_end_and_resume(journal: Journal) -> None:
+    assert journal.streams.latest() is None
+    first = journal.streams.begin("/a.mp4", "tiny", '{"seed": 1}')
+    second = journal.streams.begin("/b.mp4", "tiny", "{}")
+    assert first.id != second.id
+    assert journal.streams.all() == [first, second]
+    assert journal.streams.latest() == second
+    assert journal.streams.of_source("/a.mp4") == [first]
+    assert first.settings_json == '{"seed": 1}'
+    assert (datetime.now(UTC) - first.started_at).total_seconds() < 60
+
+    ended = journal.streams.end(first.id, EndReason.INTERRUPTED, 96.0, "stopped by the user")
+    assert (ended.end_reason, ended.end_seconds, ended.end_detail) == ("interrupted", 96.0, "stopped by the user")
+    assert not ended.is_finished
+    assert journal.streams.resume(first.id) == first
+    for reason in (EndReason.COMPLETE, EndReason.TRUNCATED):
+        assert journal.streams.end(second.id, reason, 10.0).is_finished
+    with pytest.raises(JournalError, match="no stream 'x'"):
+        journal.streams.get("x")
+
+
+def test_gaps_and_answers_come_back(journal: Journal) -> None:
+    stream = journal.streams.begin("s", "tiny", "{}")
+    gaps = [GapRecord(stream.id, Span(start, start + 2), "camera lost") for start in (40, 10)]
+    answers = [
+        AnswerRecord(stream.id, datetime.now(UTC), 64.0, f"where? {place}", "in the 'kitchen'", (0, 3), 2, 7)
+        for place in range(2)
+    ]
+    for gap, answer in zip(gaps, answers, strict=True):
+        journal.gaps.add(gap)
+        journal.answers.add(answer)
+    assert journal.gaps.of(stream.id) == gaps[::-1]
+    assert journal.answers.of(stream.id) == answers
+
+
+def test_memory_rows_follow_what_the_memory_holds(journal: Journal) -> None:
+    stream, other = (journal.streams.begin(name, "tiny", "{}") for name in "ab")
+    journal.memory.put(other.id, 0, b"other", held_clips=[0])
+    for index in range(5):
+        held = list(range(max(0, index - 1), index + 1))
+        journal.memory.put(stream.id, index, f"tokens {index}".encode(), held_clips=held)
+    assert journal.memory.of(stream.id) == [(3, b"tokens 3"), (4, b"tokens 4")]
+    journal.memory.put(stream.id, 5, b"not kept", held_clips=[])
+    assert journal.memory.of(stream.id) == []
+    assert journal.memory.of(other.id) == [(0, b"other")]
+
+
+def test_search_finds_all_words_in_any_inflection(journal: Journal) -> None:
+    stream, other = (journal.streams.begin(name, "tiny", "{}") for name in "ab")
+    texts = ["a dog arrives in the kitchen", "the dog sleeps", "a cat arrives", "die Straße liegt still"]
+    for index, text in enumerate(texts):
+        journal.clips.add(make_clip(stream.id, index, caption=text))
+    journal.clips.add(make_clip(other.id, 0, caption="a dog elsewhere"))
+
+    def found(text: str) -> set[str]:
+        return {caption.caption for caption in journal.clips.search(text, stream_id=stream.id)}
+
+    assert found("dog") == {texts[0], texts[1]}
+    assert found("arrive DOG") == {texts[0]}
+    assert found("straße") == {texts[3]}
+    assert found("horse") == found("  ") == set()
+    assert len(journal.clips.search("dog")) == 3
+    assert len(journal.clips.search("dog", limit=1)) == 1
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_the_search(shared_journal: Journal, text: str) -> None:
+    assert all("dog" in caption.caption for caption in shared_journal.clips.search(text))
+
+
+@pytest.fixture(scope="module")
+def shared_journal(tmp_path_factory: pytest.TempPathFactory):
+    with Journal.create(tmp_path_factory.mktemp("search") / "journal.db") as journal:
+        stream = journal.streams.begin("s", "tiny", "{}")
+        journal.clips.add(make_clip(stream.id, 0, caption="a dog"))
+        yield journal
+
+
+def test_removed_clips_leave_the_search_index(journal: Journal) -> None:
+    stream = journal.streams.begin("s", "tiny", "{}")
+    journal.clips.add(make_clip(stream.id, 0, caption="a dog"))
+    with sqlite3.connect(journal.path) as connection:
+        connection.execute("DELETE FROM clips")
+        connection.execute("INSERT INTO caption_index (caption_index) VALUES ('integrity-check')")
+    connection.close()
+    assert journal.clips.search("dog") == []
+
+
+def test_a_contact_sheet_splits_into_its_frames() -> None:
+    levels = [0, 90, 180, 255]
+    frames = [np.full((90, 160, 3), level, np.uint8) for level in levels]
+    tiles = split_sheet(contact_sheet(frames, width_pixels=64), len(frames))
+    assert [tile.shape for tile in tiles] == [(36, 64, 3)] * 4
+    for tile, level in zip(tiles, levels, strict=True):
+        # JPEG mixes blocks of 8 pixels at the borders; the middle is the frame's own.
+        assert np.abs(tile[:, 16:-16].astype(int) - level).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
+def test_a_contact_sheet_of_odd_sizes_is_a_jpeg(size: tuple[int, int]) -> None:
+    frames = [np.zeros((*size, 3), np.uint8)] * 600
+    tiles = split_sheet(contact_sheet(frames), 600)
+    assert len(tiles) == 600

@@ -1,0 +1,127 @@
+"""Promise R2: a clip that was announced is on disk, whenever the process dies; others may read meanwhile."""
+
+import random
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+from clip_records import assert_same_clip, make_clip
+
+from keepsight.journal import Journal
+
+WRITER = textwrap.dedent(
+    """
+    import sys
+    sys.path.insert(0, sys.argv[2])
+    from clip_records import make_clip
+    from keepsight.journal import Journal
+
+    with Journal.create(sys.argv[1]) as journal:
+        stream = journal.streams.latest() or journal.streams.begin("s", "tiny", "{}")
+        index = journal.clips.count(stream.id)
+        while True:
+            with journal.transaction():
+                journal.clips.add(make_clip(stream.id, index))
+                held = range(index - 3, index + 1)
+                journal.memory.put(stream.id, index, bytes([index % 256]) * 5000, held_clips=held)
+            print(index, flush=True)
+            index += 1
+    """
+)
+
+
+def kill_while_writing(path: Path, num_lines: int, spin: int) -> list[int]:
+    """Start a writer, kill it some instants after its `num_lines`th announcement; all that it announced."""
+    command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        announced = [int(process.stdout.readline()) for _ in range(num_lines)]
+        for _ in range(spin):
+            pass
+        process.kill()
+        announced += [int(line) for line in process.stdout if line.endswith("\n")]
+    return announced
+
+
+def test_announced_clips_survive_kill_at_any_point(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    draw = random.Random(7)
+    announced: list[int] = []
+    for _ in range(6):
+        announced += kill_while_writing(path, draw.randint(1, 12), draw.randint(0, 200_000))
+        with Journal.open(path) as journal:
+            (stream,) = journal.streams.all()
+            stored = list(journal.clips.of(stream.id))
+            memory = journal.memory.of(stream.id)
+        assert [clip.clip_index for clip in stored] == list(range(len(stored)))
+        assert set(announced) <= {clip.clip_index for clip in stored}
+        assert len(announced) == len(set(announced))
+        for clip in stored:
+            assert_same_clip(clip, make_clip(stream.id, clip.clip_index))
+        held = [clip.clip_index for clip in stored][-4:]
+        assert memory == [(index, bytes([index % 256]) * 5000) for index in held]
+        connection = sqlite3.connect(path)
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        connection.close()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_another_process_reads_while_one_writes(tmp_path: Path, read_only: bool) -> None:
+    path = tmp_path / "journal.db"
+    command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        seen = 0
+        for _ in range(15):
+            last_announced = int(process.stdout.readline())
+            with Journal.open(path, read_only=read_only) as journal:
+                (stream,) = journal.streams.all()
+                captions, embeddings = journal.clips.captions_with_embeddings(stream.id)
+            assert len(captions) == len(embeddings) >= last_announced + 1
+            assert len(captions) >= seen
+            seen = len(captions)
+        process.kill()
+        process.stdout.read()
+
+
+def test_threads_share_one_journal(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "journal.db") as journal:
+        streams = [journal.streams.begin(str(number), "tiny", "{}") for number in range(4)]
+
+        def write(stream_id: str) -> None:
+            for index in range(10):
+                with journal.transaction():
+                    journal.clips.add(make_clip(stream_id, index))
+                    journal.memory.put(stream_id, index, b"t", held_clips=[index])
+
+        threads = [threading.Thread(target=write, args=(stream.id,)) for stream in streams]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for stream in streams:
+            assert journal.clips.count(stream.id) == 10
+            assert journal.memory.held(stream.id) == [9]
+
+
+def test_an_error_inside_a_transaction_takes_all_of_it_back(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "journal.db") as journal:
+        stream = journal.streams.begin("s", "tiny", "{}")
+        journal.clips.add(make_clip(stream.id, 0))
+
+        def write_then_fail() -> None:
+            with journal.transaction():
+                journal.clips.add(make_clip(stream.id, 1))
+                with journal.transaction():
+                    journal.clips.add(make_clip(stream.id, 2))
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            write_then_fail()
+        assert journal.clips.count(stream.id) == 1
+        journal.clips.add(make_clip(stream.id, 1))
+        assert journal.clips.count(stream.id) == 2

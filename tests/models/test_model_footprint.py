@@ -1,0 +1,149 @@
+"""The computed footprint against measured tensors of random models, and the numbers that docs/memory.md states."""
+
+import re
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from random_model import ModelFolder, RandomShape, random_config, word_tokenizer
+from stock_model import StockModel, random_frames
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import LlavaOnevisionForConditionalGeneration
+
+from keepsight.models import footprint
+from keepsight.models.checkpoint import load_config
+from keepsight.models.footprint import ModelShape
+from keepsight.models.loading import load_model
+
+MEMORY_PAGE = Path(__file__).parents[2] / "docs" / "memory.md"
+SEVEN_B = ModelShape(
+    num_layers=28,
+    hidden_size=3584,
+    num_heads=28,
+    num_key_value_heads=4,
+    head_dim=128,
+    intermediate_size=18944,
+    vocab_size=152_000,
+    ties_embeddings=False,
+    vision_layers=26,
+    vision_hidden_size=1152,
+    vision_intermediate_size=4304,
+    vision_has_head=False,
+    image_size=384,
+    patch_size=14,
+)
+SHAPES = [
+    pytest.param(
+        {"num_layers": 2, "num_heads": 8, "num_key_value_heads": 8, "head_dim": 16, "intermediate_size": 256},
+        id="no-groups",
+    ),
+    pytest.param({"num_layers": 4, "intermediate_size": 512}, id="wide-feed-forward"),
+    pytest.param(
+        {"num_layers": 6, "num_heads": 7, "num_key_value_heads": 1, "intermediate_size": 300}, id="groups-of-7"
+    ),
+]
+
+
+@pytest.mark.parametrize("has_head", [False, True])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_parameters_are_counted_exactly(sizes: dict[str, int], ties: bool, has_head: bool) -> None:
+    config = random_config(RandomShape(**sizes), word_tokenizer())
+    config.tie_word_embeddings = config.text_config.tie_word_embeddings = ties
+    config.vision_config.vision_use_head = has_head
+    model = LlavaOnevisionForConditionalGeneration(config)
+    assert ModelShape.from_config(config).num_parameters == sum(weight.numel() for weight in model.parameters())
+
+
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_keys_and_values_are_counted_exactly(model_folder: ModelFolder, sizes: dict[str, int]) -> None:
+    stock = StockModel(model_folder(**sizes), attention="sdpa", dtype=torch.bfloat16)
+    ids = stock.prompt_ids("a dog arrives", 0)
+    with torch.inference_mode():
+        cache = stock.model(input_ids=ids, use_cache=True).past_key_values
+    measured = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+    shape = ModelShape.from_config(stock.model.config)
+    assert footprint.key_value_bytes(shape, ids.shape[1], bytes_per_value=2) == measured
+
+
+class LiveBytes(TorchDispatchMode):
+    """Largest sum of bytes alive at once of tensors made inside; what comes in from outside does not count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._outside: set[int] = set()
+        self._uses: dict[int, int] = {}
+        self._now = 0
+        self.peak = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        for tensor in self._tensors((args, list((kwargs or {}).values()))):
+            if not self._uses.get(tensor.untyped_storage().data_ptr()):
+                self._outside.add(tensor.untyped_storage().data_ptr())
+        result = func(*args, **(kwargs or {}))
+        for tensor in self._tensors(result):
+            self._note(tensor)
+        self.peak = max(self.peak, self._now)
+        return result
+
+    def _tensors(self, value: object) -> list[torch.Tensor]:
+        if isinstance(value, torch.Tensor):
+            return [value]
+        return [found for part in value for found in self._tensors(part)] if isinstance(value, list | tuple) else []
+
+    def _note(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        address, num_bytes = storage.data_ptr(), storage.nbytes()
+        if address in self._outside or num_bytes == 0:
+            return
+        if not self._uses.get(address):
+            self._now += num_bytes
+        self._uses[address] = self._uses.get(address, 0) + 1
+        weakref.finalize(tensor, self._drop, address, num_bytes)
+
+    def _drop(self, address: int, num_bytes: int) -> None:
+        self._uses[address] -= 1
+        if self._uses[address] == 0:
+            self._now -= num_bytes
+
+
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_working_memory_is_bounded_closely(model_folder: ModelFolder, sizes: dict[str, int]) -> None:
+    folder = model_folder(grid=10, **sizes)
+    model, shape = load_model(folder), ModelShape.from_config(load_config(folder))
+    frames = random_frames(16, height=40, width=40)
+    tokens = model.encode(frames)
+    with LiveBytes() as describing:
+        model.describe(tokens, tokens, max_new_tokens=8)
+    length = model.info.context_window_tokens - model.max_memory_tokens(2 * len(tokens), max_new_tokens=8)
+    computed = footprint.key_value_bytes(shape, length, 4) + footprint.decoder_activation_bytes(shape, length, 4)
+    assert 0.8 * computed < describing.peak <= computed
+    with LiveBytes() as encoding:
+        model.encode(frames)
+    computed = footprint.tower_activation_bytes(shape, 16, 4)
+    assert 0.6 * computed < encoding.peak <= computed
+
+
+def test_the_documented_numbers_are_the_computed_ones() -> None:
+    """Every gigabyte in docs/memory.md's 7B table comes out of the formulas."""
+    table = dict(re.findall(r"^\| ([^|]+?) \|[^|]*\| ([0-9.]+) \|$", MEMORY_PAGE.read_text(encoding="utf-8"), re.M))
+    peak = footprint.describe_footprint(SEVEN_B, 2, 6_300)
+    computed = {
+        "weights": peak.weight_bytes,
+        "keys and values": peak.key_value_bytes,
+        "activations": peak.activation_bytes,
+        "logits of the last position": peak.logit_bytes,
+        "**sum**": peak.total_bytes,
+    }
+    assert {name: f"{num_bytes / 1e9:.4f}" for name, num_bytes in computed.items()} == table
+
+
+def test_the_7b_terms_by_hand() -> None:
+    assert SEVEN_B.tokens_per_frame == 196
+    assert footprint.key_value_bytes(SEVEN_B, 1, 2) == 57_344  # 2 x 28 layers x 4 heads x 128 x 2 bytes
+    assert 8.0e9 < SEVEN_B.num_parameters < 8.1e9
+    peak = footprint.describe_footprint(SEVEN_B, 2, 6_300)
+    full_attention = 28 * 6_300**2 * 2  # one layer's matrix of all heads
+    assert peak.activation_bytes + peak.key_value_bytes < full_attention
+    assert footprint.default_context_tokens(SEVEN_B) == 2 * 16 * 196 + 1 + 256

@@ -1,0 +1,118 @@
+"""What a report says is what the journal holds."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake_model import FakeModel
+from PIL import Image
+
+import keepsight
+from keepsight.errors import EmptyJournalError, KeepsightError
+from keepsight.journal import EndReason, GapRecord, Journal
+from keepsight.report import collect, collect_report, render_report, write_report
+from keepsight.settings import Settings
+from keepsight.spans import Span
+
+MakeVideo = Callable[..., Path]
+QUICK = Settings(sample_fps=2.0, memory_clips=2)
+
+
+@pytest.fixture
+def watched(journal: Journal, make_video: MakeVideo, fake_model: FakeModel) -> Journal:
+    watcher = keepsight.Watcher(fake_model, journal, QUICK)
+    assert len(list(watcher.watch(make_video(seconds=30)))) == 4
+    watcher.ask("Where is the dog?", at_seconds=20)
+    return journal
+
+
+def test_each_clip_is_as_the_journal_has_it(watched: Journal) -> None:
+    stream = watched.streams.latest()
+    assert stream is not None
+    report = collect_report(watched)
+    assert report.source == Path(stream.source).name
+    assert len(report.clips) == 4
+    for shown, stored in zip(report.clips, watched.clips.of(stream.id), strict=True):
+        assert (shown.index, shown.span, shown.caption) == (stored.clip_index, stored.span, stored.caption)
+        assert list(shown.kept_indices) == stored.kept_indices.tolist()
+        assert shown.sheet is not None
+        assert shown.sheet.num_frames == len(stored.frame_seconds)
+        with Image.open(io.BytesIO(shown.sheet.jpeg)) as picture:
+            assert picture.size == (
+                shown.sheet.num_frames * shown.sheet.frame_width_pixels,
+                shown.sheet.frame_height_pixels,
+            )
+    assert [clip.in_memory for clip in report.clips] == [False, False, True, True]
+
+
+def test_questions_gaps_and_differences_from_the_paper_are_shown(watched: Journal) -> None:
+    stream = watched.streams.latest()
+    assert stream is not None
+    watched.gaps.add(GapRecord(stream.id, Span(30, 45), "the camera was off"))
+    report = collect_report(watched)
+    (question,) = report.questions
+    assert (question.question, question.asked_at_seconds) == ("Where is the dog?", 20)
+    assert question.cited_clips == (0, 1)
+    assert [(gap.span, gap.reason) for gap in report.gaps] == [(Span(30, 45), "the camera was off")]
+    assert report.settings["caption_partial_clip"] == "True (paper: False)"
+    assert report.settings["memory_clips"] == "2"
+
+
+def test_many_pictures_are_made_smaller(watched: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = collect_report(watched)
+    monkeypatch.setattr(collect, "MAX_SHEET_BYTES", 1000)
+    small = collect_report(watched)
+    for before, after in zip(whole.clips, small.clips, strict=True):
+        assert before.sheet is not None
+        assert after.sheet is not None
+        assert len(after.sheet.jpeg) < len(before.sheet.jpeg)
+        assert (after.sheet.frame_width_pixels, after.sheet.frame_height_pixels) == (80, 60)
+        assert after.kept_indices == before.kept_indices
+    assert len(render_report(small)) < len(render_report(whole))
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        (EndReason.INTERRUPTED, "interrupted at 00:30"),
+        (EndReason.TRUNCATED, "ends early, at 00:30"),
+        (EndReason.FAILED, "stopped at 00:30: no room <left>"),
+        (EndReason.COMPLETE, None),
+    ],
+)
+def test_how_watching_ended_is_said(watched: Journal, reason: EndReason, says: str | None) -> None:
+    stream = watched.streams.latest()
+    assert stream is not None
+    watched.streams.end(stream.id, reason, 30.0, "no room <left>")
+    notes = collect_report(watched).notes
+    assert len(notes) == (says is not None)
+    assert says is None or says in notes[0]
+
+
+def test_a_stream_without_an_end_is_still_watched_or_was_cut_off(watched: Journal) -> None:
+    stream = watched.streams.latest()
+    assert stream is not None
+    watched.streams.resume(stream.id)
+    (note,) = collect_report(watched).notes
+    assert "still being watched" in note
+
+
+def test_an_earlier_stream_can_be_chosen(watched: Journal, make_video: MakeVideo, fake_model: FakeModel) -> None:
+    first = watched.streams.latest()
+    list(keepsight.Watcher(fake_model, watched, QUICK).watch(make_video(seconds=16)))
+    assert len(collect_report(watched).clips) == 2
+    assert len(collect_report(watched, first).clips) == 4
+
+
+def test_a_journal_without_a_stream_has_no_report(journal: Journal) -> None:
+    with pytest.raises(EmptyJournalError, match="nothing has been watched"):
+        collect_report(journal)
+
+
+def test_the_file_is_written_whole_or_the_error_says_why(watched: Journal, tmp_path: Path) -> None:
+    written = write_report(watched.path, tmp_path / "a.html")
+    assert written.num_bytes == (tmp_path / "a.html").stat().st_size
+    assert written.num_clips == 4
+    with pytest.raises(KeepsightError, match=r"cannot write the report .*: No such file or directory"):
+        write_report(watched.path, tmp_path / "nowhere" / "a.html")

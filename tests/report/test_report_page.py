@@ -1,0 +1,106 @@
+"""The page: complete, escaped, and whole in one file."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+from report_records import EVIL, small_report
+
+from keepsight.report import Report, render_report
+from keepsight.report.page import kept_percent
+
+
+class Page(HTMLParser):
+    """Collects ids, link targets, tags and text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self._inside = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._inside = tag
+        for name, value in attrs:
+            self.attributes.append((name, value or ""))
+            if name == "id":
+                self.ids.append(value or "")
+            if name == "href" and tag == "a":
+                self.links.append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts.append(data)
+        elif self._inside != "style":
+            self.text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+
+def test_every_link_leads_to_one_place_on_the_page() -> None:
+    page = Page(render_report(small_report()))
+    assert len(page.ids) == len(set(page.ids))
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    assert {f"clip-{index}" for index in range(5)} <= set(page.ids)
+
+
+def test_texts_are_shown_as_they_are_and_never_become_markup() -> None:
+    html = render_report(small_report())
+    page = Page(html)
+    assert EVIL in page.text
+    assert "Where is <i>it</i>?" in page.text
+    assert "<script>document" not in html
+    assert page.tags.count("script") == 1
+
+
+def test_the_policy_allows_the_pages_own_script_and_nothing_from_elsewhere() -> None:
+    html = render_report(small_report())
+    page = Page(html)
+    (policy,) = [value for name, value in page.attributes if value.startswith("default-src")]
+    rules = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    digest = base64.b64encode(hashlib.sha256(page.scripts[0].encode()).digest()).decode()
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == f"'sha256-{digest}'"
+    assert rules["img-src"] == "data:"
+    assert not re.search(r"""(?:src|href|url\()\s*=?\s*["']?\s*(?:https?:)?//""", html)
+
+
+def test_everything_of_the_report_is_on_the_page() -> None:
+    text = Page(render_report(small_report())).text
+    for words in (
+        "kitchen <b>.mp4",
+        "tiny",
+        "in the park: thing 4 waits.",
+        "02:40",
+        "The video ends early.",
+        "sample_fps",
+    ):
+        assert words in text
+    assert "from 3 captions; 2 more did not fit" in text
+    assert "without any caption" in text
+
+
+def test_the_memory_strip_holds_the_clips_in_memory() -> None:
+    html = render_report(small_report())
+    strip = html[html.index('<ul class="memory">') :].split("</ul>")[0]
+    assert re.findall(r'href="#clip-(\d+)"', strip) == ["3", "4"]
+    assert strip.count("<img") == 2
+
+
+def test_an_empty_report_is_a_page_that_says_so() -> None:
+    page = Page(render_report(Report("a.mp4", "tiny", [])))
+    assert "No clip has been captioned yet." in page.text
+    assert "article" not in page.tags
+
+
+def test_kept_share_is_counted_over_the_clips() -> None:
+    assert kept_percent(small_report()) == 4 / 64 * 100
+    assert kept_percent(Report("a.mp4", "tiny", [])) is None

@@ -1,0 +1,100 @@
+"""What the documents say exists."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from keepsight.cli.app import app
+from keepsight.settings import SELECTOR_NAMES
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+
+def constraints() -> dict[str, str]:
+    """Package name -> pinned version."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in pins}
+
+
+def requirements() -> list[Requirement]:
+    extras = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
+    return [Requirement(text) for text in PROJECT["dependencies"] + extras]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=str)
+def test_each_dependency_has_a_tested_version_in_its_range(requirement: Requirement) -> None:
+    pins = constraints()
+    name = canonicalize_name(requirement.name)
+    assert name in pins
+    assert requirement.specifier.contains(pins[name])
+
+
+def test_torch_is_pinned_exactly() -> None:
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+
+def commands_in_readme() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return sorted({line for line in lines if line.startswith("keepsight ")})
+
+
+def help_of(*words: str) -> str:
+    code = f"from keepsight.cli import main; main({[*words, '--help']!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"COLUMNS": "200", "PATH": ""}
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("line", commands_in_readme())
+def test_each_command_of_the_readme_exists_with_its_options(line: str) -> None:
+    words = line.split()[1:]
+    command = words[:2] if words[0] == "toyworld" else words[:1]
+    shown = help_of(*command)
+    for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", line):
+        assert option in shown
+
+
+def test_the_readme_shows_each_command() -> None:
+    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    names |= {group.name for group in app.registered_groups}
+    assert names == {line.split()[1] for line in commands_in_readme()}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_to_files_lead_somewhere(document: str) -> None:
+    text = re.sub(r"<!--.*?-->", "", (ROOT / document).read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    missing = [target for target in targets if not (ROOT / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_source_files_named_in_the_documents_exist(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = [name for name in re.findall(r"`(src/keepsight/[\w/.]+)`", text) if "000N" not in name]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_make_targets_named_in_the_documents_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text(encoding="utf-8")
+        assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, flags=re.MULTILINE)) <= targets
+
+
+def test_the_changelog_names_every_selector() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("-", "")
+    assert all(name.replace("-", "") in text for name in SELECTOR_NAMES)

@@ -1,0 +1,104 @@
+"""Settings refuse what is not allowed, by name, and come back from JSON as they were."""
+
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepsight.errors import SettingError
+from keepsight.retrieval import RETRIEVERS
+from keepsight.selection import SELECTORS
+from keepsight.settings import DIFFERENCES, PAPER, RETRIEVER_NAMES, SELECTOR_NAMES, Settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("frames_per_clip", 0, "at least 1"),
+        ("frames_per_clip", -1, "at least 1"),
+        ("frames_per_clip", 2.5, "whole number"),
+        ("frames_per_clip", True, "whole number"),
+        ("sample_fps", 0, "over 0"),
+        ("sample_fps", -0.5, "over 0"),
+        ("sample_fps", float("nan"), "over 0"),
+        ("sample_fps", float("inf"), "over 0"),
+        ("sample_fps", "0.5", "over 0"),
+        ("describe_prompt", 3, "a text"),
+        ("retention", 0, "over 0 and at most 1"),
+        ("retention", 1.01, "over 0 and at most 1"),
+        ("seed", -1, "at least 0"),
+        ("memory_clips", -1, "at least 0"),
+        ("memory_tokens", -1, "at least 0"),
+        ("max_caption_tokens", 0, "at least 1"),
+        ("max_answer_tokens", 0, "at least 1"),
+        ("retrieval_budget_tokens", 0, "at least 1"),
+        ("mmr_lambda", 1.5, "from 0 to 1"),
+        ("mmr_lambda", -0.1, "from 0 to 1"),
+        ("selector", "best", "attention, uniform"),
+        ("retriever", "best", "mmr, similarity"),
+        ("describe_prompt", " \n", "a text"),
+        ("live", 1, "true or false"),
+        ("caption_partial_clip", "yes", "true or false"),
+    ],
+)
+def test_a_refused_value_is_named_with_what_is_allowed(name: str, value: object, allowed: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings(**{name: value})
+    message = str(caught.value)
+    assert name in message
+    assert repr(value) in message
+    assert allowed in message
+    assert "\n" not in message.replace("\\n", "")
+
+
+def test_the_paper_differs_exactly_where_the_table_says() -> None:
+    ours, paper = asdict(Settings()), asdict(PAPER)
+    differing = {name: (ours[name], paper[name]) for name in ours if ours[name] != paper[name]}
+    assert differing == {name: (our, theirs) for name, (our, theirs, _) in DIFFERENCES.items()}
+    assert Settings.paper() == PAPER
+
+
+def test_the_papers_numbers() -> None:
+    assert (PAPER.frames_per_clip, PAPER.sample_fps, PAPER.retention) == (16, 0.5, 1 / 16)
+    assert (PAPER.memory_clips, PAPER.retrieval_budget_tokens, PAPER.selector) == (16, 10_000, "attention")
+    assert not PAPER.live
+
+
+@given(
+    st.builds(
+        Settings,
+        frames_per_clip=st.integers(1, 500),
+        sample_fps=st.floats(1e-3, 1000),
+        retention=st.floats(1e-6, 1),
+        selector=st.sampled_from(SELECTOR_NAMES),
+        retriever=st.sampled_from(RETRIEVER_NAMES),
+        memory_tokens=st.none() | st.integers(0, 10**6),
+        describe_prompt=st.text(min_size=1).filter(str.strip),
+        live=st.booleans(),
+    )
+)
+def test_json_brings_back_equal_settings(settings: Settings) -> None:
+    assert Settings.from_json(settings.to_json()) == settings
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"frames": 16}', '{"seed": -4}'])
+def test_json_that_is_no_settings_is_refused(text: str) -> None:
+    with pytest.raises(SettingError):
+        Settings.from_json(text)
+
+
+def test_a_setting_that_json_lacks_gets_its_default() -> None:
+    assert Settings.from_json('{"seed": 3}') == Settings(seed=3)
+
+
+def test_only_settings_that_decide_captions_count_for_resuming() -> None:
+    changed = replace(Settings(), retriever="random", mmr_lambda=1.0, live=True, max_answer_tokens=9)
+    assert changed.watching() == Settings().watching()
+    for name, value in {"seed": 1, "retention": 0.5, "sample_fps": 1.0, "memory_clips": 2}.items():
+        assert replace(Settings(), **{name: value}).watching() != Settings().watching()
+
+
+def test_the_names_are_those_that_exist() -> None:
+    assert tuple(SELECTORS) == SELECTOR_NAMES
+    assert tuple(RETRIEVERS) == RETRIEVER_NAMES
