@@ -11,6 +11,7 @@ from keepsight.toyworld.tokenizer import build_tokenizer, save_tokenizer
 PICTURE_PIXELS = 96
 PATCH_PIXELS = 16
 CONTEXT_WINDOW_TOKENS = 1024
+MODEL_DIM = 256
 PIXEL_MEAN = PIXEL_STD = 0.5
 """Pixels go in as `(value / 255 - 0.5) / 0.5`, SigLIP's convention."""
 
@@ -29,7 +30,7 @@ def build_config() -> LlavaOnevisionConfig:
     )
     text = Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=256,
+        hidden_size=MODEL_DIM,
         intermediate_size=512,
         num_hidden_layers=6,
         num_attention_heads=8,
@@ -44,10 +45,8 @@ def build_config() -> LlavaOnevisionConfig:
     return LlavaOnevisionConfig(
         vision_config=vision,
         text_config=text,
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        video_token_id=tokenizer.convert_tokens_to_ids("<video>"),
+        image_token_index=tokenizer.get_vocab()["<image>"],
+        video_token_index=tokenizer.get_vocab()["<video>"],
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
         image_grid_pinpoints=[[PICTURE_PIXELS, PICTURE_PIXELS]],

@@ -8,6 +8,7 @@ import random
 
 import torch
 from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.tokenizer import SPECIAL_TOKENS, build_tokenizer
 from keepsight.toyworld.training.initialisation import new_model
@@ -33,7 +34,7 @@ def random_row(rng: random.Random, vocabulary_size: int, length: int) -> Packed:
     return Packed(row, tuple(branches))
 
 
-def copying_step(model: torch.nn.Module) -> StepFunction:
+def copying_step(model: LlavaOnevisionForConditionalGeneration) -> StepFunction:
     """The stage's step over a model."""
     vocabulary_size = len(build_tokenizer())
 

@@ -7,6 +7,8 @@ in save it ("mimetic initialization", Trockman and Kolter, arXiv 2305.09828); he
 of head. Everything is trained on from there.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
@@ -34,14 +36,15 @@ def new_model(seed: int = 0) -> LlavaOnevisionForConditionalGeneration:
 def start_looking_up(model: LlavaOnevisionForConditionalGeneration, seed: int = 0) -> None:
     """Set the attention weights of three decoder layers; the other weights stay as they are."""
     generator = torch.Generator().manual_seed(seed)
-    text = model.config.text_config
+    text: Any = model.config.text_config
     head_dim = text.hidden_size // text.num_attention_heads
     key_dim = text.num_key_value_heads * head_dim
     read = _orthonormal(text.hidden_size, key_dim, generator)  # what is read of a token
     write = _orthonormal(text.hidden_size, key_dim, generator)  # where the token before is noted
-    layers = model.model.language_model.layers
+    layers: Any = model.model.language_model.layers
     with torch.no_grad():
-        model.get_input_embeddings().weight.normal_(0.0, EMBEDDING_STD, generator=generator)
+        embedding: Any = model.get_input_embeddings()
+        embedding.weight.normal_(0.0, EMBEDDING_STD, generator=generator)
         model.model.language_model.norm.weight.fill_(OUTPUT_SCALE)  # embeddings are tied: keeps logits moderate
         for layer in layers:
             for weight in layer.mlp.parameters():
@@ -53,17 +56,18 @@ def start_looking_up(model: LlavaOnevisionForConditionalGeneration, seed: int = 
 
 def _orthonormal(dim: int, num_columns: int, generator: torch.Generator) -> Tensor:
     """Random orthonormal columns `[dim, num_columns]`."""
-    return torch.linalg.qr(torch.randn(dim, num_columns, generator=generator))[0]
+    columns: Tensor = torch.linalg.qr(torch.randn(dim, num_columns, generator=generator))[0]
+    return columns
 
 
-def _angles(text: object, head_dim: int) -> Tensor:
-    base = text.rope_parameters["rope_theta"]  # type: ignore[attr-defined]
-    return base ** (-torch.arange(head_dim // 2) / (head_dim // 2))
+def _angles(text: Any, head_dim: int) -> Tensor:
+    base: float = text.rope_parameters["rope_theta"]
+    return torch.tensor(base) ** (-torch.arange(head_dim // 2) / (head_dim // 2))
 
 
-def _look_back(attention: torch.nn.Module, text: object, read: Tensor, write: Tensor) -> None:
+def _look_back(attention: Any, text: Any, read: Tensor, write: Tensor) -> None:
     """Heads whose biases alone, turned by the rotary positions, point at the token before."""
-    heads, groups = text.num_attention_heads, text.num_key_value_heads  # type: ignore[attr-defined]
+    heads, groups = text.num_attention_heads, text.num_key_value_heads
     head_dim = read.shape[0] // heads
     half, fast = head_dim // 2, 6  # the fast rotations tell neighbours apart
     angles = _angles(text, head_dim)[:fast]
@@ -79,11 +83,9 @@ def _look_back(attention: torch.nn.Module, text: object, read: Tensor, write: Te
     attention.o_proj.weight.copy_(EMBEDDING_STD * _for_each_head(write, heads // groups, head_dim))
 
 
-def _look_up(
-    attention: torch.nn.Module, text: object, read: Tensor, write: Tensor, generator: torch.Generator
-) -> None:
+def _look_up(attention: Any, text: Any, read: Tensor, write: Tensor, generator: torch.Generator) -> None:
     """Heads that match the present token with the noted token before, and add what stands there to the output."""
-    heads, groups = text.num_attention_heads, text.num_key_value_heads  # type: ignore[attr-defined]
+    heads, groups = text.num_attention_heads, text.num_key_value_heads
     dim, key_dim = read.shape
     head_dim, group = dim // heads, heads // groups
     slow = torch.zeros(head_dim)  # the slow rotations leave a match alone, however far away it is

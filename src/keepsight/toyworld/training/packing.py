@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ def collate(sequences: Sequence[Packed], pad_id: int) -> PackedBatch:
     input_ids = torch.full(shape, pad_id)
     position_ids = torch.zeros(shape, dtype=torch.long)
     group = torch.full(shape, -1)  # 0 for the prefix, then one number a branch, -1 for padding
-    predict_from, targets, target_branch = [], [], []
+    predict_from: list[tuple[int, int]] = []
+    targets: list[int] = []
+    target_branch: list[int] = []
     branch_number = 0
     for row, sequence in enumerate(sequences):
         at = len(sequence.prefix_ids)
@@ -102,7 +105,7 @@ class Outcome:
     branch_right: Tensor
 
 
-def run_packed(model: torch.nn.Module, sequences: Sequence[Packed], pad_id: int) -> Outcome:
+def run_packed(model: LlavaOnevisionForConditionalGeneration, sequences: Sequence[Packed], pad_id: int) -> Outcome:
     """One pass of a `LlavaOnevisionForConditionalGeneration` over packed sequences; the mean loss of their replies."""
     batch = collate(sequences, pad_id)
     embeds = model.get_input_embeddings()(batch.input_ids)

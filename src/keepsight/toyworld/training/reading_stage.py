@@ -4,6 +4,7 @@ import random
 
 import torch
 from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.training.blueprint import build_model
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
@@ -41,7 +42,7 @@ def by_task(right: Tensor, tasks: list[str]) -> dict[str, float]:
     return figures
 
 
-def reading_step(model: torch.nn.Module, reader: Reader) -> StepFunction:
+def reading_step(model: LlavaOnevisionForConditionalGeneration, reader: Reader) -> StepFunction:
     """The stage's step over a model."""
 
     def step(number: int, rng: random.Random) -> tuple[Tensor, dict[str, float]]:

@@ -6,13 +6,15 @@ embeddings, so that the decoder meets visual tokens that already resemble the wo
 """
 
 import random
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, normalize
+from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.tokenizer import build_tokenizer
-from keepsight.toyworld.training.blueprint import build_model
+from keepsight.toyworld.training.blueprint import MODEL_DIM, build_model
 from keepsight.toyworld.training.initialisation import new_model
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.moments import COLOUR_WORDS, PLACE_WORDS, SHAPE_WORDS, DenseLabels, moment_batch
@@ -22,24 +24,27 @@ WORD_SCALE = 14.0
 """Sharpness of the word read-out: logits are this times a cosine."""
 
 
-def visual_tokens(model: nn.Module, pixels: Tensor) -> Tensor:
+def visual_tokens(model: LlavaOnevisionForConditionalGeneration, pixels: Tensor) -> Tensor:
     """Visual tokens of frames, without the newline: `[num_frames, tokens_per_frame, dim]`."""
     features = model.model.get_video_features(pixels.unsqueeze(0), vision_feature_layer=-1).pooler_output
     tokens = features[0] if isinstance(features, (list, tuple)) else features.squeeze(0)
-    return tokens[:-1].unflatten(0, (len(pixels), -1))
+    frames: Tensor = tokens[:-1].unflatten(0, (len(pixels), -1))
+    return frames
 
 
-def picture_parameters(model: nn.Module) -> list[nn.Parameter]:
+def picture_parameters(model: LlavaOnevisionForConditionalGeneration) -> list[nn.Parameter]:
     """Weights of tower, projector and newline."""
     parts = [model.model.vision_tower, model.model.multi_modal_projector]
     return [parameter for part in parts for parameter in part.parameters()] + [model.model.image_newline]
 
 
-def word_vectors(model: nn.Module, words: tuple[str, ...]) -> Tensor:
+def word_vectors(model: LlavaOnevisionForConditionalGeneration, words: tuple[str, ...]) -> Tensor:
     """The decoder's input embeddings of words: `[len(words), dim]`."""
     tokenizer = build_tokenizer()
     ids = torch.tensor([tokenizer.convert_tokens_to_ids(f"▁{word}") for word in words])
-    return model.get_input_embeddings().weight[ids]
+    embedding: Any = model.get_input_embeddings()
+    weight: Tensor = embedding.weight
+    return weight[ids]
 
 
 class OwnHeads(nn.ModuleDict):
@@ -54,7 +59,7 @@ class OwnHeads(nn.ModuleDict):
         return self["shapes"](tokens), self["colours"](tokens), self["places"](tokens)
 
 
-def read_words(model: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def read_words(model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same read-outs through the decoder's word embeddings."""
     pointed = normalize(tokens, dim=-1) * WORD_SCALE
 
@@ -86,7 +91,7 @@ def _agreement(logits: Tensor, shares: Tensor) -> float:
     return float((logits.argmax(-1) == shares.argmax(-1)).float().mean())
 
 
-def tower_step(model: nn.Module, heads: OwnHeads | None) -> StepFunction:
+def tower_step(model: LlavaOnevisionForConditionalGeneration, heads: OwnHeads | None) -> StepFunction:
     """One step: through own heads, or through the words when there are none."""
 
     def step(_: int, rng: random.Random) -> tuple[Tensor, dict[str, float]]:
@@ -106,7 +111,7 @@ def tower_step(model: nn.Module, heads: OwnHeads | None) -> StepFunction:
 def train_tower(settings: LoopSettings) -> int:
     """Shapes, colours and places through heads of the tower's own."""
     model = build_model(settings.seed)
-    heads = OwnHeads(model.config.text_config.hidden_size)
+    heads = OwnHeads(MODEL_DIM)
     modules = nn.ModuleDict({"model": model, "heads": heads})
     trained = [*picture_parameters(model), *heads.parameters()]
     return run_stage(settings, modules, trained, tower_step(model, heads))
@@ -121,10 +126,10 @@ def train_alignment(settings: LoopSettings) -> int:
     return run_stage(settings, modules, picture_parameters(model), tower_step(model, None))
 
 
-def take_picture_side(settings: LoopSettings, model: nn.Module) -> None:
+def take_picture_side(settings: LoopSettings, model: LlavaOnevisionForConditionalGeneration) -> None:
     """Load tower and projector of the tower stage, and leave the decoder as it is."""
     seeing = build_model(settings.seed)
-    heads = OwnHeads(seeing.config.text_config.hidden_size)
+    heads = OwnHeads(MODEL_DIM)
     load_modules(settings.folder, "tower", nn.ModuleDict({"model": seeing, "heads": heads}))
     with torch.no_grad():
         for mine, learned in zip(picture_parameters(model), picture_parameters(seeing), strict=True):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight import prompts
 from keepsight.spans import Span
@@ -45,7 +46,7 @@ class EncodedStory:
 class StoryPool:
     """Encoded stories, made when first asked for and kept: the tower is frozen while the decoder learns to watch."""
 
-    def __init__(self, model: nn.Module, size: int, first_seed: int = 1_000_000) -> None:
+    def __init__(self, model: LlavaOnevisionForConditionalGeneration, size: int, first_seed: int = 1_000_000) -> None:
         self.model, self.size, self.first_seed = model, size, first_seed
         self.kept: OrderedDict[int, EncodedStory] = OrderedDict()
 
@@ -84,7 +85,12 @@ def random_memory(encoded: EncodedStory, first: int, last: int, retention: float
 
 
 def clip_item(
-    reader: Reader, model: nn.Module, encoded: EncodedStory, clip: int, memory_clips: int, rng: random.Random
+    reader: Reader,
+    model: LlavaOnevisionForConditionalGeneration,
+    encoded: EncodedStory,
+    clip: int,
+    memory_clips: int,
+    rng: random.Random,
 ) -> tuple[Packed, list[str]]:
     """A clip with memory of up to `memory_clips` clips before it: its caption, and two questions about it."""
     retention = rng.choice(RETENTIONS)
@@ -104,7 +110,7 @@ def clip_item(
 
 
 def live_item(
-    reader: Reader, model: nn.Module, encoded: EncodedStory, clip: int, rng: random.Random
+    reader: Reader, model: LlavaOnevisionForConditionalGeneration, encoded: EncodedStory, clip: int, rng: random.Random
 ) -> tuple[Packed, list[str]]:
     """The first frames of an unfinished clip, captions of a few clips before it, and questions of now and then."""
     num_frames = rng.randint(1, FRAMES_PER_CLIP)
@@ -130,10 +136,12 @@ def _asked(reader: Reader, question: str, answer: str) -> Branch:
     return reader.branch("\n" + prompts.question_text("", question), answer)
 
 
-def _with_video(reader: Reader, model: nn.Module, visual: Tensor, context: str, branches: list[Branch]) -> Packed:
+def _with_video(
+    reader: Reader, model: LlavaOnevisionForConditionalGeneration, visual: Tensor, context: str, branches: list[Branch]
+) -> Packed:
     """A user's turn that begins with visual tokens and the model's newline, then context, then the branches."""
     opening = reader.ids("<|im_start|>user <video>")[:-1]
     with_newline = torch.cat([visual, model.model.image_newline.unsqueeze(0)])
-    placeholders = (reader.tokenizer.convert_tokens_to_ids("<video>"),) * len(with_newline)
+    placeholders = reader.ids("<video>") * len(with_newline)
     prefix = opening + placeholders + reader.ids(context)
     return Packed(prefix, tuple(branches), with_newline, len(opening))

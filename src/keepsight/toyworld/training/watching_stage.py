@@ -4,6 +4,7 @@ import random
 
 import torch
 from torch import Tensor, nn
+from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.training.blueprint import build_model
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
@@ -27,7 +28,7 @@ def memory_clips(step: int) -> int:
 
 
 def watching_batch(
-    reader: Reader, model: nn.Module, pool: StoryPool, number: int, rng: random.Random
+    reader: Reader, model: LlavaOnevisionForConditionalGeneration, pool: StoryPool, number: int, rng: random.Random
 ) -> tuple[list[Packed], list[str]]:
     """Clips of two stories, most with memory as long as it may be now, and a live item of each story."""
     items = []
@@ -42,7 +43,7 @@ def watching_batch(
     return [item for item, _ in items], [task for _, tasks in items for task in tasks]
 
 
-def watching_step(model: nn.Module, reader: Reader, pool: StoryPool) -> StepFunction:
+def watching_step(model: LlavaOnevisionForConditionalGeneration, reader: Reader, pool: StoryPool) -> StepFunction:
     """A step of watching or, in between, of reading."""
 
     def step(number: int, rng: random.Random) -> tuple[Tensor, dict[str, float]]:
