@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from keepsight.errors import SettingError
+from keepsight.toyworld.training import parallel
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,15 @@ def run_stage(
     parameters = list(trained)
     optimizer = torch.optim.AdamW(parameters, settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.02)
     first = _resume(settings, modules, optimizer)
+    rank = parallel.rank()
     started = saved = time.monotonic()
     figures: dict[str, list[float]] = {}
     for number in range(first, settings.num_steps):
         for group in optimizer.param_groups:
             group["lr"] = settings.rate(number)
-        loss, measured = step(number, random.Random(f"{settings.seed}/{settings.name}/{number}"))
+        loss, measured = step(number, random.Random(f"{settings.seed}/{settings.name}/{number}/{rank}"))
         loss.backward()
+        parallel.share_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -83,11 +86,11 @@ def run_stage(
             figures.setdefault(name, []).append(value)
         now = time.monotonic()
         last = number + 1 == settings.num_steps
-        out_of_time = settings.max_minutes is not None and now - started > settings.max_minutes * 60
+        out_of_time = parallel.all_agree(settings.max_minutes is not None and now - started > settings.max_minutes * 60)
         if (number + 1) % 25 == 0 or last or out_of_time:
             _log(settings, number + 1, now - started, figures)
             figures = {}
-        if now - saved > settings.checkpoint_seconds or last or out_of_time:
+        if rank == 0 and (now - saved > settings.checkpoint_seconds or last or out_of_time):
             _save(settings, modules, optimizer, number + 1)
             saved = now
         if out_of_time:
@@ -127,5 +130,7 @@ def _save(settings: LoopSettings, modules: torch.nn.ModuleDict, optimizer: torch
 def _log(settings: LoopSettings, step: int, seconds: float, figures: dict[str, list[float]]) -> None:
     means = {name: round(sum(values) / len(values), 4) for name, values in figures.items()}
     line = json.dumps({"step": step, "seconds": round(seconds, 1), **means})
-    with (settings.folder / f"{settings.name}.jsonl").open("a") as log:
+    rank = parallel.rank()
+    log_name = f"{settings.name}.{rank}.jsonl" if rank else f"{settings.name}.jsonl"
+    with (settings.folder / log_name).open("a") as log:
         log.write(line + "\n")

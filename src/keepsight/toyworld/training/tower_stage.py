@@ -1,4 +1,4 @@
-"""Stage 3: the picture side learns what is where, first through heads of its own, then in the decoder's words.
+"""Stages 2 and 3: the picture side learns what is where, first through heads of its own, then in the decoder's words.
 
 From captions alone a tower of this size never learns shapes in the time there is; with an answer for every
 visual token it does within minutes. In the second half the answers are read off with the decoder's own word

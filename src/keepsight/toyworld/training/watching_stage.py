@@ -1,4 +1,4 @@
-"""Stage 4: the decoder learns to watch - captions with and without memory - and goes on reading journals."""
+"""Stage 4, the longest: the decoder learns to watch, with and without memory, and to read journals."""
 
 import random
 
@@ -6,20 +6,28 @@ import torch
 from torch import Tensor, nn
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from keepsight.toyworld.training import parallel
 from keepsight.toyworld.training.blueprint import build_model
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.packing import Packed, run_packed
 from keepsight.toyworld.training.reading import Reader
-from keepsight.toyworld.training.reading_stage import by_task, reading_batch
+from keepsight.toyworld.training.reading_batches import by_task, reading_batch
 from keepsight.toyworld.training.tower_stage import word_vectors
 from keepsight.toyworld.training.watching import StoryPool, clip_item, live_item
 
 CLIPS_A_STEP = 10
-READING_SHARE = 0.35
-READING_LINES = 20
+READING_SHARES = (0.1, 0.8)
+"""Share of reading steps in the first and the second process; their mean where there is one process only."""
+READING_LINES = ((0, 4), (200, 6), (400, 10), (700, 16), (1000, 20))
+"""From which step on journals may be how long."""
 POOL_STORIES = 400
 REMEMBERING = ((0, 0), (120, 2), (300, 16))
 """From which step on clips may have how many clips of memory in front of them."""
+
+
+def reading_lines(step: int) -> int:
+    """Longest journal, in captions, at a step."""
+    return max(lines for since, lines in READING_LINES if step >= since)
 
 
 def memory_clips(step: int) -> int:
@@ -45,10 +53,12 @@ def watching_batch(
 
 def watching_step(model: LlavaOnevisionForConditionalGeneration, reader: Reader, pool: StoryPool) -> StepFunction:
     """A step of watching or, in between, of reading."""
+    alone = parallel.num_processes() == 1
+    share = sum(READING_SHARES) / 2 if alone else READING_SHARES[parallel.rank() % 2]
 
     def step(number: int, rng: random.Random) -> tuple[Tensor, dict[str, float]]:
-        if rng.random() < READING_SHARE:
-            sequences, tasks = reading_batch(reader, rng, READING_LINES)
+        if rng.random() < share:
+            sequences, tasks = reading_batch(reader, rng, reading_lines(number))
         else:
             sequences, tasks = watching_batch(reader, model, pool, number, rng)
         outcome = run_packed(model, sequences, reader.tokenizer.pad_token_id)
@@ -68,9 +78,9 @@ def train_watching(settings: LoopSettings) -> int:
         load_modules(settings.folder, settings.name, modules)
     else:
         load_modules(settings.folder, "alignment", modules)
-        read_more = build_model(settings.seed)  # the reading stage may have gone on since the alignment began
-        load_modules(settings.folder, "reading", nn.ModuleDict({"model": read_more}))
-        model.model.language_model.load_state_dict(read_more.model.language_model.state_dict())
+        copying = build_model(settings.seed)
+        load_modules(settings.folder, "copying", nn.ModuleDict({"model": copying}))
+        model.model.language_model.load_state_dict(copying.model.language_model.state_dict())
         with torch.no_grad():  # the newline starts as the word embedding of a line's end would: of usual length
             model.model.image_newline.copy_(word_vectors(model, ("video",))[0])
     trained = [*model.model.language_model.parameters(), model.model.image_newline]

@@ -1,0 +1,37 @@
+"""The stages of the recipe in order, and how one process runs them."""
+
+import argparse
+from collections.abc import Callable
+
+import torch
+
+from keepsight.toyworld.training import parallel
+from keepsight.toyworld.training.copying_stage import train_copying
+from keepsight.toyworld.training.loop import LoopSettings
+from keepsight.toyworld.training.tower_stage import train_alignment, train_tower
+from keepsight.toyworld.training.watching_stage import train_watching
+
+STAGES: dict[str, Callable[[LoopSettings], int]] = {
+    "copying": train_copying,
+    "tower": train_tower,
+    "alignment": train_alignment,
+    "watching": train_watching,
+}
+"""In this order; `copying` and `tower` do not need each other and may run at the same time."""
+STEPS = {"copying": 500, "tower": 1500, "alignment": 700, "watching": 1800}
+RATES = {"copying": 1e-3, "tower": 1e-3, "alignment": 1e-3, "watching": 1e-3}
+
+
+def run_stages(rank: int, arguments: argparse.Namespace) -> None:
+    """Run the wanted stages as one of the processes."""
+    torch.set_num_threads(arguments.threads)
+    parallel.join(rank, arguments.processes, arguments.port)
+    for name in arguments.stage or list(STAGES):
+        settings = LoopSettings(
+            folder=arguments.folder,
+            name=name,
+            num_steps=arguments.steps or STEPS[name],
+            learning_rate=RATES[name],
+            max_minutes=arguments.max_minutes,
+        )
+        STAGES[name](settings)
