@@ -90,10 +90,10 @@ def clip_item(
     encoded: EncodedStory,
     clip: int,
     memory_clips: int,
+    retention: float,
     rng: random.Random,
 ) -> tuple[Packed, list[str]]:
     """A clip with memory of up to `memory_clips` clips before it: its caption, and two questions about it."""
-    retention = rng.choice(RETENTIONS)
     per_clip = max(round(retention * FRAMES_PER_CLIP * encoded.tokens.shape[2]), 1)
     first = max(clip - min(memory_clips, MEMORY_TOKENS // per_clip), 0)
     memory = random_memory(encoded, first, clip, retention, rng)

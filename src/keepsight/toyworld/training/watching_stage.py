@@ -13,7 +13,7 @@ from keepsight.toyworld.training.packing import Packed, run_packed
 from keepsight.toyworld.training.reading import Reader
 from keepsight.toyworld.training.reading_batches import by_task, reading_batch
 from keepsight.toyworld.training.tower_stage import word_vectors
-from keepsight.toyworld.training.watching import StoryPool, clip_item, live_item
+from keepsight.toyworld.training.watching import RETENTIONS, StoryPool, clip_item, live_item
 
 CLIPS_A_STEP = 10
 READING_SHARES = (0.1, 0.8)
@@ -21,6 +21,7 @@ READING_SHARES = (0.1, 0.8)
 READING_LINES = ((0, 4), (200, 6), (400, 10), (700, 16), (1000, 20))
 """From which step on journals may be how long."""
 POOL_STORIES = 400
+EASY_STEPS = 300
 REMEMBERING = ((0, 0), (120, 2), (300, 16))
 """From which step on clips may have how many clips of memory in front of them."""
 
@@ -38,16 +39,15 @@ def memory_clips(step: int) -> int:
 def watching_batch(
     reader: Reader, model: LlavaOnevisionForConditionalGeneration, pool: StoryPool, number: int, rng: random.Random
 ) -> tuple[list[Packed], list[str]]:
-    """Clips of two stories, most with memory as long as it may be now, and a live item of each story."""
-    items = []
-    for _ in range(2):
-        weights = (0.5, 0.5, 0.0) if number < 300 else (0.15, 0.7, 0.15)
-        encoded = pool.draw(rng, rng.choices(("easy", "default", "hard"), weights)[0])
-        longest = memory_clips(number)
-        for clip in rng.sample(range(len(encoded.spans)), CLIPS_A_STEP // 2 - 1):
-            reach = longest if rng.random() < 0.7 else rng.randint(0, longest)
-            items.append(clip_item(reader, model, encoded, clip, reach, rng))
-        items.append(live_item(reader, model, encoded, rng.randrange(len(encoded.spans)), rng))
+    """Clips of one story behind memories of about the same length, and one live item."""
+    weights = (0.5, 0.5, 0.0) if number < EASY_STEPS else (0.15, 0.7, 0.15)
+    encoded = pool.draw(rng, rng.choices(("easy", "default", "hard"), weights)[0])
+    longest = memory_clips(number)
+    reach = longest if rng.random() < 0.7 else rng.randint(0, longest)
+    retention = rng.choice(RETENTIONS)
+    clips = rng.sample(range(len(encoded.spans)), CLIPS_A_STEP - 1)
+    items = [clip_item(reader, model, encoded, clip, reach, retention, rng) for clip in clips]
+    items.append(live_item(reader, model, encoded, rng.randrange(len(encoded.spans)), rng))
     return [item for item, _ in items], [task for _, tasks in items for task in tasks]
 
 

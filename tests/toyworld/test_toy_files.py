@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keepsight.errors import SettingError
+from keepsight.toyworld.files import ToyVideoSettings, make_truth, make_video
+from keepsight.toyworld.render import render_frame
+from keepsight.video import open_video
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("toy") / "video.mp4"
+    make_video(path, ToyVideoSettings(seed=4, minutes=1.0, fps=2))
+    return path
+
+
+def test_the_file_shows_the_story_at_the_right_times(made: Path) -> None:
+    story = make_truth(ToyVideoSettings(seed=4, minutes=1.0)).story
+    with open_video(made) as video:
+        assert video.info.codec == "h264"
+        assert video.info.duration_seconds == story.duration_seconds == 64.0
+        frames = list(video.sampled_frames(0.5))
+    assert len(frames) == 32
+    for frame in frames:
+        expected = render_frame(story, frame.pts_seconds, 192).astype(float)
+        assert np.abs(frame.image - expected).mean() < 6.0, f"another picture at {frame.pts_seconds} s"
+
+
+def test_the_truth_beside_it_is_complete_and_causal(made: Path) -> None:
+    record = json.loads(made.with_suffix(".json").read_text())
+    assert record["video_path"] == "video.mp4"
+    assert [clip["start_time"] for clip in record["clips"]] == [0.0, 32.0]
+    assert all(clip["caption"].endswith(".") for clip in record["clips"])
+    assert record["questions"]
+    for question in record["questions"]:
+        assert question["answer"]
+        assert all(end <= question["ask_time"] for _, end in question["evidence"])
+
+
+def test_the_same_settings_give_the_same_bytes(made: Path, tmp_path: Path) -> None:
+    again = tmp_path / "video.mp4"
+    make_video(again, ToyVideoSettings(seed=4, minutes=1.0, fps=2))
+    assert again.read_bytes() == made.read_bytes()
+    assert again.with_suffix(".json").read_bytes() == made.with_suffix(".json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"minutes": 0.0}, "minutes is 0.0"),
+        ({"minutes": -1.0}, "minutes is -1.0"),
+        ({"difficulty": "absurd"}, "allowed are easy, default, hard"),
+        ({"fps": 0}, "fps is 0"),
+        ({"size_pixels": 97}, "size_pixels is 97"),
+        ({"seed": -1}, "seed is -1"),
+        ({"clip_seconds": 0.0}, "clip_seconds is 0.0"),
+    ],
+)
+def test_impossible_settings_are_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        ToyVideoSettings(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["video.avi", "nowhere/video.mp4"])
+def test_an_impossible_path_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"video"):
+        make_video(tmp_path / name)

@@ -1,0 +1,128 @@
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from keepsight.errors import SettingError
+from keepsight.models.loading import load_model
+from keepsight.toyworld.art import picture
+from keepsight.toyworld.training.blueprint import build_model, save_bundle
+from keepsight.toyworld.training.copying_stage import copying_step
+from keepsight.toyworld.training.initialisation import new_model
+from keepsight.toyworld.training.loop import LoopSettings, load_modules, run_stage
+from keepsight.toyworld.training.moments import SHAPE_WORDS, moment_batch
+from keepsight.toyworld.training.reading import Reader
+from keepsight.toyworld.training.tower_stage import visual_tokens
+from keepsight.toyworld.training.watching import StoryPool, clip_item, live_item, random_memory
+
+
+def small_stage(folder: Path, num_steps: int, stop_after: int | None = None) -> dict[str, torch.Tensor]:
+    """Fit a linear map; optionally stop as a crash would, after the last checkpoint."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+    modules = nn.ModuleDict({"model": model})
+    settings = LoopSettings(folder, "small", num_steps, 0.05, warmup_steps=2, checkpoint_seconds=0.0)
+
+    def step(number: int, rng: random.Random) -> tuple[torch.Tensor, dict[str, float]]:
+        if number == stop_after:
+            raise KeyboardInterrupt
+        x = torch.tensor([[rng.gauss(0, 1) for _ in range(3)] for _ in range(8)])
+        return (model(x) - x.sum(1, keepdim=True)).square().mean(), {"seen": float(number)}
+
+    run_stage(settings, modules, model.parameters(), step)
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def test_a_resumed_stage_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    whole = small_stage(tmp_path / "whole", 40)
+    with pytest.raises(KeyboardInterrupt):
+        small_stage(tmp_path / "parts", 40, stop_after=17)
+    assert load_modules(tmp_path / "parts", "small", nn.ModuleDict({"model": nn.Linear(3, 1)})) == 17
+    resumed = small_stage(tmp_path / "parts", 40)
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
+    assert whole["weight"].sub(1).abs().max() < 0.5  # it has learned something: the right weights are ones
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    settings = LoopSettings(Path(), "x", 100, 1.0, warmup_steps=10, final_share=0.1)
+    assert [settings.rate(step) for step in (0, 9, 10)] == pytest.approx([0.1, 1.0, 1.0])
+    assert settings.rate(55) == pytest.approx(0.55)
+    assert settings.rate(100) == pytest.approx(0.1)
+    with pytest.raises(SettingError, match="num_steps is 0"):
+        LoopSettings(Path(), "x", 0)
+
+
+def test_a_new_model_already_looks_things_up_better_than_chance() -> None:
+    chance = 590
+    with torch.no_grad():
+        random_loss, _ = copying_step(build_model())(0, random.Random(0))
+        prepared_loss, _ = copying_step(new_model())(0, random.Random(0))
+    assert random_loss.exp() > 0.9 * chance
+    assert prepared_loss.exp() < 0.15 * chance
+
+
+def test_a_saved_bundle_is_loaded_by_the_adapter_and_has_the_same_weights(tmp_path: Path) -> None:
+    model = new_model(1)
+    save_bundle(model, tmp_path)
+    loaded = load_model(str(tmp_path))
+    assert loaded.info.token_grid == (3, 3)
+    assert loaded.info.frame_size_pixels == (96, 96)
+    frames = [torch.full((96, 96, 3), 200, dtype=torch.uint8).numpy()] * 2
+    pixels = torch.full((2, 3, 96, 96), (200 / 255 - 0.5) / 0.5)
+    with torch.no_grad():
+        expected = visual_tokens(model, pixels).flatten(0, 1)
+    torch.testing.assert_close(loaded.encode(frames), expected, rtol=0.02, atol=0.02)
+
+
+def test_dense_labels_are_shares_of_what_covers_a_token() -> None:
+    _, labels = moment_batch(random.Random(2), 12)
+    torch.testing.assert_close(labels.shapes.sum(-1), torch.ones(12, 9))
+    assert 0.2 < (labels.shapes[..., SHAPE_WORDS.index("nothing")] > 0.5).float().mean() < 0.8
+    assert set(labels.colours.sum(-1).round(decimals=4).unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.fixture(scope="module")
+def pool() -> StoryPool:
+    return StoryPool(build_model(), size=2)
+
+
+def test_memory_in_training_is_random_and_in_order(pool: StoryPool) -> None:
+    encoded = pool.draw(random.Random(0), "default")
+    marks = torch.arange(encoded.tokens[:, :, :, 0].numel()).reshape(encoded.tokens.shape[:3])
+    encoded.tokens[..., 0] = marks.float() / 4  # exact in half precision below 512
+    memory = random_memory(encoded, 1, 4, 0.0625, random.Random(1))
+    other = random_memory(encoded, 1, 4, 0.0625, random.Random(2))
+    places = (memory[:, 0].float() * 4).round().long()
+    assert len(memory) == 3 * 9
+    assert (places.diff() > 0).all()
+    assert [int(((places >= 144 * clip) & (places < 144 * (clip + 1))).sum()) for clip in range(5)] == [0, 9, 9, 9, 0]
+    assert not torch.equal(memory, other)
+
+
+def test_items_hold_clip_memory_newline_and_a_true_caption(pool: StoryPool) -> None:
+    reader, rng = Reader(), random.Random(3)
+    encoded = pool.draw(rng, "default")
+    packed, tasks = clip_item(reader, pool.model, encoded, 5, 16, 0.0625, rng)
+    assert packed.visual is not None
+    assert packed.visual_start == len(reader.ids("<|im_start|>user <video>")) - 1
+    torch.testing.assert_close(packed.visual[-1], pool.model.model.image_newline.data)
+    torch.testing.assert_close(packed.visual[-145:-1], encoded.tokens[5].flatten(0, 1).float())
+    assert tasks[0].startswith("caption")
+    assert reader.tokenizer.decode(packed.branches[0].reply_ids).startswith(("in the", "on the"))
+    live, live_tasks = live_item(reader, pool.model, encoded, 3, rng)
+    assert live_tasks[0] == "live now"
+    assert live.visual is not None
+    assert (len(live.visual) - 1) % 9 == 0
+
+
+def test_recolouring_moves_the_main_hue_and_keeps_the_shape() -> None:
+    red, blue = picture("red car", 64), picture("blue car", 64)
+    assert red.getchannel("A").tobytes() == blue.getchannel("A").tobytes()
+    pixels = {name: np.asarray(image).reshape(-1, 4).astype(float) for name, image in (("red", red), ("blue", blue))}
+    shown = {name: values[values[:, 3] > 200, :3].mean(0) for name, values in pixels.items()}
+    assert shown["red"][0] > shown["red"][2] + 20
+    assert shown["blue"][2] > shown["blue"][0] + 20
