@@ -1,11 +1,19 @@
 """Runs the training recipe, or one stage of it: `python -m keepsight.toyworld.training --help`."""
 
 import argparse
+import socket
 from pathlib import Path
 
 from torch.multiprocessing.spawn import spawn
 
 from keepsight.toyworld.training.recipe import STAGES, run_stages
+
+
+def free_port() -> int:
+    """A loopback port that is free now, where the processes can meet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def main() -> None:
@@ -17,8 +25,8 @@ def main() -> None:
     parser.add_argument("--max-minutes", type=float, help="stop each stage, with a checkpoint, after so long")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--port", type=int, default=29531, help="loopback port where the processes meet")
     arguments = parser.parse_args()
+    arguments.port = free_port()
     if arguments.processes == 1:
         run_stages(0, arguments)
     else:

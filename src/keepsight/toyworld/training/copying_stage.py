@@ -18,7 +18,7 @@ from keepsight.toyworld.training.packing import Branch, Packed, run_packed
 TOKENS_A_STEP = 2400
 BRANCHES = 6
 REPLY_TOKENS = 8
-LENGTHENING = ((0, 16, 32), (250, 24, 80), (450, 40, 200))
+LENGTHENING = ((0, 16, 32), (150, 24, 60), (250, 32, 120))
 """From which step on rows have how many words, at least and at most."""
 
 

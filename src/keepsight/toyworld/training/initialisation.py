@@ -20,10 +20,12 @@ EMBEDDING_STD = 1.0
 OUTPUT_SCALE = 0.1
 MLP_GAIN = 2.0
 LOOK_BACK_LAYER = 0
-LOOK_UP_LAYERS = (1, 2)
+LOOK_UP_LAYERS = (1, 3)
+PREPARED_GROUPS = 2
+"""Key heads, with the query heads that share them, that are prepared in those layers; the others start as usual."""
 LOOK_BACK_BIAS = 9.0
 MATCH_LOGIT = 20.0
-COPY_STRENGTH = 4.0
+COPY_STRENGTH = 2.0
 
 
 def new_model(seed: int = 0) -> LlavaOnevisionForConditionalGeneration:
@@ -38,7 +40,7 @@ def start_looking_up(model: LlavaOnevisionForConditionalGeneration, seed: int = 
     generator = torch.Generator().manual_seed(seed)
     text: Any = model.config.text_config
     head_dim = text.hidden_size // text.num_attention_heads
-    key_dim = text.num_key_value_heads * head_dim
+    key_dim = PREPARED_GROUPS * head_dim
     read = _orthonormal(text.hidden_size, key_dim, generator)  # what is read of a token
     write = _orthonormal(text.hidden_size, key_dim, generator)  # where the token before is noted
     layers: Any = model.model.language_model.layers
@@ -67,30 +69,29 @@ def _angles(text: Any, head_dim: int) -> Tensor:
 
 def _look_back(attention: Any, text: Any, read: Tensor, write: Tensor) -> None:
     """Heads whose biases alone, turned by the rotary positions, point at the token before."""
-    heads, groups = text.num_attention_heads, text.num_key_value_heads
-    head_dim = read.shape[0] // heads
+    head_dim, group = _head_shape(text)
     half, fast = head_dim // 2, 6  # the fast rotations tell neighbours apart
     angles = _angles(text, head_dim)[:fast]
     key_bias, query_bias = torch.zeros(head_dim), torch.zeros(head_dim)
     key_bias[:fast] = LOOK_BACK_BIAS
     query_bias[:fast] = LOOK_BACK_BIAS * torch.cos(angles)
     query_bias[half : half + fast] = -LOOK_BACK_BIAS * torch.sin(angles)
-    attention.q_proj.weight.mul_(0.1)
-    attention.k_proj.weight.mul_(0.1)
-    attention.q_proj.bias.copy_(query_bias.repeat(heads))
-    attention.k_proj.bias.copy_(key_bias.repeat(groups))
-    attention.v_proj.weight.copy_(read.T)
-    attention.o_proj.weight.copy_(EMBEDDING_STD * _for_each_head(write, heads // groups, head_dim))
+    keys, queries = PREPARED_GROUPS * head_dim, PREPARED_GROUPS * group * head_dim
+    attention.q_proj.weight[:queries] *= 0.1
+    attention.k_proj.weight[:keys] *= 0.1
+    attention.q_proj.bias[:queries] = query_bias.repeat(PREPARED_GROUPS * group)
+    attention.k_proj.bias[:keys] = key_bias.repeat(PREPARED_GROUPS)
+    attention.v_proj.weight[:keys] = read.T
+    attention.o_proj.weight[:, :queries] = EMBEDDING_STD * _for_each_head(write, group, head_dim)
 
 
 def _look_up(attention: Any, text: Any, read: Tensor, write: Tensor, generator: torch.Generator) -> None:
     """Heads that match the present token with the noted token before, and add what stands there to the output."""
-    heads, groups = text.num_attention_heads, text.num_key_value_heads
+    head_dim, group = _head_shape(text)
     dim, key_dim = read.shape
-    head_dim, group = dim // heads, heads // groups
     slow = torch.zeros(head_dim)  # the slow rotations leave a match alone, however far away it is
     slow[head_dim // 4 : head_dim // 2] = slow[3 * head_dim // 4 :] = 1.0
-    for number in range(groups):
+    for number in range(PREPARED_GROUPS):
         mix = torch.randn(head_dim, key_dim, generator=generator) * slow.unsqueeze(1)
         mix = mix / mix.norm(dim=1, keepdim=True).clamp(min=1e-6)
         rows = slice(number * head_dim, (number + 1) * head_dim)
@@ -99,8 +100,14 @@ def _look_up(attention: Any, text: Any, read: Tensor, write: Tensor, generator: 
         attention.k_proj.weight[rows] = gain * mix @ write.T
         for head in range(number * group, (number + 1) * group):
             attention.q_proj.weight[head * head_dim : (head + 1) * head_dim] = gain * mix @ read.T
-    attention.v_proj.weight.copy_(read.T)
-    attention.o_proj.weight.copy_(COPY_STRENGTH * EMBEDDING_STD * _for_each_head(read, group, head_dim))
+    keys, queries = PREPARED_GROUPS * head_dim, PREPARED_GROUPS * group * head_dim
+    attention.v_proj.weight[:keys] = read.T
+    attention.o_proj.weight[:, :queries] = COPY_STRENGTH * EMBEDDING_STD * _for_each_head(read, group, head_dim)
+
+
+def _head_shape(text: Any) -> tuple[int, int]:
+    """Width of a head, and how many query heads share a key head."""
+    return text.hidden_size // text.num_attention_heads, text.num_attention_heads // text.num_key_value_heads
 
 
 def _for_each_head(columns: Tensor, group: int, head_dim: int) -> Tensor:

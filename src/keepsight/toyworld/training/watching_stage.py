@@ -18,11 +18,11 @@ from keepsight.toyworld.training.watching import RETENTIONS, StoryPool, clip_ite
 CLIPS_A_STEP = 10
 READING_SHARES = (0.1, 0.8)
 """Share of reading steps in the first and the second process; their mean where there is one process only."""
-READING_LINES = ((0, 4), (200, 6), (400, 10), (700, 16), (1000, 20))
+READING_LINES = ((0, 4), (150, 6), (300, 10), (500, 16), (700, 20))
 """From which step on journals may be how long."""
 POOL_STORIES = 400
-EASY_STEPS = 300
-REMEMBERING = ((0, 0), (120, 2), (300, 16))
+EASY_STEPS = 200
+REMEMBERING = ((0, 0), (80, 2), (200, 16))
 """From which step on clips may have how many clips of memory in front of them."""
 
 

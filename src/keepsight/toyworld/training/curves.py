@@ -1,0 +1,64 @@
+"""Draws the learning curves of the stages: `python -m keepsight.toyworld.training.curves --out curves.png`.
+
+Needs matplotlib (the `train` extra).
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes: which figures of which log, and its title."""
+
+    title: str
+    log: str
+    figures: tuple[str, ...]
+
+
+PANELS = (
+    Panel("copying: runs of 8 words", "copying", ("right",)),
+    Panel("tower: its own heads", "tower", ("shape", "colour", "place")),
+    Panel("alignment: the decoder's words", "alignment", ("shape", "colour", "place")),
+    Panel("watching: whole replies", "watching", ("caption", "caption, past", "seen question", "live now")),
+    Panel("watching: loss", "watching", ("watching loss", "reading loss")),
+    Panel("reading: whole replies", "watching.1", ("copy", "what last", "colour", "order", "how many", "now")),
+)
+STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """Lines of a log, in order of steps; of steps that were done twice after a stop, the later ones."""
+    by_step = {line["step"]: line for line in map(json.loads, path.read_text().splitlines())} if path.exists() else {}
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def draw(folder: Path, out: Path) -> None:
+    """Write a picture of all curves, told apart by line style as well as by colour."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    for axes, panel in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
+        lines = read_log(folder / f"{panel.log}.jsonl")
+        for name, style in zip(panel.figures, STYLES, strict=False):
+            points = [(line["step"], line[name]) for line in lines if name in line]
+            axes.plot(*zip(*points, strict=True) if points else ([], []), linestyle=style, label=name)
+        axes.set(title=panel.title, xlabel="step")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    figure.savefig(out, dpi=110)
+
+
+def main() -> None:
+    """Draw from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("runs/tiny"))
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    draw(arguments.folder, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
