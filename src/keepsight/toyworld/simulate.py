@@ -1,9 +1,9 @@
 """Makes stories up, from a seed: which things come, go, hide and are carried away, beat by beat."""
 
 import random
-from dataclasses import dataclass, field
 
-from keepsight.toyworld.story import Appearance, Difficulty, Event, Kind, Layer, Scene, Story, Thing
+from keepsight.toyworld.stage import Paths, PlaceState, Point
+from keepsight.toyworld.story import Difficulty, Event, Kind, Layer, Scene, Story, Thing
 from keepsight.toyworld.vocabulary import COLOURS_OF, NOUNS, PLACES, TOO_BIG_FOR_THE_BOX
 
 COLUMNS = (0.18, 0.5, 0.82)
@@ -38,62 +38,10 @@ EVENT_WEIGHTS = {
     Kind.HIDE: 1.1,
     Kind.EMERGE: 2.5,
 }
-Point = tuple[float, float]
 
 
-@dataclass
-class _Place:
-    """The state of one place between events; `slots` holds who stands where."""
-
-    name: str
-    fixture: Point
-    slots: dict[Point, Thing | None]
-    box: Point | None = None
-    box_content: Thing | None = None
-    hidden: Thing | None = None
-    left_this_beat: set[Point] = field(default_factory=set)
-
-    def free_slots(self) -> list[Point]:
-        return [slot for slot, thing in self.slots.items() if thing is None and slot not in self.left_this_beat]
-
-    def vacate(self, thing: Thing) -> Point:
-        """Free a thing's slot, for others from the next beat on: the thing may still be on its way out."""
-        slot = self.slot_of(thing)
-        self.slots[slot] = None
-        self.left_this_beat.add(slot)
-        return slot
-
-    def slot_of(self, thing: Thing) -> Point:
-        return next(slot for slot, other in self.slots.items() if other == thing)
-
-    def visible(self) -> list[Thing]:
-        return [thing for thing in self.slots.values() if thing is not None]
-
-
-@dataclass
-class _Paths:
-    """Paths under way (thing or "box" of a place) and finished appearances."""
-
-    open: dict[tuple[str, object], list[tuple[float, float, float]]] = field(default_factory=dict)
-    done: list[Appearance] = field(default_factory=list)
-
-    def begin(self, place: str, who: object, seconds: float, at: Point) -> None:
-        self.open[place, who] = [(seconds, *at)]
-
-    def go(self, place: str, who: object, start: float, end: float, to: Point) -> None:
-        path = self.open[place, who]
-        path.append((start, *path[-1][1:]))
-        path.append((end, *to))
-
-    def end(self, place: str, who: object, seconds: float, picture: str, layer: Layer = Layer.FLOOR) -> None:
-        path = self.open.pop((place, who))
-        thing = who if isinstance(who, Thing) else None
-        if path[-1][0] < seconds:
-            path.append((seconds, *path[-1][1:]))
-        self.done.append(Appearance(picture, thing, place, layer, tuple(path)))
-
-    def show(self, thing: Thing, place: str, layer: Layer, path: list[tuple[float, float, float]]) -> None:
-        self.done.append(Appearance(thing.phrase, thing, place, layer, tuple(path)))
+Choices = list[tuple[Kind, Thing | None]]
+"""Events that may happen, each with the thing that it happens to."""
 
 
 class Simulator:
@@ -102,7 +50,7 @@ class Simulator:
     def __init__(self, seed: int, difficulty: Difficulty) -> None:
         self.random = random.Random(seed)
         self.seed, self.difficulty = seed, difficulty
-        self.paths = _Paths()
+        self.paths = Paths()
         self.events: list[Event] = []
         self.cast = self._choose_cast()
         self.back_at_beat: dict[Thing, int] = dict.fromkeys(self.cast, 0)
@@ -134,13 +82,13 @@ class Simulator:
             chosen.append(Thing(noun, self.random.choice(colours) if colours else None))
         return tuple(chosen)
 
-    def _furnish(self, name: str) -> _Place:
+    def _furnish(self, name: str) -> PlaceState:
         """A place with its fixture in the lower part; the slot below or above it stays free for peeking."""
         fixture = (self.random.choice(COLUMNS), self.random.choice(ROWS[1:]))
         slots: dict[Point, Thing | None] = {(x, y): None for x in COLUMNS for y in ROWS if (x, y) != fixture}
-        return _Place(name, fixture, slots)
+        return PlaceState(name, fixture, slots)
 
-    def _play_beat(self, beat: int, place: _Place) -> None:
+    def _play_beat(self, beat: int, place: PlaceState) -> None:
         wanted = self.random.choices(range(len(self.difficulty.event_weights)), self.difficulty.event_weights)[0]
         busy: set[Thing] = set()
         special = False  # one event a beat at the box or the fixture, so that its parts can't collide
@@ -168,13 +116,15 @@ class Simulator:
         base = beat * self.difficulty.beat_seconds + 3.0
         return [round(base + offset + 4.0 * number, 2) for number, offset in enumerate(offsets)]
 
-    def _possible(self, beat: int, place: _Place, busy: set[Thing], special: bool) -> list[tuple[Kind, Thing | None]]:
+    def _possible(
+        self, beat: int, place: PlaceState, busy: set[Thing], special: bool
+    ) -> list[tuple[Kind, Thing | None]]:
         """Every event that the state of the place allows now."""
         here = {thing for p in self.places.values() for thing in (*p.visible(), p.box_content, p.hidden) if thing}
         away = [thing for thing in self.cast if thing not in here | busy and self.back_at_beat[thing] <= beat]
         visible = [thing for thing in place.visible() if thing not in busy]
         room = len(place.visible()) < self.difficulty.max_visible and len(place.free_slots()) > 2
-        found: list[tuple[Kind, Thing | None]] = []
+        found: Choices = []
         if room:
             found += [(kind, thing) for thing in away for kind in (Kind.ARRIVE, Kind.VISIT)]
         for thing in visible:
@@ -187,10 +137,8 @@ class Simulator:
             return found
         return found + self._possible_special(place, visible, busy, room)
 
-    def _possible_special(
-        self, place: _Place, visible: list[Thing], busy: set[Thing], room: bool
-    ) -> list[tuple[Kind, Thing | None]]:
-        found: list[tuple[Kind, Thing | None]] = []
+    def _possible_special(self, place: PlaceState, visible: list[Thing], busy: set[Thing], room: bool) -> Choices:
+        found: Choices = []
         if place.box is None:
             if any(slot[1] > 0.4 for slot in place.free_slots()):
                 found.append((Kind.BOX_ARRIVES, None))
@@ -206,7 +154,7 @@ class Simulator:
             found.append((Kind.EMERGE, place.hidden))
         return found
 
-    def _apply(self, kind: Kind, thing: Thing | None, place: _Place, start: float, beat: int) -> None:
+    def _apply(self, kind: Kind, thing: Thing | None, place: PlaceState, start: float, beat: int) -> None:
         end = start + EVENT_SECONDS[kind]
         self.events.append(Event(kind, thing, start, end, place.name))
         if kind in (Kind.BOX_ARRIVES, Kind.BOX_LEAVES):
@@ -224,56 +172,56 @@ class Simulator:
         left = slot[0] < 0.4 or (slot[0] < 0.6 and self.random.random() < 0.5)
         return (-0.2 if left else 1.2, slot[1])
 
-    def _arrive(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _arrive(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         slot = self.random.choice(place.free_slots())
         place.slots[slot] = thing
         self.paths.begin(place.name, thing, start, self._edge(slot))
         self.paths.go(place.name, thing, start, end, slot)
 
-    def _leave(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _leave(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         slot = place.vacate(thing)
         self.paths.go(place.name, thing, start, end, self._edge(slot))
         self.paths.end(place.name, thing, end, thing.phrase)
 
-    def _visit(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _visit(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         self._arrive(thing, place, start, start + TRAVEL_SECONDS)
         self._leave(thing, place, end - TRAVEL_SECONDS, end)
 
-    def _move(self, thing: Thing, place: _Place, start: float, end: float, sign: int) -> None:
+    def _move(self, thing: Thing, place: PlaceState, start: float, end: float, sign: int) -> None:
         slot = place.slot_of(thing)
         target = self.random.choice([free for free in place.free_slots() if (free[0] - slot[0]) * sign > 0])
         place.vacate(thing)
         place.slots[target] = thing
         self.paths.go(place.name, thing, start, end, target)
 
-    def _move_left(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _move_left(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         self._move(thing, place, start, end, -1)
 
-    def _move_right(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _move_right(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         self._move(thing, place, start, end, 1)
 
-    def _enter_box(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _enter_box(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         above = self._above_box(place)
         self._walk_to(thing, place, start, above, Layer.IN_BOX, end)
         self.paths.end(place.name, "box", end, "open box")
         self.paths.begin(place.name, "box", end, self._box_point(place))
         place.box_content = thing
 
-    def _exit_box(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _exit_box(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         self.paths.end(place.name, "box", start, "closed box")
         self.paths.begin(place.name, "box", start, self._box_point(place))
         place.box_content = None
         self._walk_from(thing, place, start, self._above_box(place), Layer.IN_BOX, end)
 
-    def _hide(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _hide(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         place.hidden = thing
         self._walk_to(thing, place, start, self._beside_fixture(place), Layer.BEHIND_FIXTURE, end)
 
-    def _emerge(self, thing: Thing, place: _Place, start: float, end: float) -> None:
+    def _emerge(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
         place.hidden = None
         self._walk_from(thing, place, start, self._beside_fixture(place), Layer.BEHIND_FIXTURE, end)
 
-    def _walk_to(self, thing: Thing, place: _Place, start: float, spot: Point, layer: Layer, end: float) -> None:
+    def _walk_to(self, thing: Thing, place: PlaceState, start: float, spot: Point, layer: Layer, end: float) -> None:
         """Go from the thing's slot to a spot, stay there half seen until `end`, then be gone."""
         place.vacate(thing)
         there = start + TRAVEL_SECONDS
@@ -281,7 +229,7 @@ class Simulator:
         self.paths.end(place.name, thing, there, thing.phrase)
         self.paths.show(thing, place.name, layer, [(there, *spot), (end, *spot)])
 
-    def _walk_from(self, thing: Thing, place: _Place, start: float, spot: Point, layer: Layer, end: float) -> None:
+    def _walk_from(self, thing: Thing, place: PlaceState, start: float, spot: Point, layer: Layer, end: float) -> None:
         """Be half seen at a spot, then go from there to a free slot."""
         out = end - TRAVEL_SECONDS
         self.paths.show(thing, place.name, layer, [(start, *spot), (out, *spot)])
@@ -290,7 +238,7 @@ class Simulator:
         self.paths.begin(place.name, thing, out, spot)
         self.paths.go(place.name, thing, out, end, slot)
 
-    def _box_travels(self, kind: Kind, place: _Place, start: float, end: float, beat: int) -> None:
+    def _box_travels(self, kind: Kind, place: PlaceState, start: float, end: float, beat: int) -> None:
         if kind == Kind.BOX_ARRIVES:
             place.box = self.random.choice([slot for slot in place.free_slots() if slot[1] > 0.4])
             del place.slots[place.box]
@@ -304,16 +252,16 @@ class Simulator:
             self._schedule_return(place.box_content, beat)
         place.slots[point], place.box, place.box_content = None, None, None
 
-    def _box_point(self, place: _Place) -> Point:
+    def _box_point(self, place: PlaceState) -> Point:
         if place.box is None:
             raise RuntimeError(f"there is no box in the {place.name}")
         return place.box
 
-    def _above_box(self, place: _Place) -> Point:
+    def _above_box(self, place: PlaceState) -> Point:
         x, y = self._box_point(place)
         return x, y - 0.13
 
-    def _beside_fixture(self, place: _Place) -> Point:
+    def _beside_fixture(self, place: PlaceState) -> Point:
         x, y = place.fixture
         return x + (0.15 if x < 0.6 else -0.15), y
 
