@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := demo
 
-.PHONY: help demo test test-slow check format bench clean
+.PHONY: help demo test test-slow check format bench train clean
 
 help:
 	@echo "make demo       watch a synthetic video, ask it questions, write a report"
@@ -19,6 +19,7 @@ help:
 	@echo "make check      linter, formatter, types"
 	@echo "make format     reformat the sources"
 	@echo "make bench      run every benchmark in benchmarks/"
+	@echo "make train      train the bundled model again, in runs/tiny: an hour or more; can be stopped and resumed"
 	@echo "make clean      remove what the targets made, the virtual environment included"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -53,6 +54,11 @@ bench: $(STAMP)
 		[ -e "$$script" ] || continue; \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
+
+train: $(STAMP)
+	$(BIN)/python -m keepsight.toyworld.training --folder runs/tiny
+	$(BIN)/python -m keepsight.toyworld.training.export --folder runs/tiny --out runs/tiny/bundle
+	$(BIN)/python -m keepsight.toyworld.training.evaluate --model runs/tiny/bundle --out runs/tiny/scores.json
 
 clean:
 	rm -rf $(VENV) $(DEMO) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -139,7 +139,7 @@ def _box_clause(story: Story, content: Thing | None, span: Span, since: float, v
 
 
 def _staying(story: Story, span: Span, events: Sequence[Event], since: float) -> list[Clause]:
-    """Clauses for what is there all through the clip without doing anything, from left to right."""
+    """Clauses for what is there all through the clip without doing anything, row by row from the top."""
     boxed = (Kind.ENTER_BOX, Kind.EXIT_BOX, Kind.BOX_ARRIVES, Kind.BOX_LEAVES)
     box_busy = any(event.kind in boxed for event in events)
     acting = {event.thing for event in events}
@@ -147,7 +147,7 @@ def _staying(story: Story, span: Span, events: Sequence[Event], since: float) ->
     still = {id(shown) for shown in story.visible_at(span.start_seconds + 0.1)}
     staying = [shown for shown in story.visible_at(last) if id(shown) in still]
     clauses = []
-    for shown in sorted(staying, key=lambda shown: (shown.position(last)[0], shown.position(last)[1])):
+    for shown in sorted(staying, key=lambda shown: shown.reading_order(last)):
         if shown.thing is None and not box_busy:
             content = _content_at(story, shown.place, span.start_seconds) if shown.picture == "closed box" else None
             clauses.append(_box_clause(story, content, span, since, "stays"))

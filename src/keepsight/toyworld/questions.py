@@ -191,10 +191,10 @@ def things_at_end(caption: TrueCaption) -> str:
 
 
 def things_in_picture(story: Story, seconds: float) -> str:
-    """The things on the screen at a moment, from left to right, in the words of `things_at_end`."""
+    """The things on the screen at a moment, row by row, in the words of `things_at_end`."""
     shown = [appearance for appearance in story.visible_at(seconds) if appearance.thing is not None]
     shown = [appearance for appearance in shown if -0.05 < appearance.position(seconds)[0] < 1.05]
-    shown.sort(key=lambda appearance: appearance.position(seconds)[0])
+    shown.sort(key=lambda appearance: appearance.reading_order(seconds))
     return " and ".join(article(appearance.thing.phrase) for appearance in shown if appearance.thing) or "nothing"
 
 

@@ -140,6 +140,11 @@ class Appearance:
         share = 0.0 if t1 == t0 else min(max((seconds - t0) / (t1 - t0), 0.0), 1.0)
         return x0 + share * (x1 - x0), y0 + share * (y1 - y0)
 
+    def reading_order(self, seconds: float) -> tuple[int, float]:
+        """Sorts what is shown row by row from the top, from left to right within a row, as a page is read."""
+        x, y = self.position(seconds)
+        return int(y * 3), x
+
 
 @dataclass(frozen=True)
 class Scene:

@@ -67,6 +67,8 @@ def save_bundle(model: LlavaOnevisionForConditionalGeneration, folder: Path) -> 
     half = LlavaOnevisionForConditionalGeneration(build_config())
     half.load_state_dict(weights)
     half.half().save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)  # saved for the owner only, but part of a package
     save_tokenizer(folder)
     size = {"height": PICTURE_PIXELS, "width": PICTURE_PIXELS}
     preprocessor = {

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.training.blueprint import build_model
+from keepsight.toyworld.training.word_vectors import start_vectors
 
 EMBEDDING_STD = 1.0
 """Wide embeddings: a step of the optimiser then changes what stands in the residual stream by a little only."""
@@ -46,7 +47,7 @@ def start_looking_up(model: LlavaOnevisionForConditionalGeneration, seed: int = 
     layers: Any = model.model.language_model.layers
     with torch.no_grad():
         embedding: Any = model.get_input_embeddings()
-        embedding.weight.normal_(0.0, EMBEDDING_STD, generator=generator)
+        embedding.weight.copy_(EMBEDDING_STD * start_vectors(text.hidden_size, generator))
         model.model.language_model.norm.weight.fill_(OUTPUT_SCALE)  # embeddings are tied: keeps logits moderate
         for layer in layers:
             for weight in layer.mlp.parameters():

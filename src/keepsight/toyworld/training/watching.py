@@ -21,9 +21,9 @@ from keepsight.toyworld.render import render_frame
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Story
 from keepsight.toyworld.training.blueprint import PICTURE_PIXELS
-from keepsight.toyworld.training.moments import to_pixels
+from keepsight.toyworld.training.moments import random_moment, to_pixels
 from keepsight.toyworld.training.packing import Branch, Packed
-from keepsight.toyworld.training.reading import Reader
+from keepsight.toyworld.training.reading import FIRST_SEED, Reader
 from keepsight.toyworld.training.tower_stage import visual_tokens
 
 FRAMES_PER_CLIP = 16
@@ -31,6 +31,7 @@ CLIPS_PER_STORY = 14
 RETENTIONS = (0.0625, 0.0625, 0.125, 0.25)
 MEMORY_TOKENS = 180
 SEEN_TASKS = ("colour", "what last", "seen", "did", "where")
+NOW_QUESTIONS = ("What is there now?", "What can you see now?")
 LIVE_TASKS = ("colour", "where", "what last", "order", "seen")
 
 
@@ -109,6 +110,54 @@ def clip_item(
     return _with_video(reader, model, visual, "", branches), tasks
 
 
+@dataclass(frozen=True)
+class Glimpse:
+    """A few neighbouring frames of a story of their own."""
+
+    story: Story
+    span: Span
+    times: tuple[float, ...]
+
+
+def random_glimpse(num_frames: int, rng: random.Random) -> Glimpse:
+    """Frames from anywhere in a new story, or a single made-up moment with things in odd spots."""
+    if num_frames == 1 and rng.random() < 0.5:
+        return Glimpse(random_moment(rng), Span(0.0, 1.0), (0.5,))
+    difficulty = DIFFICULTIES[rng.choices(("easy", "default", "hard"), (0.2, 0.6, 0.2))[0]]
+    story = make_story(FIRST_SEED + rng.getrandbits(48), rng.randint(1, 6), difficulty)
+    span = rng.choice(clip_spans(story.duration_seconds, difficulty.beat_seconds))
+    first = rng.randrange(FRAMES_PER_CLIP - num_frames + 1)
+    times = frame_times(span)
+    step = times[1] - times[0]
+    seen = Span(times[first], times[first] + num_frames * step)
+    return Glimpse(story, seen, tuple(times[first : first + num_frames]))
+
+
+def short_items(
+    reader: Reader, model: LlavaOnevisionForConditionalGeneration, num_frames: int, num_items: int, rng: random.Random
+) -> list[tuple[Packed, list[str]]]:
+    """Glimpses without memory, as at the end of a video: caption, what is there, and a question.
+
+    Much is learned from them for little work: one frame costs a sixteenth of a clip, and each has its own story.
+    """
+    glimpses = [random_glimpse(num_frames, rng) for _ in range(num_items)]
+    frames = [render_frame(one.story, moment, PICTURE_PIXELS) for one in glimpses for moment in one.times]
+    with torch.no_grad():
+        tokens = visual_tokens(model, to_pixels(np.stack(frames), rng))
+    items = []
+    for glimpse, visual in zip(glimpses, tokens.flatten(0, 1).chunk(num_items), strict=True):
+        truth = true_caption(glimpse.story, glimpse.span, glimpse.span.start_seconds)
+        branches = [reader.branch(f"\n{prompts.DESCRIBE_PROMPT}", truth.text)]
+        branches.append(_asked(reader, rng.choice(NOW_QUESTIONS), things_in_picture(glimpse.story, glimpse.times[-1])))
+        tasks = [f"caption of {num_frames}", "live now"]
+        question = ask([truth], rng.choice(SEEN_TASKS), rng)
+        if question is not None:
+            branches.append(_asked(reader, question.question, question.answer))
+            tasks.append("seen question")
+        items.append((_with_video(reader, model, visual, "", branches), tasks))
+    return items
+
+
 def live_item(
     reader: Reader, model: LlavaOnevisionForConditionalGeneration, encoded: EncodedStory, clip: int, rng: random.Random
 ) -> tuple[Packed, list[str]]:
@@ -119,7 +168,7 @@ def live_item(
     captions: list[TrueCaption] = [true_caption(encoded.story, encoded.spans[c], since) for c in range(first, clip)]
     moment = frame_times(encoded.spans[clip])[num_frames - 1]
     now = things_in_picture(encoded.story, moment)
-    branches = [_asked(reader, rng.choice(("What is there now?", "What can you see now?")), now)]
+    branches = [_asked(reader, rng.choice(NOW_QUESTIONS), now)]
     tasks = ["live now"]
     for task in rng.sample(LIVE_TASKS, 2) if captions else ():
         question = ask(captions, task, rng)

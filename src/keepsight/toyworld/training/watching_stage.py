@@ -13,17 +13,20 @@ from keepsight.toyworld.training.packing import Packed, run_packed
 from keepsight.toyworld.training.reading import Reader
 from keepsight.toyworld.training.reading_batches import by_task, reading_batch
 from keepsight.toyworld.training.tower_stage import word_vectors
-from keepsight.toyworld.training.watching import RETENTIONS, StoryPool, clip_item, live_item
+from keepsight.toyworld.training.watching import RETENTIONS, EncodedStory, StoryPool, clip_item, live_item, short_items
 
 CLIPS_A_STEP = 10
 READING_SHARES = (0.1, 0.8)
 """Share of reading steps in the first and the second process; their mean where there is one process only."""
-READING_LINES = ((0, 4), (150, 6), (300, 10), (500, 16), (700, 20))
+READING_LINES = ((0, 3), (150, 5), (300, 10), (450, 16), (600, 20))
 """From which step on journals may be how long."""
 POOL_STORIES = 400
 EASY_STEPS = 200
-REMEMBERING = ((0, 0), (80, 2), (200, 16))
+REMEMBERING = ((0, 0), (300, 4), (400, 16))
 """From which step on clips may have how many clips of memory in front of them."""
+SHORT = ((0, 1.0, (1,)), (200, 0.85, (1, 2, 4)), (300, 0.5, (2, 4, 8)), (450, 0.15, (1, 2, 4, 8)))
+"""From which step on what share of watching steps is of a few frames only, and of how many."""
+SHORT_TOKENS_A_STEP = 2600
 
 
 def reading_lines(step: int) -> int:
@@ -39,16 +42,33 @@ def memory_clips(step: int) -> int:
 def watching_batch(
     reader: Reader, model: LlavaOnevisionForConditionalGeneration, pool: StoryPool, number: int, rng: random.Random
 ) -> tuple[list[Packed], list[str]]:
-    """Clips of one story behind memories of about the same length, and one live item."""
-    weights = (0.5, 0.5, 0.0) if number < EASY_STEPS else (0.15, 0.7, 0.15)
-    encoded = pool.draw(rng, rng.choices(("easy", "default", "hard"), weights)[0])
+    """Glimpses of many stories, or clips of one."""
+    _, share, lengths = max(rule for rule in SHORT if number >= rule[0])
+    if rng.random() < share:
+        num_frames = rng.choice(lengths)
+        items = short_items(reader, model, num_frames, SHORT_TOKENS_A_STEP // (80 + 9 * num_frames), rng)
+    else:
+        weights = (0.5, 0.5, 0.0) if number < EASY_STEPS else (0.15, 0.7, 0.15)
+        encoded = pool.draw(rng, rng.choices(("easy", "default", "hard"), weights)[0])
+        items = clip_batch(reader, model, encoded, number, rng)
+    return [item for item, _ in items], [task for _, tasks in items for task in tasks]
+
+
+def clip_batch(
+    reader: Reader,
+    model: LlavaOnevisionForConditionalGeneration,
+    encoded: EncodedStory,
+    number: int,
+    rng: random.Random,
+) -> list[tuple[Packed, list[str]]]:
+    """Clips of a story behind memories of about the same length, and one live item."""
     longest = memory_clips(number)
     reach = longest if rng.random() < 0.7 else rng.randint(0, longest)
     retention = rng.choice(RETENTIONS)
     clips = rng.sample(range(len(encoded.spans)), CLIPS_A_STEP - 1)
     items = [clip_item(reader, model, encoded, clip, reach, retention, rng) for clip in clips]
     items.append(live_item(reader, model, encoded, rng.randrange(len(encoded.spans)), rng))
-    return [item for item, _ in items], [task for _, tasks in items for task in tasks]
+    return items
 
 
 def watching_step(model: LlavaOnevisionForConditionalGeneration, reader: Reader, pool: StoryPool) -> StepFunction:

@@ -1,0 +1,50 @@
+"""Word vectors to start from: words of a kind resemble each other.
+
+With vectors that are merely random, a small decoder must learn noun by noun that it looks at a noun. With a part that
+all nouns share, and another that all colours share, "look at the things" is one direction from the first step on.
+"""
+
+import torch
+from torch import Tensor
+
+from keepsight.toyworld.tokenizer import build_tokenizer
+from keepsight.toyworld.vocabulary import COLOURS, COUNT_WORDS, NOUNS, PLACES
+
+KIND_SHARE = 0.4
+"""Share of a vector's squared length that its kind has."""
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "thing": NOUNS,
+    "colour": tuple(COLOURS),
+    "place": tuple(PLACES),
+    "fixture": tuple(PLACES.values()),
+    "box": ("box", "empty", "closed", "open"),
+    "verb": ("arrives", "returns", "leaves", "stays", "moves", "goes", "comes", "hides"),
+    "count": COUNT_WORDS,
+    "pair of digits": tuple(f"{number:02d}" for number in range(100)),
+    "digit": tuple("0123456789"),
+    "article": ("a", "an", "the"),
+    "answer": ("yes", "no"),
+}
+
+
+def kind_of(word: str) -> str | None:
+    """The kind that a word belongs to, if any."""
+    return next((kind for kind, words in KINDS.items() if word in words), None)
+
+
+def start_vectors(dim: int, generator: torch.Generator) -> Tensor:
+    """Vectors `[vocabulary, dim]` of unit variance; a word with and without the space before it nearly agree."""
+    by_id = {token_id: token for token, token_id in build_tokenizer().get_vocab().items()}
+    kinds = {kind: torch.randn(dim, generator=generator) for kind in KINDS}
+    own: dict[str, Tensor] = {}
+    rows = []
+    for token_id in range(len(by_id)):
+        word = by_id[token_id].removeprefix("\u2581")
+        vector = own.setdefault(word, torch.randn(dim, generator=generator))
+        kind = kind_of(word)
+        if kind is not None:
+            vector = (1 - KIND_SHARE) ** 0.5 * vector + KIND_SHARE**0.5 * kinds[kind]
+        spaced = 0.9**0.5 * vector + 0.1**0.5 * torch.randn(dim, generator=generator)
+        rows.append(spaced)
+    return torch.stack(rows)
