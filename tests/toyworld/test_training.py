@@ -10,7 +10,6 @@ from keepsight.errors import SettingError
 from keepsight.models.loading import load_model
 from keepsight.toyworld.art import picture
 from keepsight.toyworld.training.blueprint import build_model, save_bundle
-from keepsight.toyworld.training.copying_stage import copying_step
 from keepsight.toyworld.training.initialisation import new_model
 from keepsight.toyworld.training.loop import LoopSettings, load_modules, run_stage
 from keepsight.toyworld.training.moments import SHAPE_WORDS, moment_batch
@@ -56,13 +55,18 @@ def test_the_learning_rate_rises_and_falls() -> None:
         LoopSettings(Path(), "x", 0)
 
 
-def test_a_new_model_already_looks_things_up_better_than_chance() -> None:
-    chance = 590
-    with torch.no_grad():
-        random_loss, _ = copying_step(build_model())(0, random.Random(0))
-        prepared_loss, _ = copying_step(new_model())(0, random.Random(0))
-    assert random_loss.exp() > 0.9 * chance
-    assert prepared_loss.exp() < 0.15 * chance
+def test_a_new_model_looks_back_and_looks_up_where_a_usual_one_does_not() -> None:
+    row = torch.randperm(580, generator=torch.Generator().manual_seed(0))[:40] + 8
+    ids = torch.cat([row, row]).unsqueeze(0)
+    for prepared, model in ((False, build_model()), (True, new_model())):
+        model.set_attn_implementation("eager")
+        with torch.no_grad():
+            attentions = model(input_ids=ids, output_attentions=True).attentions
+        heads = slice(0, 4)  # two key heads with two query heads each
+        back = attentions[0][0, heads].diagonal(-1, dim1=1, dim2=2).mean()
+        up = attentions[1][0, heads, 40:79, 1:40].diagonal(dim1=1, dim2=2).mean()
+        assert (back > 0.9) == prepared
+        assert (up > 0.15) == prepared, f"attention to what followed the same word: {up}"
 
 
 def test_a_saved_bundle_is_loaded_by_the_adapter_and_has_the_same_weights(tmp_path: Path) -> None:
