@@ -52,7 +52,7 @@ class Description:
 
     Attributes:
         caption: text without special tokens, stripped.
-        scores: float32 `[num_visual_tokens]`, attention on the clip's own tokens (method.md: mean over caption
+        scores: float32 `[num_visual_tokens]`, attention on the clip's own tokens (paper, section 3: mean over caption
             tokens, heads and layers of the softmax over the whole row, not renormalised).
         num_caption_tokens: tokens that the model generated, end marker included.
     """
