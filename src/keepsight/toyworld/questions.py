@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keepsight.toyworld.captions import Clause, TrueCaption
 from keepsight.toyworld.story import Story
-from keepsight.toyworld.vocabulary import COLOURS_OF, COUNT_WORDS, NOUNS, PLACES, article, location
+from keepsight.toyworld.vocabulary import COLOURS_OF, COUNT_WORDS, NOUNS, article, location
 
 
 @dataclass(frozen=True)
@@ -218,11 +218,6 @@ def ask_all(captions: Sequence[TrueCaption], seed: int, per_kind: int = 1) -> li
             if question is not None:
                 found[question.question, question.ask_seconds] = question
     return sorted(found.values(), key=lambda question: (question.ask_seconds, question.question))
-
-
-def places_named() -> tuple[str, ...]:
-    """Every place that an answer to `where` may name."""
-    return tuple(location(place) for place in PLACES)
 
 
 def same_answer(given: str, right: str) -> bool:

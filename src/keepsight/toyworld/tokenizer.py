@@ -6,7 +6,6 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers import PreTrainedTokenizerFast
 
 from keepsight import prompts
-from keepsight.spans import Span
 from keepsight.toyworld.vocabulary import COLOURS, COUNT_WORDS, NOUNS, PLACES
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<|im_start|>", "<|im_end|>", "<video>", "<image>")
@@ -66,9 +65,3 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def save_tokenizer(folder: Path) -> None:
     """Write the tokenizer's files into a model folder."""
     build_tokenizer().save_pretrained(folder)
-
-
-def example_prompt() -> str:
-    """A prompt with a caption and a question, as the model is given it (for the model card and the tests)."""
-    line = prompts.caption_line(Span(32.0, 64.0), "in the kitchen: a dog arrives.")
-    return prompts.question_text(prompts.captions_context([line]), "What did the dog do last?")
