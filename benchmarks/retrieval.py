@@ -5,11 +5,13 @@
 
 Two kinds of journals, both of vectors of length 1. `random`: independent normal vectors. `repetitive`: means of word
 embeddings over captions of 200 scenes, some scenes far more frequent than others, with none to three words exchanged,
-so that many captions are equal or nearly so. A caption costs 30 to 60 tokens; the budget is 10,000 tokens. Times are
+so that many captions are equal or nearly so. Captions cost 45 or 100 tokens, give or take a third (those of the bundled
+model are near 45, of large models near 100); the budget is 10,000 tokens. Times are
 CPU time of the process, the best of a few calls, because the machine may be shared.
 """
 
 import argparse
+import itertools
 import os
 import platform
 import time
@@ -87,12 +89,12 @@ def best_milliseconds(call: Callable[[], object], repeats: int) -> float:
     return 1000 * min(times)
 
 
-def measure(kind: str, num_captions: int, dim: int, repeats: int) -> str:
+def measure(kind: str, num_captions: int, dim: int, caption_tokens: int, repeats: int) -> str:
     """One row of the table."""
     rng = np.random.default_rng(1)
     make = random_journal if kind == "random" else repetitive_journal
     rows, query = make(num_captions, dim, rng)
-    costs = rng.integers(30, 61, num_captions)
+    costs = rng.integers(caption_tokens * 2 // 3, caption_tokens * 4 // 3 + 1, num_captions)
     calls: list[Callable[[], list[int]]] = [
         lambda: MMR().choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
         lambda: MMR().choose(rows, query, costs, BUDGET_TOKENS),
@@ -102,7 +104,7 @@ def measure(kind: str, num_captions: int, dim: int, repeats: int) -> str:
     times = [best_milliseconds(call, repeats) for call in calls]
     plain = best_milliseconds(lambda: by_definition(rows, query, costs), 1) if num_captions <= 10_000 else None
     cells = "".join(f"{value:12.2f}" for value in times) + (f"{plain:12.1f}" if plain is not None else f"{'-':>12}")
-    return f"{kind:<11}{num_captions:>9,}{dim:>6}{len(calls[0]()):>8}{cells}"
+    return f"{kind:<11}{num_captions:>9,}{dim:>6}{caption_tokens:>8}{len(calls[0]()):>8}{cells}"
 
 
 def main() -> None:
@@ -110,6 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--captions", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--dims", type=int, nargs="+", default=[256, 896, 3_584])
+    parser.add_argument("--caption-tokens", type=int, nargs="+", default=[45, 100])
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     print(
@@ -117,11 +120,13 @@ def main() -> None:
     )
     print(f"Python {platform.python_version()}, NumPy {np.__version__}; CPU milliseconds, best of {arguments.repeats}")
     heads = ("MMR", "+ lengths", "similarity", "recency", "definition")
-    print(f"{'journal':<11}{'captions':>9}{'dim':>6}{'chosen':>8}" + "".join(f"{head:>12}" for head in heads))
+    print(
+        f"{'journal':<11}{'captions':>9}{'dim':>6}{'tokens':>8}{'chosen':>8}" + "".join(f"{head:>12}" for head in heads)
+    )
     for kind in ("random", "repetitive"):
         for num_captions in arguments.captions:
-            for dim in arguments.dims:
-                print(measure(kind, num_captions, dim, arguments.repeats), flush=True)
+            for dim, tokens in itertools.product(arguments.dims, arguments.caption_tokens):
+                print(measure(kind, num_captions, dim, tokens, arguments.repeats), flush=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from keepsight.retrieval import (
 
 Array = NDArray[np.float64]
 SEEDS = st.integers(0, 2**32 - 1)
-EAGER = st.sampled_from([0, 1024])  # both ways of working: captions compared only when needed, or all at every step
+POOL_SIZES = st.sampled_from([1, 7, 1024])  # compared bit by bit as needed, or all at every step
 LAMBDAS = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
 
@@ -67,17 +67,17 @@ def unit(rows: NDArray[np.float32]) -> Array:
     return rows / np.where(lengths > 0, lengths, 1)
 
 
-@given(SEEDS, st.integers(1, 60), st.integers(1, 20), LAMBDAS, st.integers(0, 400), EAGER)
+@given(SEEDS, st.integers(1, 60), st.integers(1, 20), LAMBDAS, st.integers(0, 400), POOL_SIZES)
 @settings(max_examples=300)
 def test_mmr_is_the_definition_where_arithmetic_is_exact(
-    seed: int, num_captions: int, num_distinct: int, lambda_: float, budget: int, num_eager: int
+    seed: int, num_captions: int, num_distinct: int, lambda_: float, budget: int, pool_size: int
 ) -> None:
     """Few distinct values, so nearly every step is a tie that the earliest caption must win."""
     rng = np.random.default_rng(seed)
     rows, query = exact_rows(num_captions, 8, rng, num_distinct), exact_rows(1, 8, rng, 1)[0]
     costs = rng.integers(0, 30, num_captions)
     expected = brute_force_mmr(rows.astype(np.float64), query.astype(np.float64), costs.tolist(), budget, lambda_)
-    order = mmr_order(rows, None, rows @ query, costs, budget, lambda_, num_eager=num_eager)
+    order = mmr_order(rows, None, rows @ query, costs, budget, lambda_, pool_size=pool_size)
     assert order == expected
     if costs.sum() > budget:
         assert MMR(lambda_).choose(rows, query, costs, budget) == sorted(expected)
@@ -103,14 +103,14 @@ def test_mmr_is_the_definition_beyond_one_batch(num_captions: int, num_distinct:
         expected.append(chosen)
         open_[chosen] = False
         left -= int(costs[chosen])
-    for num_eager in (0, num_captions):
-        assert mmr_order(rows, None, rows @ query, costs, 1800, lambda_, num_eager=num_eager) == expected
+    for pool_size in (16, 128, num_captions):
+        assert mmr_order(rows, None, rows @ query, costs, 1800, lambda_, pool_size=pool_size) == expected
 
 
-@given(SEEDS, st.integers(2, 300), LAMBDAS, st.booleans(), EAGER)
+@given(SEEDS, st.integers(2, 300), LAMBDAS, st.booleans(), POOL_SIZES)
 @settings(max_examples=120)
 def test_every_step_of_mmr_is_the_best_one(
-    seed: int, num_captions: int, lambda_: float, scaled: bool, num_eager: int
+    seed: int, num_captions: int, lambda_: float, scaled: bool, pool_size: int
 ) -> None:
     """Real embeddings: float64 says at each step whether any caption that fits was better by more than rounding."""
     rng = np.random.default_rng(seed)
@@ -121,9 +121,9 @@ def test_every_step_of_mmr_is_the_best_one(
     relevance = cosine_similarities(raw, query)
     if scaled:
         scales = (1 / np.linalg.norm(raw, axis=1)).astype(np.float32)
-        order = mmr_order(raw, scales, relevance, costs, budget, lambda_, num_eager=num_eager)
+        order = mmr_order(raw, scales, relevance, costs, budget, lambda_, pool_size=pool_size)
     else:
-        order = mmr_order(exact.astype(np.float32), None, relevance, costs, budget, lambda_, num_eager=num_eager)
+        order = mmr_order(exact.astype(np.float32), None, relevance, costs, budget, lambda_, pool_size=pool_size)
     redundancy, left = np.zeros(num_captions), budget
     open_ = np.ones(num_captions, dtype=bool)
     for step, chosen in enumerate(order):

@@ -8,11 +8,15 @@ time the one with the highest
 where sim is the cosine and the maximum over nothing is 0. Taken literally, each of some 200 to 350 steps reads all
 embeddings once more. But with every step the maximum can only grow and the value only fall, so a value that is out of
 date is an upper bound ("lazy greedy", Minoux 1978): a caption whose bound lies below the best known value need not be
-compared with the latest ones taken. The result is the same.
+compared with the latest ones taken. The result is the same. What is compared is compared in batches, where a product
+of matrices is fast: a pool of the captions with the highest bounds is brought up to date as a whole, and captions are
+taken from it for as long as its best lies above every bound outside.
 
 Values that differ by no more than `TIE_TOLERANCE` count as equal, as a sum in float32 depends on the order of its
 terms; of equals the earliest caption is taken, so of identical captions always the earliest one left.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +24,10 @@ from numpy.typing import NDArray
 TIE_TOLERANCE = 1e-6
 """Values closer than this are equal: about ten times the rounding error of a float32 product of unit vectors."""
 
-_BATCH = 128
-"""Captions that are brought up to date together."""
+_POOL = 512
+"""Captions with the highest bounds that are brought up to date together."""
 
-_POOL = 64
-"""Best captions that are kept up to date at every step."""
-
-_NUM_EAGER = 1024
-"""Up to so many captions, all are in the pool: comparing them is cheaper than finding out which to compare."""
-
-_BLOCKS = (16, 32, 64)
+_BLOCK = 64
 """How many of the captions taken are compared with at once, before those that have dropped out are set aside."""
 
 Floats = NDArray[np.float32]
@@ -44,7 +42,7 @@ def mmr_order(
     budget: int,
     lambda_: float,
     *,
-    num_eager: int = _NUM_EAGER,
+    pool_size: int = _POOL,
 ) -> list[int]:
     """Captions in the order in which they are taken until the budget is full.
 
@@ -57,9 +55,8 @@ def mmr_order(
         costs: tokens of each caption, 0 or more, `[num_captions]`.
         budget: tokens that the captions taken may have together.
         lambda_: weight of relevance against redundancy, from 0 to 1.
-        num_eager: up to so many captions, all are compared at every step; it decides on speed only.
+        pool_size: captions that are brought up to date together, 1 or more; it decides on speed only.
     """
-    pool_size = len(costs) if len(costs) <= num_eager else min(_POOL, len(costs))
     return _LazyGreedy(embeddings, scales, relevance, costs, budget, lambda_, pool_size).run()
 
 
@@ -85,108 +82,130 @@ class _LazyGreedy:
         self._left, self._longest = budget, int(costs.max(initial=0))
         self._taken: list[int] = []
         self._taken_rows = np.empty((64, dim), dtype=np.float32)
-        self._pool = np.zeros(pool_size, dtype=np.int64)
-        self._pool_rows = np.zeros((len(self._pool), dim), dtype=np.float32)
-        self._pool_size = 0
-        self._drop_too_long()
+        self._pool_size = pool_size
+        self._pool = _Pool.empty(dim)
+        self._outside = -np.inf
+        """The highest bound outside the pool."""
 
     def run(self) -> list[int]:
         """Take captions until none that fits is left."""
+        self._drop_too_long(self._bounds, self._costs)
+        first = _earliest_best(self._bounds)
+        if first is None:
+            return self._taken
+        self._take_first(first)
         while True:
-            top = self._bounds.max(initial=-np.inf)
-            if top == -np.inf:
+            best = _earliest_best(self._pool.values)
+            if best is not None and self._pool.values[best] - TIE_TOLERANCE > self._outside:
+                self._take_from_pool(best)
+            elif best is None and self._outside == -np.inf:
                 return self._taken
-            # The earliest caption that may be best. Known exactly, it is: no bound is higher by more than a tie.
-            earliest = int((self._bounds >= top - TIE_TOLERANCE).argmax())
-            if self._num_seen[earliest] == len(self._taken):
-                self._take(earliest)
             else:
-                self._refresh(earliest)
+                self._refill()
 
-    def _take(self, index: int) -> None:
-        """Take a caption; every caption sees the first one, later ones only the pool."""
-        num_taken = len(self._taken)
-        if num_taken == len(self._taken_rows):
-            self._taken_rows = np.concatenate([self._taken_rows, np.empty_like(self._taken_rows)])
-        row = self._taken_rows[num_taken]
-        scale = 1 if self._scales is None else self._scales[index]
-        np.multiply(self._embeddings[index], scale, out=row)
-        self._taken.append(index)
-        self._left -= int(self._costs[index])
-        self._bounds[index] = -np.inf
-        if num_taken == 0:
-            self._see_first(row)
-        else:
-            members = self._pool[: self._pool_size]
-            values = self._gain[members] - self._weight * (self._pool_rows[: self._pool_size] @ row)
-            self._bounds[members] = np.minimum(self._bounds[members], values)
-            self._num_seen[members] = len(self._taken)
-        self._drop_too_long()
-
-    def _see_first(self, row: Floats) -> None:
-        """With the first caption taken, the maximum stands where 0 stood, and a value may even rise: no bound held."""
+    def _take_first(self, index: int) -> None:
+        """With the first caption taken, the maximum stands where 0 stood, and a value may even rise: all see it."""
+        row = self._note_taken(index, self._rows(np.array([index]))[0])
         similarity = self._embeddings @ row
         if self._scales is not None:
             similarity *= self._scales
         values = self._gain - self._weight * similarity
         values[self._bounds == -np.inf] = -np.inf
-        self._bounds = values
+        values[index] = -np.inf
+        self._bounds, self._outside = values, np.inf
         self._num_seen[:] = 1
-        if len(self._pool) == len(values):
-            self._pool_up(np.arange(len(values)), self._rows(np.arange(len(values))))
+        self._drop_too_long(self._bounds, self._costs)
 
-    def _drop_too_long(self) -> None:
+    def _take_from_pool(self, place: int) -> None:
+        """Take a caption; those in the pool see it at once."""
+        pool = self._pool
+        row = self._note_taken(int(pool.members[place]), pool.rows[place])
+        np.minimum(pool.values, pool.gain - self._weight * (pool.rows @ row), out=pool.values)
+        pool.values[place] = -np.inf
+        self._drop_too_long(pool.values, pool.costs)
+
+    def _note_taken(self, index: int, row: Floats) -> Floats:
+        num_taken = len(self._taken)
+        if num_taken == len(self._taken_rows):
+            self._taken_rows = np.concatenate([self._taken_rows, np.empty_like(self._taken_rows)])
+        self._taken_rows[num_taken] = row
+        self._taken.append(index)
+        self._left -= int(self._costs[index])
+        noted: Floats = self._taken_rows[num_taken]
+        return noted
+
+    def _drop_too_long(self, values: Floats, costs: Indices) -> None:
         """What does not fit now will never fit."""
         if self._left < self._longest:
-            self._bounds[self._costs > self._left] = -np.inf
+            values[costs > self._left] = -np.inf
+
+    def _refill(self) -> None:
+        """Make a pool of the captions with the highest bounds, brought up to date.
+
+        Whatever ties with the last one that belongs to it belongs to it too, so that of equals the earliest is known.
+        """
+        self._bounds[self._pool.members] = self._pool.values
+        self._num_seen[self._pool.members] = len(self._taken)
+        self._drop_too_long(self._bounds, self._costs)
+        lowest = -np.inf
+        if len(self._bounds) > self._pool_size:
+            lowest = np.partition(self._bounds, -self._pool_size)[-self._pool_size] - TIE_TOLERANCE
+        inside = (self._bounds >= lowest) & (self._bounds > -np.inf)
+        self._outside = self._bounds[~inside].max(initial=-np.inf)
+        candidates = np.flatnonzero(inside)
+        current = self._num_seen[candidates] == len(self._taken)
+        fresh, rows = self._bring_up_to_date(candidates[~current])
+        self._pool = self._pooled(np.concatenate([candidates[current], fresh]), rows)
+
+    def _bring_up_to_date(self, candidates: Indices) -> tuple[Indices, Floats]:
+        """Compare captions with the taken ones that they have not seen; those that stay above all bounds outside."""
+        rows, num_taken = self._rows(candidates), len(self._taken)
+        start = int(self._num_seen[candidates].min(initial=num_taken))
+        while start < num_taken and len(candidates):
+            end = min(start + _BLOCK, num_taken)
+            # Maxima over the first axis: whole rows at a time, where NumPy is fast.
+            similarity = (self._taken_rows[start:end] @ rows.T).max(axis=0)
+            values = np.minimum(self._bounds[candidates], self._gain[candidates] - self._weight * similarity)
+            self._bounds[candidates] = values
+            self._num_seen[candidates] = np.maximum(self._num_seen[candidates], end)
+            start, above = end, values >= self._outside - TIE_TOLERANCE
+            if not above.all():
+                candidates, rows = candidates[above], rows[above]
+        return candidates, rows
+
+    def _pooled(self, members: Indices, fresh_rows: Floats) -> "_Pool":
+        """A pool in the order of time; the last members come with their rows."""
+        rows = self._rows(members[: len(members) - len(fresh_rows)])
+        order = np.argsort(members)
+        members = members[order]
+        rows = np.concatenate([rows, fresh_rows])[order]
+        return _Pool(members, rows, self._bounds[members], self._gain[members], self._costs[members])
 
     def _rows(self, indices: Indices) -> Floats:
         """Embeddings of length 1, `[num_indices, dim]`."""
-        rows: Floats = self._embeddings[indices]
+        rows: Floats = self._embeddings.take(indices, axis=0)
         if self._scales is not None:
             rows *= self._scales[indices, None]
         return rows
 
-    def _refresh(self, earliest: int) -> None:
-        """Bring the captions with the highest bounds up to date, as far as they stay above the best known value."""
-        candidates = self._outdated(earliest)
-        floor = self._bounds[self._pool[: self._pool_size]].max(initial=-np.inf) - TIE_TOLERANCE
-        rows, values = self._rows(candidates), self._bounds[candidates]
-        start, num_taken = int(self._num_seen[candidates].min()), len(self._taken)
-        for block in (*_BLOCKS, num_taken):
-            end = min(start + block, num_taken)
-            # Maxima over the first axis: whole rows at a time, where NumPy is fast.
-            similarity = (self._taken_rows[start:end] @ rows.T).max(axis=0)
-            values = np.minimum(values, self._gain[candidates] - self._weight * similarity)
-            self._bounds[candidates] = values
-            self._num_seen[candidates] = np.maximum(self._num_seen[candidates], end)
-            start, above = end, values >= floor
-            if start == num_taken or not above.any():
-                break
-            candidates, rows, values = candidates[above], rows[above], values[above]
-        if start == num_taken:
-            self._pool_up(candidates, rows)
 
-    def _outdated(self, earliest: int) -> Indices:
-        """The captions with the highest bounds that have not seen all taken ones, `earliest` among them."""
-        if len(self._bounds) > _BATCH:
-            highest = np.argpartition(self._bounds, -_BATCH)[-_BATCH:]
-        else:
-            highest = np.arange(len(self._bounds))
-        outdated = (self._num_seen[highest] < len(self._taken)) & (self._bounds[highest] > -np.inf)
-        highest = highest[outdated]
-        return highest if earliest in highest else np.append(highest, earliest)
+@dataclass(frozen=True)
+class _Pool:
+    """Captions in the order of time whose values are exact, with what is needed to keep them so."""
 
-    def _pool_up(self, candidates: Indices, rows: Floats) -> None:
-        """Put captions that are up to date into the pool, in the places of the worst."""
-        room = len(self._pool)
-        if len(candidates) > room:
-            best = np.argpartition(self._bounds[candidates], -room)[-room:]
-            candidates, rows = candidates[best], rows[best]
-        num_free = min(room - self._pool_size, len(candidates))
-        places = np.arange(self._pool_size, self._pool_size + num_free)
-        if num_free < len(candidates):
-            worst = np.argsort(self._bounds[self._pool[: self._pool_size]], kind="stable")
-            places = np.concatenate([places, worst[: len(candidates) - num_free]])
-        self._pool[places], self._pool_rows[places] = candidates, rows
-        self._pool_size += num_free
+    members: Indices
+    rows: Floats
+    values: Floats
+    gain: Floats
+    costs: Indices
+
+    @classmethod
+    def empty(cls, dim: int) -> "_Pool":
+        nothing, none = np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.int64)
+        return cls(none, np.zeros((0, dim), dtype=np.float32), nothing, nothing, none)
+
+
+def _earliest_best(values: Floats) -> int | None:
+    """The first place with the highest value, or with one that counts as equal; None where all are gone."""
+    top = values.max(initial=-np.inf)
+    return None if top == -np.inf else int((values >= top - TIE_TOLERANCE).argmax())

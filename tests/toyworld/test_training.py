@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,21 @@ from torch import nn
 from keepsight.errors import SettingError
 from keepsight.models.loading import load_model
 from keepsight.toyworld.art import picture
+from keepsight.toyworld.story import Kind
 from keepsight.toyworld.training.blueprint import build_model, save_bundle
+from keepsight.toyworld.training.encoded_stories import (
+    EncodedStory,
+    StoryPool,
+    encode_story,
+    random_memory,
+    remembering_weights,
+)
 from keepsight.toyworld.training.initialisation import new_model
 from keepsight.toyworld.training.loop import LoopSettings, load_modules, run_stage
 from keepsight.toyworld.training.moments import SHAPE_WORDS, moment_batch
 from keepsight.toyworld.training.reading import Reader
 from keepsight.toyworld.training.tower_stage import visual_tokens
-from keepsight.toyworld.training.watching import StoryPool, clip_item, live_item, random_memory
+from keepsight.toyworld.training.watching import clip_item, live_item
 
 
 def small_stage(folder: Path, num_steps: int, stop_after: int | None = None) -> dict[str, torch.Tensor]:
@@ -90,34 +99,55 @@ def test_dense_labels_are_shares_of_what_covers_a_token() -> None:
 
 
 @pytest.fixture(scope="module")
-def pool() -> StoryPool:
-    return StoryPool(build_model(), size=2)
+def encoded() -> EncodedStory:
+    return encode_story(build_model(), 2**32, "default")
 
 
-def test_memory_in_training_is_random_and_in_order(pool: StoryPool) -> None:
-    encoded = pool.draw(random.Random(0), "default")
+def test_memory_in_training_is_random_and_in_order(encoded: EncodedStory) -> None:
     marks = torch.arange(encoded.tokens[:, :, :, 0].numel()).reshape(encoded.tokens.shape[:3])
-    encoded.tokens[..., 0] = marks.float() / 4  # exact in half precision below 512
-    memory = random_memory(encoded, 1, 4, 0.0625, random.Random(1))
-    other = random_memory(encoded, 1, 4, 0.0625, random.Random(2))
-    places = (memory[:, 0].float() * 4).round().long()
-    assert len(memory) == 3 * 9
-    assert (places.diff() > 0).all()
-    assert [int(((places >= 144 * clip) & (places < 144 * (clip + 1))).sum()) for clip in range(5)] == [0, 9, 9, 9, 0]
-    assert not torch.equal(memory, other)
+    tokens = encoded.tokens.float()
+    tokens[..., 0] = marks.float()
+    marked = replace(encoded, tokens=tokens)
+    for draw in range(10):  # evenly drawn ones and others
+        memory = random_memory(marked, 1, 4, 0.0625, random.Random(draw))
+        places = memory[:, 0].round().long()
+        assert len(memory) == 3 * 9
+        assert (places.diff() > 0).all()
+        in_clips = [int(((places >= 144 * clip) & (places < 144 * (clip + 1))).sum()) for clip in range(5)]
+        assert in_clips == [0, 9, 9, 9, 0]
+        assert not torch.equal(memory, random_memory(marked, 1, 4, 0.0625, random.Random(draw + 100)))
 
 
-def test_items_hold_clip_memory_newline_and_a_true_caption(pool: StoryPool) -> None:
-    reader, rng = Reader(), random.Random(3)
-    encoded = pool.draw(rng, "default")
-    packed, tasks = clip_item(reader, pool.model, encoded, 5, 16, 0.0625, rng)
+def test_what_shows_something_is_remembered_more_often(encoded: EncodedStory) -> None:
+    story = encoded.story
+    event = next(event for event in story.events if event.kind == Kind.ARRIVE)
+    during = remembering_weights(story, event.middle_seconds)
+    assert set(during.tolist()) <= {1.0, 5.0, 25.0}
+    assert during.max() == 25.0
+    empty = next(moment for moment in range(600) if not story.visible_at(moment))
+    assert (remembering_weights(story, empty) == 1.0).all()
+
+
+def test_the_pool_takes_new_stories_in_and_lets_the_oldest_go() -> None:
+    rng, pool = random.Random(0), StoryPool(build_model(), size=2, num_clips=1)
+    first = pool.draw(rng)
+    assert len(pool.kept) == 2
+    pool.renew(rng)
+    pool.renew(rng)
+    assert len(pool.kept) == 2
+    assert all(kept is not first for kept in pool.kept)
+
+
+def test_items_hold_clip_memory_newline_and_a_true_caption(encoded: EncodedStory) -> None:
+    reader, rng, model = Reader(), random.Random(3), build_model()
+    packed, tasks = clip_item(reader, model, encoded, 5, 16, 0.0625, rng)
     assert packed.visual is not None
     assert packed.visual_start == len(reader.ids("<|im_start|>user <video>")) - 1
-    torch.testing.assert_close(packed.visual[-1], pool.model.model.image_newline.data)
+    torch.testing.assert_close(packed.visual[-1], model.model.image_newline.data)
     torch.testing.assert_close(packed.visual[-145:-1], encoded.tokens[5].flatten(0, 1).float())
     assert tasks[0].startswith("caption")
     assert reader.tokenizer.decode(packed.branches[0].reply_ids).startswith(("in the", "on the"))
-    live, live_tasks = live_item(reader, pool.model, encoded, 3, rng)
+    live, live_tasks = live_item(reader, model, encoded, 3, rng)
     assert live_tasks[0] == "live now"
     assert live.visual is not None
     assert (len(live.visual) - 1) % 9 == 0

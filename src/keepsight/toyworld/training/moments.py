@@ -79,9 +79,9 @@ def label_story(story: Story, seconds: float) -> tuple[Tensor, Tensor, int]:
     place = story.place_at(seconds)
     shapes = torch.zeros(GRID * GRID, len(SHAPE_WORDS))
     colours = torch.zeros(GRID * GRID, len(COLOUR_WORDS))
-    shapes[:, SHAPE_WORDS.index(PLACES[place])] += _cover(story.fixture_positions[place], FIXTURE_SIZE)
+    shapes[:, SHAPE_WORDS.index(PLACES[place])] += cell_cover(story.fixture_positions[place], FIXTURE_SIZE)
     for one in story.visible_at(seconds):
-        cover = _cover(one.position(seconds), THING_SIZE if one.thing else BOX_SIZE)
+        cover = cell_cover(one.position(seconds), THING_SIZE if one.thing else BOX_SIZE)
         word = one.thing.noun if one.thing else {"open box": "empty", "closed box": "closed"}[one.picture]
         shapes[:, SHAPE_WORDS.index(word)] += cover
         if one.thing and one.thing.colour:
@@ -90,8 +90,8 @@ def label_story(story: Story, seconds: float) -> tuple[Tensor, Tensor, int]:
     return _normalised(shapes), _normalised(colours), PLACE_WORDS.index(place)
 
 
-def _cover(middle: tuple[float, float], side: float) -> Tensor:
-    """How much of each cell a square covers; what covers less than a sixth of a cell does not count."""
+def cell_cover(middle: tuple[float, float], side: float) -> Tensor:
+    """How much of each cell `[GRID * GRID]` a square covers; less than a sixth of a cell does not count."""
     edges = torch.arange(GRID + 1) / GRID
     shares = []
     for centre in middle:

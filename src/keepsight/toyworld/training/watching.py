@@ -5,7 +5,6 @@ used takes no part in training, so the method stays training-free.
 """
 
 import random
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,68 +20,17 @@ from keepsight.toyworld.render import render_frame
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Story
 from keepsight.toyworld.training.blueprint import PICTURE_PIXELS
+from keepsight.toyworld.training.encoded_stories import FRAMES_PER_CLIP, EncodedStory, frame_times, random_memory
 from keepsight.toyworld.training.moments import random_moment, to_pixels
 from keepsight.toyworld.training.packing import Branch, Packed
 from keepsight.toyworld.training.reading import FIRST_SEED, Reader
 from keepsight.toyworld.training.tower_stage import visual_tokens
 
-FRAMES_PER_CLIP = 16
-CLIPS_PER_STORY = 14
 RETENTIONS = (0.0625, 0.0625, 0.125, 0.25)
 MEMORY_TOKENS = 180
 SEEN_TASKS = ("colour", "what last", "seen", "did", "where")
 NOW_QUESTIONS = ("What is there now?", "What can you see now?")
 LIVE_TASKS = ("colour", "where", "what last", "order", "seen")
-
-
-@dataclass(frozen=True)
-class EncodedStory:
-    """A story and its clips as visual tokens `[clips, frames, tokens_per_frame, dim]`, in float16."""
-
-    story: Story
-    spans: tuple[Span, ...]
-    tokens: Tensor
-
-
-class StoryPool:
-    """Encoded stories, made when first asked for and kept: the tower is frozen while the decoder learns to watch."""
-
-    def __init__(self, model: LlavaOnevisionForConditionalGeneration, size: int, first_seed: int = 1_000_000) -> None:
-        self.model, self.size, self.first_seed = model, size, first_seed
-        self.kept: OrderedDict[int, EncodedStory] = OrderedDict()
-
-    def draw(self, rng: random.Random, difficulty: str) -> EncodedStory:
-        """A story of a difficulty, encoded."""
-        number = rng.randrange(self.size)
-        seed = self.first_seed + number * len(DIFFICULTIES) + list(DIFFICULTIES).index(difficulty)
-        if seed not in self.kept:
-            self.kept[seed] = self._encode(seed, difficulty)
-        return self.kept[seed]
-
-    def _encode(self, seed: int, difficulty: str) -> EncodedStory:
-        story = make_story(seed, CLIPS_PER_STORY, DIFFICULTIES[difficulty])
-        spans = clip_spans(story.duration_seconds, story.difficulty.beat_seconds)
-        times = [moment for span in spans for moment in frame_times(span)]
-        frames = np.stack([render_frame(story, moment, PICTURE_PIXELS) for moment in times])
-        with torch.no_grad():
-            tokens = visual_tokens(self.model, to_pixels(frames, random.Random(seed)))
-        return EncodedStory(story, tuple(spans), tokens.unflatten(0, (len(spans), FRAMES_PER_CLIP)).half())
-
-
-def frame_times(span: Span) -> list[float]:
-    """Times of the sampled frames of a clip: evenly spaced from its start, as a sampler gives them."""
-    step = span.duration_seconds / FRAMES_PER_CLIP
-    return [span.start_seconds + number * step for number in range(FRAMES_PER_CLIP)]
-
-
-def random_memory(encoded: EncodedStory, first: int, last: int, retention: float, rng: random.Random) -> Tensor:
-    """Random tokens of the clips `first` to `last - 1`, in temporal order, the same share of each clip."""
-    kept = []
-    for clip in range(first, last):
-        tokens = encoded.tokens[clip].flatten(0, 1)
-        chosen = sorted(rng.sample(range(len(tokens)), max(round(retention * len(tokens)), 1)))
-        kept.append(tokens[chosen])
-    return torch.cat(kept) if kept else encoded.tokens.new_zeros(0, encoded.tokens.shape[-1])
 
 
 def clip_item(
@@ -163,7 +111,7 @@ def live_item(
 ) -> tuple[Packed, list[str]]:
     """The first frames of an unfinished clip, captions of a few clips before it, and questions of now and then."""
     num_frames = rng.randint(1, FRAMES_PER_CLIP)
-    first = max(clip - rng.randint(0, 8), 0)
+    first = max(clip - rng.randint(0, 5), 0)
     since = encoded.spans[first].start_seconds
     captions: list[TrueCaption] = [true_caption(encoded.story, encoded.spans[c], since) for c in range(first, clip)]
     moment = frame_times(encoded.spans[clip])[num_frames - 1]

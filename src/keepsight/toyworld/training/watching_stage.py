@@ -8,25 +8,33 @@ from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.training import parallel
 from keepsight.toyworld.training.blueprint import build_model
+from keepsight.toyworld.training.encoded_stories import StoryPool
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.packing import Packed, run_packed
 from keepsight.toyworld.training.reading import Reader
 from keepsight.toyworld.training.reading_batches import by_task, reading_batch
 from keepsight.toyworld.training.tower_stage import word_vectors
-from keepsight.toyworld.training.watching import RETENTIONS, EncodedStory, StoryPool, clip_item, live_item, short_items
+from keepsight.toyworld.training.watching import RETENTIONS, clip_item, live_item, short_items
 
-CLIPS_A_STEP = 10
 READING_SHARES = (0.1, 0.8)
 """Share of reading steps in the first and the second process; their mean where there is one process only."""
 READING_LINES = ((0, 3), (150, 5), (300, 10), (450, 16), (600, 20))
 """From which step on journals may be how long."""
-POOL_STORIES = 400
-EASY_STEPS = 200
-REMEMBERING = ((0, 0), (300, 4), (400, 16))
+POOL_STORIES = 300
+RENEWED_SHARE = 0.4
+"""Share of the steps on clips before which the pool gets a new story."""
+REMEMBERING = ((0, 0), (900, 4), (1150, 16))
 """From which step on clips may have how many clips of memory in front of them."""
-SHORT = ((0, 1.0, (1,)), (200, 0.85, (1, 2, 4)), (300, 0.5, (2, 4, 8)), (450, 0.15, (1, 2, 4, 8)))
+SHORT = (
+    (0, 1.0, (1,)),
+    (200, 1.0, (1, 2, 4)),
+    (300, 1.0, (2, 4, 8)),
+    (500, 1.0, (2, 4, 8, 16, 16)),
+    (900, 0.5, (4, 8, 16)),
+    (1150, 0.35, (4, 8, 16)),
+)
 """From which step on what share of watching steps is of a few frames only, and of how many."""
-SHORT_TOKENS_A_STEP = 2600
+TOKENS_A_STEP = 2600
 
 
 def reading_lines(step: int) -> int:
@@ -46,27 +54,26 @@ def watching_batch(
     _, share, lengths = max(rule for rule in SHORT if number >= rule[0])
     if rng.random() < share:
         num_frames = rng.choice(lengths)
-        items = short_items(reader, model, num_frames, SHORT_TOKENS_A_STEP // (80 + 9 * num_frames), rng)
+        items = short_items(reader, model, num_frames, TOKENS_A_STEP // (80 + 9 * num_frames), rng)
     else:
-        weights = (0.5, 0.5, 0.0) if number < EASY_STEPS else (0.15, 0.7, 0.15)
-        encoded = pool.draw(rng, rng.choices(("easy", "default", "hard"), weights)[0])
-        items = clip_batch(reader, model, encoded, number, rng)
+        items = clip_batch(reader, model, pool, memory_clips(number), rng)
     return [item for item, _ in items], [task for _, tasks in items for task in tasks]
 
 
 def clip_batch(
-    reader: Reader,
-    model: LlavaOnevisionForConditionalGeneration,
-    encoded: EncodedStory,
-    number: int,
-    rng: random.Random,
+    reader: Reader, model: LlavaOnevisionForConditionalGeneration, pool: StoryPool, longest: int, rng: random.Random
 ) -> list[tuple[Packed, list[str]]]:
-    """Clips of a story behind memories of about the same length, and one live item."""
-    longest = memory_clips(number)
+    """Clips, each of another story, behind memories of about the same length, and one live item."""
+    if rng.random() < RENEWED_SHARE:
+        pool.renew(rng)
     reach = longest if rng.random() < 0.7 else rng.randint(0, longest)
     retention = rng.choice(RETENTIONS)
-    clips = rng.sample(range(len(encoded.spans)), CLIPS_A_STEP - 1)
-    items = [clip_item(reader, model, encoded, clip, reach, retention, rng) for clip in clips]
+    items: list[tuple[Packed, list[str]]] = []
+    while not items or (len(items) + 1) * max(len(item) for item, _ in items) <= TOKENS_A_STEP:
+        encoded = pool.draw(rng)
+        clip = rng.randrange(reach // 2, len(encoded.spans))
+        items.append(clip_item(reader, model, encoded, clip, reach, retention, rng))
+    encoded = pool.draw(rng)
     items.append(live_item(reader, model, encoded, rng.randrange(len(encoded.spans)), rng))
     return items
 

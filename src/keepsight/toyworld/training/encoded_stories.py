@@ -1,0 +1,121 @@
+"""Stories as visual tokens, kept in a pool, and random memories drawn from them."""
+
+import random
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration
+
+from keepsight.spans import Span
+from keepsight.toyworld.captions import clip_spans
+from keepsight.toyworld.render import BOX_SIZE, THING_SIZE, render_frame
+from keepsight.toyworld.simulate import make_story
+from keepsight.toyworld.story import DIFFICULTIES, Appearance, Story
+from keepsight.toyworld.training.blueprint import PICTURE_PIXELS
+from keepsight.toyworld.training.moments import GRID, cell_cover, to_pixels
+from keepsight.toyworld.training.reading import FIRST_SEED
+from keepsight.toyworld.training.tower_stage import visual_tokens
+
+FRAMES_PER_CLIP = 16
+CLIPS_PER_STORY = 18
+FEWEST_STORIES = 10
+EMPTY_WEIGHT, SHOWN_WEIGHT, EVENT_WEIGHT = 1.0, 5.0, 25.0
+"""Chances of a token to be remembered when it shows nothing, a thing, or a thing to which something happens."""
+PLAIN_SHARE = 0.3
+"""Share of memories in which all tokens have the same chance."""
+
+
+@dataclass(frozen=True)
+class EncodedStory:
+    """A story and its clips as visual tokens.
+
+    Attributes:
+        story: what happens.
+        spans: of the clips.
+        tokens: float16 `[clips, frames, tokens_per_frame, dim]`.
+        weights: relative chances of each token to be remembered, `[clips, frames, tokens_per_frame]`.
+    """
+
+    story: Story
+    spans: tuple[Span, ...]
+    tokens: Tensor
+    weights: Tensor
+
+
+class StoryPool:
+    """Encoded stories that are renewed bit by bit: the tower is frozen while the decoder learns to watch."""
+
+    def __init__(
+        self, model: LlavaOnevisionForConditionalGeneration, size: int, num_clips: int = CLIPS_PER_STORY
+    ) -> None:
+        self.model, self.num_clips = model, num_clips
+        self.kept: deque[EncodedStory] = deque(maxlen=size)
+
+    def renew(self, rng: random.Random) -> None:
+        """Add a story; the oldest goes when the pool is full."""
+        difficulty = rng.choices(list(DIFFICULTIES), (0.15, 0.7, 0.15))[0]
+        self.kept.append(encode_story(self.model, FIRST_SEED + rng.getrandbits(48), difficulty, self.num_clips))
+
+    def draw(self, rng: random.Random) -> EncodedStory:
+        """Any story of the pool."""
+        while len(self.kept) < min(FEWEST_STORIES, self.kept.maxlen or FEWEST_STORIES):
+            self.renew(rng)
+        return rng.choice(self.kept)
+
+
+def encode_story(
+    model: LlavaOnevisionForConditionalGeneration, seed: int, difficulty: str, num_clips: int = CLIPS_PER_STORY
+) -> EncodedStory:
+    """Make a story, draw it and encode it."""
+    story = make_story(seed, num_clips, DIFFICULTIES[difficulty])
+    spans = clip_spans(story.duration_seconds, story.difficulty.beat_seconds)
+    times = [moment for span in spans for moment in frame_times(span)]
+    frames = np.stack([render_frame(story, moment, PICTURE_PIXELS) for moment in times])
+    with torch.no_grad():
+        tokens = visual_tokens(model, to_pixels(frames, random.Random(seed)))
+    shape = (len(spans), FRAMES_PER_CLIP)
+    weights = torch.stack([remembering_weights(story, moment) for moment in times])
+    return EncodedStory(story, tuple(spans), tokens.unflatten(0, shape).half(), weights.unflatten(0, shape))
+
+
+def frame_times(span: Span) -> list[float]:
+    """Times of the sampled frames of a clip: evenly spaced from its start, as a sampler gives them."""
+    step = span.duration_seconds / FRAMES_PER_CLIP
+    return [span.start_seconds + number * step for number in range(FRAMES_PER_CLIP)]
+
+
+def remembering_weights(story: Story, seconds: float) -> Tensor:
+    """Relative chances `[tokens_per_frame]` of a frame's tokens to be remembered."""
+    weights = torch.full((GRID * GRID,), EMPTY_WEIGHT)
+    for shown in story.visible_at(seconds):
+        cover = cell_cover(shown.position(seconds), THING_SIZE if shown.thing else BOX_SIZE)
+        weight = EVENT_WEIGHT if _in_event(story, shown, seconds) else SHOWN_WEIGHT
+        weights = torch.where(cover > 0, weights.clamp(min=weight), weights)
+    return weights
+
+
+def _in_event(story: Story, shown: Appearance, seconds: float) -> bool:
+    around = story.difficulty.beat_seconds / FRAMES_PER_CLIP  # the frames just before and after count too
+    return any(
+        event.thing == shown.thing
+        and event.place == shown.place
+        and event.start_seconds - around <= seconds <= event.end_seconds + around
+        for event in story.events
+    )
+
+
+def random_memory(encoded: EncodedStory, first: int, last: int, retention: float, rng: random.Random) -> Tensor:
+    """Random tokens of the clips `first` to `last - 1`, in temporal order, the same share of each clip: `[n, dim]`."""
+    kept = [encoded.tokens.new_zeros(0, encoded.tokens.shape[-1])]
+    generator = torch.Generator().manual_seed(rng.getrandbits(32))
+    plain = rng.random() < PLAIN_SHARE
+    for clip in range(first, last):
+        tokens = encoded.tokens[clip].flatten(0, 1)
+        weights = torch.ones(len(tokens)) if plain else encoded.weights[clip].flatten()
+        num_kept = max(round(retention * len(tokens)), 1)
+        chosen = torch.multinomial(weights, num_kept, generator=generator).sort().values
+        kept.append(tokens[chosen])
+    return torch.cat(kept)
