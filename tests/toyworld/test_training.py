@@ -57,9 +57,9 @@ def test_a_resumed_stage_ends_where_an_uninterrupted_one_does(tmp_path: Path) ->
 
 def test_the_learning_rate_rises_and_falls() -> None:
     settings = LoopSettings(Path(), "x", 100, 1.0, warmup_steps=10, final_share=0.1)
-    assert [settings.rate(step) for step in (0, 9, 10)] == pytest.approx([0.1, 1.0, 1.0])
-    assert settings.rate(55) == pytest.approx(0.55)
-    assert settings.rate(100) == pytest.approx(0.1)
+    assert [settings.share(step) for step in (0, 9, 10)] == pytest.approx([0.1, 1.0, 1.0])
+    assert settings.share(55) == pytest.approx(0.55)
+    assert settings.share(100) == pytest.approx(0.1)
     with pytest.raises(SettingError, match="num_steps is 0"):
         LoopSettings(Path(), "x", 0)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from keepsight.errors import SettingError
 from keepsight.toyworld.training import parallel
+from keepsight.toyworld.training.muon import Optimizers, adamw
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class LoopSettings:
         folder: where checkpoints and logs go.
         name: the stage, also the stem of its files.
         num_steps: optimiser steps of the whole stage.
-        learning_rate: peak rate of AdamW.
+        learning_rate: peak rate.
         warmup_steps: linear rise to the peak.
         final_share: the rate at the last step as a share of the peak, reached on a cosine.
         checkpoint_seconds: time between checkpoints.
@@ -47,20 +48,28 @@ class LoopSettings:
         if not self.learning_rate > 0:
             raise SettingError(f"learning_rate is {self.learning_rate}; allowed is more than 0")
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a step."""
+    def share(self, step: int) -> float:
+        """Learning rate of a step as a share of the peak."""
         if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
+            return (step + 1) / self.warmup_steps
         done = min((step - self.warmup_steps) / max(self.num_steps - self.warmup_steps, 1), 1.0)
-        return self.learning_rate * (self.final_share + (1 - self.final_share) * (1 + math.cos(math.pi * done)) / 2)
+        return self.final_share + (1 - self.final_share) * (1 + math.cos(math.pi * done)) / 2
 
 
 StepFunction = Callable[[int, random.Random], tuple[Tensor, dict[str, float]]]
 """Given the step's number and its random numbers: the loss, and figures for the log (averaged between lines)."""
 
 
+OptimizerFactory = Callable[[Iterable[Tensor], float], Optimizers]
+"""Given parameters and a peak rate: what moves them."""
+
+
 def run_stage(
-    settings: LoopSettings, modules: torch.nn.ModuleDict, trained: Iterable[Tensor], step: StepFunction
+    settings: LoopSettings,
+    modules: torch.nn.ModuleDict,
+    trained: Iterable[Tensor],
+    step: StepFunction,
+    optimize: OptimizerFactory = adamw,
 ) -> int:
     """Train until the stage's last step or the time limit; returns the number of steps done in all.
 
@@ -68,20 +77,17 @@ def run_stage(
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     parameters = list(trained)
-    optimizer = torch.optim.AdamW(parameters, settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.02)
+    optimizer = optimize(parameters, settings.learning_rate)
     first = _resume(settings, modules, optimizer)
     rank = parallel.rank()
     started = saved = time.monotonic()
     figures: dict[str, list[float]] = {}
     for number in range(first, settings.num_steps):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate(number)
         loss, measured = step(number, random.Random(f"{settings.seed}/{settings.name}/{number}/{rank}"))
         loss.backward()
         parallel.share_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.step_at(settings.share(number))
         for name, value in {"loss": loss.item(), **measured}.items():
             figures.setdefault(name, []).append(value)
         now = time.monotonic()
@@ -110,7 +116,7 @@ def load_modules(folder: Path, name: str, modules: torch.nn.ModuleDict) -> int:
     return int(saved["step"])
 
 
-def _resume(settings: LoopSettings, modules: torch.nn.ModuleDict, optimizer: torch.optim.Optimizer) -> int:
+def _resume(settings: LoopSettings, modules: torch.nn.ModuleDict, optimizer: Optimizers) -> int:
     path = checkpoint_path(settings.folder, settings.name)
     if not path.exists():
         return 0
@@ -120,7 +126,7 @@ def _resume(settings: LoopSettings, modules: torch.nn.ModuleDict, optimizer: tor
     return int(saved["step"])
 
 
-def _save(settings: LoopSettings, modules: torch.nn.ModuleDict, optimizer: torch.optim.Optimizer, step: int) -> None:
+def _save(settings: LoopSettings, modules: torch.nn.ModuleDict, optimizer: Optimizers, step: int) -> None:
     path = checkpoint_path(settings.folder, settings.name)
     partial = path.with_suffix(".partial")
     torch.save({"step": step, "modules": modules.state_dict(), "optimizer": optimizer.state_dict()}, partial)

@@ -105,15 +105,22 @@ class Outcome:
     branch_right: Tensor
 
 
-def run_packed(model: LlavaOnevisionForConditionalGeneration, sequences: Sequence[Packed], pad_id: int) -> Outcome:
-    """One pass of a `LlavaOnevisionForConditionalGeneration` over packed sequences; the mean loss of their replies."""
+def packed_embeddings(
+    model: LlavaOnevisionForConditionalGeneration, sequences: Sequence[Packed], pad_id: int
+) -> tuple[PackedBatch, Tensor]:
+    """The batch of packed sequences, and its input embeddings `[batch, length, dim]` with visual tokens in place."""
     batch = collate(sequences, pad_id)
-    embeds = model.get_input_embeddings()(batch.input_ids)
+    embeds: Tensor = model.get_input_embeddings()(batch.input_ids).clone()
     for row, sequence in enumerate(sequences):
         if sequence.visual is not None:
             start = sequence.visual_start
-            embeds = embeds.clone() if row == 0 else embeds
             embeds[row, start : start + len(sequence.visual)] = sequence.visual.to(embeds.dtype)
+    return batch, embeds
+
+
+def run_packed(model: LlavaOnevisionForConditionalGeneration, sequences: Sequence[Packed], pad_id: int) -> Outcome:
+    """One pass of a `LlavaOnevisionForConditionalGeneration` over packed sequences; the mean loss of their replies."""
+    batch, embeds = packed_embeddings(model, sequences, pad_id)
     hidden = model.model.language_model(
         inputs_embeds=embeds,
         attention_mask=batch.attention_mask,

@@ -18,10 +18,13 @@ from keepsight.toyworld.training.blueprint import MODEL_DIM, build_model
 from keepsight.toyworld.training.initialisation import new_model
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.moments import COLOUR_WORDS, PLACE_WORDS, SHAPE_WORDS, DenseLabels, moment_batch
+from keepsight.toyworld.training.word_vectors import cell_vectors
 
 FRAMES_A_STEP = 48
 WORD_SCALE = 14.0
 """Sharpness of the word read-out: logits are this times a cosine."""
+CELL_STRENGTH = 9.0
+"""Length of the part of a visual token that says where in the frame it is; a word's vector has length 16."""
 
 
 def visual_tokens(model: LlavaOnevisionForConditionalGeneration, pixels: Tensor) -> Tensor:
@@ -87,6 +90,18 @@ def dense_loss(logits: tuple[Tensor, Tensor, Tensor], labels: DenseLabels) -> tu
     return 2 * shape_loss + 0.5 * colour_loss + 0.25 * place_loss, figures
 
 
+def cell_loss(tokens: Tensor) -> tuple[Tensor, float]:
+    """How far tokens `[frames, cells, dim]` are from carrying their own cell's vector, and how often it is the nearest.
+
+    A squared error, not a cross-entropy, so that the vector stands there in one strength whatever else is to be seen.
+    """
+    num_cells, dim = tokens.shape[1:]
+    carried = tokens @ cell_vectors(num_cells, dim).T
+    wanted = CELL_STRENGTH * torch.eye(num_cells)
+    nearest = float((carried.argmax(-1) == torch.arange(num_cells)).float().mean())
+    return ((carried - wanted) / CELL_STRENGTH).square().mean() * num_cells, nearest
+
+
 def _agreement(logits: Tensor, shares: Tensor) -> float:
     return float((logits.argmax(-1) == shares.argmax(-1)).float().mean())
 
@@ -100,10 +115,11 @@ def tower_step(model: LlavaOnevisionForConditionalGeneration, heads: OwnHeads | 
         if heads is not None:
             return dense_loss(heads.read(tokens), labels)
         loss, figures = dense_loss(read_words(model, tokens), labels)
+        cells, figures["cell"] = cell_loss(tokens)
         size = tokens.norm(dim=-1).mean()
         usual = word_vectors(model, SHAPE_WORDS).detach().norm(dim=-1).mean()
         figures["length"] = float((size / usual).detach())
-        return loss + (size / usual - 1.5).square(), figures
+        return loss + cells + (size / usual - 1.5).square(), figures
 
     return step
 

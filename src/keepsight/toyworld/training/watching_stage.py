@@ -9,14 +9,16 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from keepsight.toyworld.training import parallel
 from keepsight.toyworld.training.blueprint import build_model
 from keepsight.toyworld.training.encoded_stories import StoryPool
+from keepsight.toyworld.training.listing_heads import put_in_listing_heads
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
+from keepsight.toyworld.training.muon import muon_and_adamw
 from keepsight.toyworld.training.packing import Packed, run_packed
 from keepsight.toyworld.training.reading import Reader
 from keepsight.toyworld.training.reading_batches import by_task, reading_batch
 from keepsight.toyworld.training.tower_stage import word_vectors
 from keepsight.toyworld.training.watching import RETENTIONS, clip_item, live_item, short_items
 
-READING_SHARES = (0.1, 0.8)
+READING_SHARES = (0.0, 0.7)
 """Share of reading steps in the first and the second process; their mean where there is one process only."""
 READING_LINES = ((0, 3), (150, 5), (300, 10), (450, 16), (600, 20))
 """From which step on journals may be how long."""
@@ -31,10 +33,13 @@ SHORT = (
     (300, 1.0, (2, 4, 8)),
     (500, 1.0, (2, 4, 8, 16, 16)),
     (900, 0.5, (4, 8, 16)),
-    (1150, 0.35, (4, 8, 16)),
+    (1400, 0.65, (2, 4, 8, 16)),
+    (2000, 0.35, (4, 8, 16)),
 )
 """From which step on what share of watching steps is of a few frames only, and of how many."""
 TOKENS_A_STEP = 2600
+LISTING_STEP = 2068
+"""Before which step the heads for listing are put in (see `listing_heads`): when the easy part has been learned."""
 
 
 def reading_lines(step: int) -> int:
@@ -84,6 +89,9 @@ def watching_step(model: LlavaOnevisionForConditionalGeneration, reader: Reader,
     share = sum(READING_SHARES) / 2 if alone else READING_SHARES[parallel.rank() % 2]
 
     def step(number: int, rng: random.Random) -> tuple[Tensor, dict[str, float]]:
+        if number == LISTING_STEP:  # the same in every process: weights and samples are equal
+            samples = short_items(reader, model, 2, 20, random.Random(LISTING_STEP))
+            put_in_listing_heads(model, [sample for sample, _ in samples])
         if rng.random() < share:
             sequences, tasks = reading_batch(reader, rng, reading_lines(number))
         else:
@@ -112,4 +120,4 @@ def train_watching(settings: LoopSettings) -> int:
             model.model.image_newline.copy_(word_vectors(model, ("video",))[0])
     trained = [*model.model.language_model.parameters(), model.model.image_newline]
     pool = StoryPool(model, POOL_STORIES)
-    return run_stage(settings, modules, trained, watching_step(model, Reader(), pool))
+    return run_stage(settings, modules, trained, watching_step(model, Reader(), pool), muon_and_adamw)

@@ -48,3 +48,13 @@ def start_vectors(dim: int, generator: torch.Generator) -> Tensor:
         spaced = 0.9**0.5 * vector + 0.1**0.5 * torch.randn(dim, generator=generator)
         rows.append(spaced)
     return torch.stack(rows)
+
+
+def cell_vectors(num_cells: int, dim: int) -> Tensor:
+    """What a visual token carries of its place in the frame: orthonormal vectors `[num_cells, dim]`, always the same.
+
+    Things are told row by row. "The next one after the cat" can only be found when the cat's token says where it is:
+    the rotary positions tell how far a token is from the word being written, not from the cat.
+    """
+    columns: Tensor = torch.linalg.qr(torch.randn(dim, num_cells, generator=torch.Generator().manual_seed(9)))[0]
+    return columns.T.contiguous()
