@@ -5,6 +5,9 @@ import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from keepsight.toyworld.captions import clip_spans, true_captions
+from keepsight.toyworld.simulate import make_story
+from keepsight.toyworld.story import DIFFICULTIES
 from keepsight.toyworld.training.initialisation import new_model
 from keepsight.toyworld.training.listing_heads import put_in_listing_heads
 from keepsight.toyworld.training.packing import Packed, packed_embeddings
@@ -33,11 +36,17 @@ def sample(model: LlavaOnevisionForConditionalGeneration, reply: str) -> Packed:
     return Packed(opening + reader.ids("<video>") * len(visual), (branch,), visual, len(opening))
 
 
+def true_replies() -> list[str]:
+    """Enough of them that the directions that are quiet in them are quiet in others."""
+    story = make_story(7, 40, DIFFICULTIES["default"])
+    spans = clip_spans(story.duration_seconds, story.difficulty.beat_seconds)
+    return [caption.text for caption in true_captions(story, spans)]
+
+
 @pytest.fixture(scope="module")
 def model() -> LlavaOnevisionForConditionalGeneration:
     made = new_model()
-    replies = ["in the kitchen: a duck stays, a truck stays, a pizza stays.", "in the kitchen: a red car arrives."]
-    put_in_listing_heads(made, [sample(made, reply) for reply in replies])
+    put_in_listing_heads(made, [sample(made, reply) for reply in true_replies()])
     made.set_attn_implementation("eager")
     return made
 
@@ -72,8 +81,8 @@ def test_one_head_gathers_what_was_named_and_another_looks_at_the_rest(
     rest = [cell for cell in SEEN if cell not in named]
     for head in (0, 1):
         weights = layers[1][0, head, article]
-        assert looked_at(weights, packed, rest) > 0.25  # a few words look like things seen until it is trained
-        assert looked_at(weights, packed, named) < 0.05 * looked_at(weights, packed, rest)
+        assert looked_at(weights, packed, rest) > 0.5
+        assert looked_at(weights, packed, named) < 0.05
 
 
 def test_a_third_head_looks_at_the_same_place_a_frame_before(model: LlavaOnevisionForConditionalGeneration) -> None:

@@ -19,10 +19,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from keepsight.toyworld.tokenizer import build_tokenizer
 from keepsight.toyworld.training.moments import GRID
 from keepsight.toyworld.training.packing import Packed, packed_embeddings
 from keepsight.toyworld.training.tower_stage import word_vectors
-from keepsight.toyworld.training.word_vectors import KINDS, cell_vectors
+from keepsight.toyworld.training.word_vectors import KINDS, bare, cell_vectors
 from keepsight.toyworld.vocabulary import NOUNS
 
 GATHER_LAYER, GATHER_GROUP = 0, 3
@@ -89,11 +90,11 @@ def find_directions(
 def _other_words(model: LlavaOnevisionForConditionalGeneration, samples: Sequence[Packed]) -> Tensor:
     """Embeddings of all words of the samples, and of the vocabulary's kinds, that are not nouns."""
     embedding: Any = model.get_input_embeddings()
-    nouns = word_vectors(model, NOUNS)
     ids = {token for sample in samples for token in sample.prefix_ids}
     ids |= {token for sample in samples for one in sample.branches for token in (*one.prompt_ids, *one.reply_ids)}
-    said = embedding.weight[torch.tensor(sorted(ids))]
-    said = said[(torch.cdist(said, nouns) > 1e-3).all(1)]
+    words = build_tokenizer().convert_ids_to_tokens(sorted(ids))
+    others = [token for token, word in zip(sorted(ids), words, strict=True) if bare(word) not in NOUNS]
+    said = embedding.weight[torch.tensor(others)]
     kinds = [word_vectors(model, KINDS[kind]) for kind in ("colour", "place", "fixture", "box", "verb")]
     return torch.cat([said, *kinds])
 

@@ -33,6 +33,11 @@ def kind_of(word: str) -> str | None:
     return next((kind for kind, words in KINDS.items() if word in words), None)
 
 
+def bare(token: str) -> str:
+    """A token of the vocabulary without the mark for the space before it."""
+    return token.removeprefix("\u2581")
+
+
 def start_vectors(dim: int, generator: torch.Generator) -> Tensor:
     """Vectors `[vocabulary, dim]` of unit variance; a word with and without the space before it nearly agree."""
     by_id = {token_id: token for token, token_id in build_tokenizer().get_vocab().items()}
@@ -40,7 +45,7 @@ def start_vectors(dim: int, generator: torch.Generator) -> Tensor:
     own: dict[str, Tensor] = {}
     rows = []
     for token_id in range(len(by_id)):
-        word = by_id[token_id].removeprefix("\u2581")
+        word = bare(by_id[token_id])
         vector = own.setdefault(word, torch.randn(dim, generator=generator))
         kind = kind_of(word)
         if kind is not None:
