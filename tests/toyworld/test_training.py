@@ -20,11 +20,13 @@ from keepsight.toyworld.training.encoded_stories import (
     remembering_weights,
 )
 from keepsight.toyworld.training.initialisation import new_model
+from keepsight.toyworld.training.listing_heads import GATHER_LAYER
 from keepsight.toyworld.training.loop import LoopSettings, load_modules, run_stage
 from keepsight.toyworld.training.moments import SHAPE_WORDS, moment_batch
 from keepsight.toyworld.training.reading import Reader
 from keepsight.toyworld.training.tower_stage import visual_tokens
 from keepsight.toyworld.training.watching import clip_item, live_item
+from keepsight.toyworld.training.watching_stage import LISTING_STEP, watching_step
 
 
 def small_stage(folder: Path, num_steps: int, stop_after: int | None = None) -> dict[str, torch.Tensor]:
@@ -160,3 +162,16 @@ def test_recolouring_moves_the_main_hue_and_keeps_the_shape() -> None:
     shown = {name: values[values[:, 3] > 200, :3].mean(0) for name, values in pixels.items()}
     assert shown["red"][0] > shown["red"][2] + 20
     assert shown["blue"][2] > shown["blue"][0] + 20
+
+
+def test_a_step_of_watching_learns_and_puts_the_listing_heads_in_at_its_time() -> None:
+    model = new_model()
+    attention = model.model.language_model.layers[GATHER_LAYER].self_attn
+    step = watching_step(model, Reader(), StoryPool(model, size=2, num_clips=2))
+    for number, changed in ((LISTING_STEP - 1, False), (LISTING_STEP, True)):
+        before = attention.k_proj.bias.detach().clone()
+        loss, figures = step(number, random.Random(5))
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert 0 <= figures["right"] <= 1
+        assert torch.equal(before, attention.k_proj.bias) != changed

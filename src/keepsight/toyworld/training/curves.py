@@ -5,6 +5,7 @@ Needs matplotlib (the `train` extra).
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,10 @@ class Panel:
 PANELS = (
     Panel("copying: runs of 8 words", "copying", ("right",)),
     Panel("tower: its own heads", "tower", ("shape", "colour", "place")),
-    Panel("alignment: the decoder's words", "alignment", ("shape", "colour", "place")),
+    Panel("alignment: the decoder's words", "alignment", ("shape", "colour", "place", "cell")),
     Panel("watching: whole replies", "watching", ("caption", "caption, past", "seen question", "live now")),
     Panel("watching: loss", "watching", ("watching loss", "reading loss")),
-    Panel("reading: whole replies", "watching.1", ("copy", "what last", "colour", "order", "how many", "now")),
+    Panel("reading: whole replies", "watching", ("copy", "what last", "colour", "order", "how many", "now")),
 )
 STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 
@@ -35,15 +36,25 @@ def read_log(path: Path) -> list[dict[str, float]]:
     return [by_step[step] for step in sorted(by_step)]
 
 
+def mean_over_processes(logs: Sequence[Sequence[dict[str, float]]], name: str) -> list[tuple[float, float]]:
+    """Step and value of a figure, from all processes that had it at that step."""
+    values: dict[float, list[float]] = {}
+    for log in logs:
+        for line in log:
+            if name in line:
+                values.setdefault(line["step"], []).append(line[name])
+    return [(step, sum(found) / len(found)) for step, found in sorted(values.items())]
+
+
 def draw(folder: Path, out: Path) -> None:
     """Write a picture of all curves, told apart by line style as well as by colour."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 7), layout="constrained")
     for axes, panel in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
-        lines = read_log(folder / f"{panel.log}.jsonl")
+        logs = [read_log(path) for path in sorted(folder.glob(f"{panel.log}*.jsonl"))]
         for name, style in zip(panel.figures, STYLES, strict=False):
-            points = [(line["step"], line[name]) for line in lines if name in line]
+            points = mean_over_processes(logs, name)
             axes.plot(*zip(*points, strict=True) if points else ([], []), linestyle=style, label=name)
         axes.set(title=panel.title, xlabel="step")
         axes.grid(alpha=0.3)

@@ -76,7 +76,7 @@ def clip_batch(
     items: list[tuple[Packed, list[str]]] = []
     while not items or (len(items) + 1) * max(len(item) for item, _ in items) <= TOKENS_A_STEP:
         encoded = pool.draw(rng)
-        clip = rng.randrange(reach // 2, len(encoded.spans))
+        clip = rng.randrange(min(reach // 2, len(encoded.spans) - 1), len(encoded.spans))
         items.append(clip_item(reader, model, encoded, clip, reach, retention, rng))
     encoded = pool.draw(rng)
     items.append(live_item(reader, model, encoded, rng.randrange(len(encoded.spans)), rng))
