@@ -2,10 +2,9 @@
 
 A caption names each thing once. At every step the decoder must look at what is to be seen and has not been named yet:
 one head gathers what the text has named so far, and another looks for things unlike that. To find this, a decoder has
-to learn that a noun's key and the noun's note belong together, for every noun; before these heads were put in, half of
-the wrong words of captions were things of the right picture at the wrong turn. As with the heads that look things up
-(`initialisation.py`), the weights are put into the shape and trained on from there. A third head notes what a visual
-token's place showed a frame before.
+to learn that a noun's key and the noun's note belong together, for every noun; until it has, it names things of the
+right picture at the wrong turn, or twice. As with the heads that look things up (`initialisation.py`), the weights are
+put into the shape and trained on from there. A third head notes what a visual token's place showed a frame before.
 
 They stand where the decoder had learned little: in the last group of layer 0 and the first group of layer 1.
 """

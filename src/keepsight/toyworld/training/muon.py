@@ -1,8 +1,8 @@
 """Muon: the steps of a weight matrix are made orthogonal, so that rare directions learn as fast as frequent ones.
 
 After Jordan and others, "Muon: an optimizer for hidden layers in neural networks" (2024), with the step size of Liu and
-others, "Muon is scalable for LLM training" (arXiv 2502.16982): a step has the size that AdamW's would have. What a
-decoder learns about looking things up it learned in fewer steps here than with AdamW. PyTorch's own Muon
+others, "Muon is scalable for LLM training" (arXiv 2502.16982): a step has the size that AdamW's would have. Looking
+things up is many rare associations, one a noun, and that is what it is for. PyTorch's own Muon
 iterates in bfloat16, which takes ten times as long as float32 on processors without instructions for it.
 """
 
