@@ -107,6 +107,21 @@ def test_mmr_is_the_definition_beyond_one_batch(num_captions: int, num_distinct:
         assert mmr_order(rows, None, rows @ query, costs, 1800, lambda_, pool_size=pool_size) == expected
 
 
+@pytest.mark.parametrize("seed", [20, 25, 28])
+def test_values_that_nearly_tie_do_not_keep_a_small_pool_busy_for_ever(seed: int) -> None:
+    """With lambda 0 and near duplicates, many values lie within a tie's tolerance of each other, inside and outside."""
+    rng = np.random.default_rng(seed)
+    raw, query = clustered_rows(2 + seed, 12, rng), rng.standard_normal(12).astype(np.float32)
+    costs = rng.integers(1, 60, len(raw))
+    budget = int(rng.integers(1, 60 * len(raw)))
+    scales = (1 / np.linalg.norm(raw, axis=1)).astype(np.float32)
+    relevance = cosine_similarities(raw, query)
+    order = mmr_order(raw, scales, relevance, costs, budget, 0.0, pool_size=1)
+    left = budget - costs[order].sum()
+    assert left >= 0
+    assert all(costs[index] > left for index in set(range(len(raw))) - set(order))
+
+
 @given(SEEDS, st.integers(2, 300), LAMBDAS, st.booleans(), POOL_SIZES)
 @settings(max_examples=120)
 def test_every_step_of_mmr_is_the_best_one(

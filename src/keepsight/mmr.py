@@ -96,7 +96,8 @@ class _LazyGreedy:
         self._take_first(first)
         while True:
             best = _earliest_best(self._pool.values)
-            if best is not None and self._pool.values[best] - TIE_TOLERANCE > self._outside:
+            # Nothing outside may even tie with the best one; with the refill's rule this holds once all are current.
+            if best is not None and self._pool.values.max() - TIE_TOLERANCE > self._outside:
                 self._take_from_pool(best)
             elif best is None and self._outside == -np.inf:
                 return self._taken
