@@ -135,10 +135,9 @@ class Database:
             try:
                 yield
                 self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
+            finally:
+                if self._connection.in_transaction:  # not committed: it was left by an exception
                     self._connection.execute("ROLLBACK")
-                raise
 
     def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run one statement that writes, in the transaction around it or in its own."""

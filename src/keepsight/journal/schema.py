@@ -60,10 +60,9 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
             connection.execute(f"PRAGMA user_version = {migration.number}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
+    finally:
+        if connection.in_transaction:  # not committed: it was left by an exception
             connection.execute("ROLLBACK")
-        raise
 
 
 def _statements(sql: str) -> Iterator[str]:
