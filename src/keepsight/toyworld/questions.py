@@ -8,6 +8,8 @@ from keepsight.toyworld.captions import Clause, TrueCaption
 from keepsight.toyworld.story import Story
 from keepsight.toyworld.vocabulary import COLOURS_OF, COUNT_WORDS, NOUNS, article, location
 
+NOW_QUESTIONS = ("What is there now?", "What can you see now?")
+
 
 @dataclass(frozen=True)
 class ToyQuestion:
@@ -163,7 +165,7 @@ def _did(past: _Past, rng: random.Random) -> Draft | None:
 
 def _now(past: _Past, rng: random.Random) -> Draft | None:
     present = things_at_end(past.captions[-1])
-    return rng.choice(("What is there now?", "What can you see now?")), present, (len(past.captions) - 1,)
+    return rng.choice(NOW_QUESTIONS), present, (len(past.captions) - 1,)
 
 
 QUESTION_KINDS: dict[str, Callable[[_Past, random.Random], Draft | None]] = {

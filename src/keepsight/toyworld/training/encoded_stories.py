@@ -2,6 +2,7 @@
 
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,12 +74,19 @@ def encode_story(
     story = make_story(seed, num_clips, DIFFICULTIES[difficulty])
     spans = clip_spans(story.duration_seconds, story.difficulty.beat_seconds)
     times = [moment for span in spans for moment in frame_times(span)]
-    frames = np.stack([render_frame(story, moment, PICTURE_PIXELS) for moment in times])
-    with torch.no_grad():
-        tokens = visual_tokens(model, to_pixels(frames, random.Random(seed)))
+    tokens = seen_tokens(model, [(story, moment) for moment in times], random.Random(seed))
     shape = (len(spans), FRAMES_PER_CLIP)
     weights = torch.stack([remembering_weights(story, moment) for moment in times])
     return EncodedStory(story, tuple(spans), tokens.unflatten(0, shape).half(), weights.unflatten(0, shape))
+
+
+def seen_tokens(
+    model: LlavaOnevisionForConditionalGeneration, moments: Sequence[tuple[Story, float]], rng: random.Random
+) -> Tensor:
+    """Draw a story at a time in seconds, for each moment, and encode it: `[num_moments, tokens_per_frame, dim]`."""
+    frames = np.stack([render_frame(story, seconds, PICTURE_PIXELS) for story, seconds in moments])
+    with torch.no_grad():
+        return visual_tokens(model, to_pixels(frames, rng))
 
 
 def frame_times(span: Span) -> list[float]:

@@ -7,7 +7,6 @@ used takes no part in training, so the method stays training-free.
 import random
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
@@ -15,21 +14,23 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from keepsight import prompts
 from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_caption
-from keepsight.toyworld.questions import ask, things_in_picture
-from keepsight.toyworld.render import render_frame
+from keepsight.toyworld.questions import NOW_QUESTIONS, ask, things_in_picture
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Story
-from keepsight.toyworld.training.blueprint import PICTURE_PIXELS
-from keepsight.toyworld.training.encoded_stories import FRAMES_PER_CLIP, EncodedStory, frame_times, random_memory
-from keepsight.toyworld.training.moments import random_moment, to_pixels
+from keepsight.toyworld.training.encoded_stories import (
+    FRAMES_PER_CLIP,
+    EncodedStory,
+    frame_times,
+    random_memory,
+    seen_tokens,
+)
+from keepsight.toyworld.training.moments import random_moment
 from keepsight.toyworld.training.packing import Branch, Packed
 from keepsight.toyworld.training.reading import FIRST_SEED, Reader
-from keepsight.toyworld.training.tower_stage import visual_tokens
 
 RETENTIONS = (0.0625, 0.0625, 0.125, 0.25)
 MEMORY_TOKENS = 180
 SEEN_TASKS = ("colour", "what last", "seen", "did", "where")
-NOW_QUESTIONS = ("What is there now?", "What can you see now?")
 LIVE_TASKS = ("colour", "where", "what last", "order", "seen")
 
 
@@ -89,9 +90,7 @@ def short_items(
     Much is learned from them for little work: one frame costs a sixteenth of a clip, and each has its own story.
     """
     glimpses = [random_glimpse(num_frames, rng) for _ in range(num_items)]
-    frames = [render_frame(one.story, moment, PICTURE_PIXELS) for one in glimpses for moment in one.times]
-    with torch.no_grad():
-        tokens = visual_tokens(model, to_pixels(np.stack(frames), rng))
+    tokens = seen_tokens(model, [(one.story, moment) for one in glimpses for moment in one.times], rng)
     items = []
     for glimpse, visual in zip(glimpses, tokens.flatten(0, 1).chunk(num_items), strict=True):
         truth = true_caption(glimpse.story, glimpse.span, glimpse.span.start_seconds)
