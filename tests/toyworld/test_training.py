@@ -11,7 +11,7 @@ from keepsight.errors import SettingError
 from keepsight.models.loading import load_model
 from keepsight.toyworld.art import picture
 from keepsight.toyworld.story import Kind
-from keepsight.toyworld.training.blueprint import build_model, save_bundle
+from keepsight.toyworld.training.blueprint import MODEL_DIM, build_model, save_bundle
 from keepsight.toyworld.training.encoded_stories import (
     EncodedStory,
     StoryPool,
@@ -20,6 +20,7 @@ from keepsight.toyworld.training.encoded_stories import (
     remembering_weights,
 )
 from keepsight.toyworld.training.initialisation import new_model
+from keepsight.toyworld.training.inner_heads import InnerHeads
 from keepsight.toyworld.training.listing_heads import GATHER_LAYER
 from keepsight.toyworld.training.loop import LoopSettings, load_modules, run_stage
 from keepsight.toyworld.training.moments import SHAPE_WORDS, moment_batch
@@ -62,6 +63,8 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert [settings.share(step) for step in (0, 9, 10)] == pytest.approx([0.1, 1.0, 1.0])
     assert settings.share(55) == pytest.approx(0.55)
     assert settings.share(100) == pytest.approx(0.1)
+    held = LoopSettings(Path(), "x", 100, 1.0, warmup_steps=10, hold_share=0.6, final_share=0.1)
+    assert [held.share(step) for step in (10, 60, 80, 100)] == pytest.approx([1.0, 1.0, 0.55, 0.1])
     with pytest.raises(SettingError, match="num_steps is 0"):
         LoopSettings(Path(), "x", 0)
 
@@ -167,11 +170,12 @@ def test_recolouring_moves_the_main_hue_and_keeps_the_shape() -> None:
 def test_a_step_of_watching_learns_and_puts_the_listing_heads_in_at_its_time() -> None:
     model = new_model()
     attention = model.model.language_model.layers[GATHER_LAYER].self_attn
-    step = watching_step(model, Reader(), StoryPool(model, size=2, num_clips=2))
+    step = watching_step(model, InnerHeads(MODEL_DIM), Reader(), StoryPool(model, size=2, num_clips=2))
     for number, changed in ((LISTING_STEP - 1, False), (LISTING_STEP, True)):
         before = attention.k_proj.bias.detach().clone()
         loss, figures = step(number, random.Random(5))
         loss.backward()
         assert torch.isfinite(loss)
         assert 0 <= figures["right"] <= 1
+        assert any("inner" in name for name in figures)
         assert torch.equal(before, attention.k_proj.bias) != changed

@@ -8,7 +8,7 @@ Some clauses depend on the past: `returns` instead of `arrives`, and `the box wi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keepsight.spans import Span
 from keepsight.toyworld.story import Event, Kind, Story, Thing
@@ -29,6 +29,8 @@ class Clause:
         text: subject with its article, and verb.
         needs_past: True when only memory of earlier clips can tell.
         content: what is known to lie in a closed box.
+        thing: the subject, unless it is a box.
+        event: what happens, None where something stays.
     """
 
     subject: str
@@ -38,6 +40,7 @@ class Clause:
     needs_past: bool = False
     content: Thing | None = None
     thing: Thing | None = None
+    event: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def true_caption(story: Story, span: Span, remembers_from_seconds: float) -> Tru
     middle = (span.start_seconds + span.end_seconds) / 2
     place = story.place_at(middle)
     shown = [event for event in inside if story.place_at(event.middle_seconds) == event.place]
-    clauses = [_event_clause(story, event, span, remembers_from_seconds) for event in shown]
+    clauses = [replace(_event_clause(story, event, span, remembers_from_seconds), event=event) for event in shown]
     clauses += _staying(story, span, shown, remembers_from_seconds)
     return TrueCaption(span, place, tuple(clauses))
 

@@ -26,6 +26,7 @@ class LoopSettings:
         num_steps: optimiser steps of the whole stage.
         learning_rate: peak rate.
         warmup_steps: linear rise to the peak.
+        hold_share: share of the steps during which the rate stays at the peak.
         final_share: the rate at the last step as a share of the peak, reached on a cosine.
         checkpoint_seconds: time between checkpoints.
         seed: random numbers of step `n` come from `seed` and `n`, so that a resumed run goes on as if uninterrupted.
@@ -37,6 +38,7 @@ class LoopSettings:
     num_steps: int
     learning_rate: float = 1e-3
     warmup_steps: int = 50
+    hold_share: float = 0.0
     final_share: float = 0.05
     checkpoint_seconds: float = 120.0
     seed: int = 0
@@ -52,7 +54,8 @@ class LoopSettings:
         """Learning rate of a step as a share of the peak."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
-        done = min((step - self.warmup_steps) / max(self.num_steps - self.warmup_steps, 1), 1.0)
+        falling_from = max(self.warmup_steps, self.hold_share * self.num_steps)
+        done = min(max((step - falling_from) / max(self.num_steps - falling_from, 1), 0.0), 1.0)
         return self.final_share + (1 - self.final_share) * (1 + math.cos(math.pi * done)) / 2
 
 
@@ -110,9 +113,10 @@ def checkpoint_path(folder: Path, name: str) -> Path:
 
 
 def load_modules(folder: Path, name: str, modules: torch.nn.ModuleDict) -> int:
-    """Load what a stage has learned so far; returns its steps."""
+    """Load what a stage has learned so far into those of its modules that are given; returns its steps."""
     saved = torch.load(checkpoint_path(folder, name), weights_only=True)
-    modules.load_state_dict(saved["modules"])
+    wanted = {name: value for name, value in saved["modules"].items() if name.split(".")[0] in modules}
+    modules.load_state_dict(wanted)
     return int(saved["step"])
 
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from keepsight.toyworld.training.inner_labels import InnerLabel
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -29,12 +31,14 @@ class Packed:
         branches: at least one.
         visual: embeddings `[num_visual, dim]` for the placeholders, or None.
         visual_start: index of the first placeholder.
+        labels: what the decoder should know inside at positions of the prefix.
     """
 
     prefix_ids: tuple[int, ...]
     branches: tuple[Branch, ...]
     visual: Tensor | None = None
     visual_start: int = 0
+    labels: tuple[InnerLabel, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prefix_ids) + sum(len(b.prompt_ids) + len(b.reply_ids) for b in self.branches)
@@ -99,10 +103,11 @@ def collate(sequences: Sequence[Packed], pad_id: int) -> PackedBatch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Loss and how many tokens and whole replies were right, with the teacher's tokens fed."""
+    """Loss, which whole replies were right with the teacher's tokens fed, and the states after each layer."""
 
     loss: Tensor
     branch_right: Tensor
+    states: tuple[Tensor, ...]
 
 
 def packed_embeddings(
@@ -121,16 +126,18 @@ def packed_embeddings(
 def run_packed(model: LlavaOnevisionForConditionalGeneration, sequences: Sequence[Packed], pad_id: int) -> Outcome:
     """One pass of a `LlavaOnevisionForConditionalGeneration` over packed sequences; the mean loss of their replies."""
     batch, embeds = packed_embeddings(model, sequences, pad_id)
-    hidden = model.model.language_model(
+    outputs = model.model.language_model(
         inputs_embeds=embeds,
         attention_mask=batch.attention_mask,
         position_ids=batch.position_ids,
         use_cache=False,
-    ).last_hidden_state
+        output_hidden_states=True,
+    )
+    hidden = outputs.last_hidden_state
     picked = hidden[batch.predict_from[:, 0], batch.predict_from[:, 1]]
     logits = model.lm_head(picked).float()
     loss = torch.nn.functional.cross_entropy(logits, batch.targets)
     wrong = logits.detach().argmax(-1) != batch.targets
     num_branches = int(batch.target_branch[-1]) + 1
     branch_wrong = torch.zeros(num_branches).index_add(0, batch.target_branch, wrong.float())
-    return Outcome(loss, branch_wrong == 0)
+    return Outcome(loss, branch_wrong == 0, outputs.hidden_states)

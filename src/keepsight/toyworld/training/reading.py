@@ -10,6 +10,7 @@ from keepsight.toyworld.questions import QUESTION_KINDS, ask
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES
 from keepsight.toyworld.tokenizer import build_tokenizer
+from keepsight.toyworld.training.inner_labels import InnerLabel, journal_labels
 from keepsight.toyworld.training.packing import Branch, Packed
 
 FIRST_SEED = 2**32
@@ -44,6 +45,16 @@ class Reader:
         """The start of a user's turn with a block of captions, up to the line where the question begins."""
         return self.ids(f"<|im_start|>user \n{prompts.captions_context(lines)}\n")
 
+    def labels(
+        self, captions: Sequence[TrueCaption], lines: Sequence[str], prefix_ids: Sequence[int]
+    ) -> tuple[InnerLabel, ...]:
+        """What the decoder should know at the tokens of the lines, which stand in the last block of a prefix."""
+        tokens = [self.tokenizer.convert_ids_to_tokens(list(self.ids(f"{line}\n"))) for line in lines]
+        closing = self.ids(prompts.CAPTIONS_END)
+        starts = range(len(prefix_ids) - len(closing), 0, -1)
+        end = next(start for start in starts if tuple(prefix_ids[start : start + len(closing)]) == closing)
+        return tuple(journal_labels(captions, tokens, end - sum(map(len, tokens))))
+
 
 def journal_item(
     reader: Reader, rng: random.Random, max_lines: int, num_questions: int, *, fewest: int = 1
@@ -60,7 +71,8 @@ def journal_item(
     if num_lines <= COPY_ALL_LINES:
         tasks.append(TASK_COPY_ALL)
         branches.append(reader.question_branch("What happened?", "\n".join(lines)))
-    return Packed(reader.context_prefix(lines), tuple(branches)), tasks
+    prefix = reader.context_prefix(lines)
+    return Packed(prefix, tuple(branches), labels=reader.labels(captions, lines, prefix)), tasks
 
 
 def _shown_spans(rng: random.Random, count: int) -> list[Span]:

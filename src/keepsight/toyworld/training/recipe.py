@@ -20,6 +20,8 @@ STAGES: dict[str, Callable[[LoopSettings], int]] = {
 """In this order; `copying` and `tower` do not need each other and may run at the same time."""
 STEPS = {"copying": 200, "tower": 1500, "alignment": 1000, "watching": 3400}
 RATES = {"copying": 1e-3, "tower": 1e-3, "alignment": 1e-3, "watching": 1.2e-3}
+HOLD_SHARES = {"watching": 0.6}
+"""Share of a stage's steps at the peak rate, where it does not fall from the start."""
 
 
 def run_stages(rank: int, arguments: argparse.Namespace) -> None:
@@ -32,6 +34,7 @@ def run_stages(rank: int, arguments: argparse.Namespace) -> None:
             name=name,
             num_steps=arguments.steps or STEPS[name],
             learning_rate=RATES[name],
+            hold_share=HOLD_SHARES.get(name, 0.0),
             max_minutes=arguments.max_minutes,
         )
         STAGES[name](settings)

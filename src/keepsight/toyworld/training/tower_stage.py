@@ -145,8 +145,7 @@ def train_alignment(settings: LoopSettings) -> int:
 def take_picture_side(settings: LoopSettings, model: LlavaOnevisionForConditionalGeneration) -> None:
     """Load tower and projector of the tower stage, and leave the decoder as it is."""
     seeing = build_model(settings.seed)
-    heads = OwnHeads(MODEL_DIM)
-    load_modules(settings.folder, "tower", nn.ModuleDict({"model": seeing, "heads": heads}))
+    load_modules(settings.folder, "tower", nn.ModuleDict({"model": seeing}))
     with torch.no_grad():
         for mine, learned in zip(picture_parameters(model), picture_parameters(seeing), strict=True):
             mine.copy_(learned)

@@ -5,7 +5,7 @@ used takes no part in training, so the method stays training-free.
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from keepsight.toyworld.training.encoded_stories import (
     random_memory,
     seen_tokens,
 )
+from keepsight.toyworld.training.inner_labels import clip_labels
 from keepsight.toyworld.training.moments import random_moment
 from keepsight.toyworld.training.packing import Branch, Packed
 from keepsight.toyworld.training.reading import FIRST_SEED, Reader
@@ -56,7 +57,10 @@ def clip_item(
             branches.append(_asked(reader, question.question, question.answer))
             tasks.append("seen question")
     visual = torch.cat([memory, encoded.tokens[clip].flatten(0, 1)]).float()
-    return _with_video(reader, model, visual, "", branches), tasks
+    packed = _with_video(reader, model, visual, "", branches)
+    times = frame_times(encoded.spans[clip])
+    labels = clip_labels(encoded.story, truth, times, packed.visual_start + len(memory))
+    return replace(packed, labels=tuple(labels)), tasks
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,9 @@ def short_items(
         if question is not None:
             branches.append(_asked(reader, question.question, question.answer))
             tasks.append("seen question")
-        items.append((_with_video(reader, model, visual, "", branches), tasks))
+        packed = _with_video(reader, model, visual, "", branches)
+        labels = clip_labels(glimpse.story, truth, glimpse.times, packed.visual_start)
+        items.append((replace(packed, labels=tuple(labels)), tasks))
     return items
 
 
@@ -125,7 +131,8 @@ def live_item(
     lines = [prompts.caption_line(caption.span, caption.text) for caption in captions]
     context = f"\n{prompts.captions_context(lines)}" if lines else ""
     visual = encoded.tokens[clip, :num_frames].flatten(0, 1).float()
-    return _with_video(reader, model, visual, context, branches), tasks
+    packed = _with_video(reader, model, visual, context, branches)
+    return replace(packed, labels=reader.labels(captions, lines, packed.prefix_ids) if lines else ()), tasks
 
 
 def _asked(reader: Reader, question: str, answer: str) -> Branch:

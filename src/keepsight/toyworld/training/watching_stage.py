@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.training import parallel
-from keepsight.toyworld.training.blueprint import build_model
+from keepsight.toyworld.training.blueprint import MODEL_DIM, build_model
 from keepsight.toyworld.training.encoded_stories import StoryPool
+from keepsight.toyworld.training.inner_heads import DEPTHS, InnerHeads
 from keepsight.toyworld.training.listing_heads import put_in_listing_heads
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.muon import muon_and_adamw
@@ -18,7 +19,7 @@ from keepsight.toyworld.training.reading_batches import by_task, reading_batch
 from keepsight.toyworld.training.tower_stage import word_vectors
 from keepsight.toyworld.training.watching import RETENTIONS, clip_item, live_item, short_items
 
-READING_SHARES = (0.0, 0.7)
+READING_SHARES = (0.0, 0.8)
 """Share of reading steps in the first and the second process; their mean where there is one process only."""
 READING_LINES = ((0, 3), (150, 5), (300, 10), (450, 16), (600, 20))
 """From which step on journals may be how long."""
@@ -38,6 +39,8 @@ SHORT = (
 )
 """From which step on what share of watching steps is of a few frames only, and of how many."""
 TOKENS_A_STEP = 2600
+INNER_SHARE = 0.4
+"""Weight of the labels read inside (`inner_heads`) beside the replies."""
 LISTING_STEP = 2068
 """Before which step the heads for listing are put in (see `listing_heads`): when the easy part has been learned."""
 
@@ -83,7 +86,9 @@ def clip_batch(
     return items
 
 
-def watching_step(model: LlavaOnevisionForConditionalGeneration, reader: Reader, pool: StoryPool) -> StepFunction:
+def watching_step(
+    model: LlavaOnevisionForConditionalGeneration, heads: InnerHeads, reader: Reader, pool: StoryPool
+) -> StepFunction:
     """A step of watching or, in between, of reading."""
     alone = parallel.num_processes() == 1
     share = sum(READING_SHARES) / 2 if alone else READING_SHARES[parallel.rank() % 2]
@@ -100,7 +105,9 @@ def watching_step(model: LlavaOnevisionForConditionalGeneration, reader: Reader,
         figures = by_task(outcome.branch_right, tasks)
         kind = "reading" if "copy" in figures else "watching"
         figures[f"{kind} loss"] = float(outcome.loss.detach())
-        return outcome.loss, figures
+        inner, known = heads.loss([outcome.states[depth] for depth in DEPTHS], sequences)
+        figures |= {f"{kind}, inner {name}": share for name, share in known.items()}
+        return outcome.loss + INNER_SHARE * inner, figures
 
     return step
 
@@ -108,16 +115,17 @@ def watching_step(model: LlavaOnevisionForConditionalGeneration, reader: Reader,
 def train_watching(settings: LoopSettings) -> int:
     """Run (or resume) the stage; the tower and the projector stay as the alignment left them."""
     model = build_model(settings.seed)
-    modules = nn.ModuleDict({"model": model})
+    heads = InnerHeads(MODEL_DIM)
+    modules = nn.ModuleDict({"model": model, "inner heads": heads})
     if checkpoint_path(settings.folder, settings.name).exists():
         load_modules(settings.folder, settings.name, modules)
     else:
-        load_modules(settings.folder, "alignment", modules)
+        load_modules(settings.folder, "alignment", nn.ModuleDict({"model": model}))
         copying = build_model(settings.seed)
         load_modules(settings.folder, "copying", nn.ModuleDict({"model": copying}))
         model.model.language_model.load_state_dict(copying.model.language_model.state_dict())
         with torch.no_grad():  # the newline starts as the word embedding of a line's end would: of usual length
             model.model.image_newline.copy_(word_vectors(model, ("video",))[0])
-    trained = [*model.model.language_model.parameters(), model.model.image_newline]
+    trained = [*model.model.language_model.parameters(), model.model.image_newline, *heads.parameters()]
     pool = StoryPool(model, POOL_STORIES)
-    return run_stage(settings, modules, trained, watching_step(model, Reader(), pool), muon_and_adamw)
+    return run_stage(settings, modules, trained, watching_step(model, heads, Reader(), pool), muon_and_adamw)

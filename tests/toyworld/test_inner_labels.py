@@ -1,0 +1,142 @@
+import math
+import random
+from collections import defaultdict
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keepsight.toyworld.captions import clip_spans, true_caption
+from keepsight.toyworld.simulate import make_story
+from keepsight.toyworld.story import DIFFICULTIES, Kind
+from keepsight.toyworld.training.encoded_stories import frame_times
+from keepsight.toyworld.training.inner_heads import SHARES, STAYING_WEIGHT, InnerHeads
+from keepsight.toyworld.training.inner_labels import ANSWERS, InnerLabel, clip_labels
+from keepsight.toyworld.training.moments import SHAPE_WORDS, label_story
+from keepsight.toyworld.training.packing import Branch, Packed
+from keepsight.toyworld.training.reading import Reader, journal_item
+from keepsight.toyworld.vocabulary import NOUNS, PLACES
+
+CELLS = 9
+
+
+def by_position(labels: tuple[InnerLabel, ...] | list[InnerLabel]) -> dict[int, dict[str, str]]:
+    said: dict[int, dict[str, str]] = defaultdict(dict)
+    for label in labels:
+        assert label.kind not in said[label.position], "one answer of a kind for each token"
+        said[label.position][label.kind] = ANSWERS[label.kind][label.answer]
+    return said
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), difficulty=st.sampled_from(sorted(DIFFICULTIES)), since_start=st.booleans())
+def test_a_clip_s_tokens_tell_what_its_caption_says_and_no_sooner(
+    seed: int, difficulty: str, since_start: bool
+) -> None:
+    story = make_story(seed, 4, DIFFICULTIES[difficulty])
+    span = clip_spans(story.duration_seconds, story.difficulty.beat_seconds)[3]
+    truth = true_caption(story, span, 0.0 if since_start else span.start_seconds)
+    times = frame_times(span)
+    said = by_position(clip_labels(story, truth, times, 0))
+    for position, answers in said.items():
+        seconds, cell = times[position // CELLS], position % CELLS
+        shapes = label_story(story, seconds)[0][cell]
+        clause = next(c for c in truth.clauses if c.noun == answers["who"] and _fits(c.verb, answers.get("deed")))
+        happening = clause.event is not None and seconds >= clause.event.start_seconds
+        assert happening == ("turn" in answers or "deed" not in answers)
+        if not happening:
+            assert answers["deed"] == "stays"
+            words = ("empty", "closed") if clause.noun == "box" else (clause.noun,)
+            assert sum(shapes[SHAPE_WORDS.index(word)] for word in words) > 0, "it is to be seen there"
+        elif "turn" in answers:
+            assert truth.clauses[int(answers["turn"])] == clause
+    last = [answers for position, answers in said.items() if position // CELLS == 15]
+    for clause in truth.clauses:
+        if clause.event is None or clause.event.end_seconds < times[-1]:
+            told = [a for a in last if a["who"] == clause.noun and a.get("deed") == clause.verb]
+            covered = clause.event is not None and clause.event.kind in (Kind.LEAVE, Kind.BOX_LEAVES, Kind.VISIT)
+            assert told or covered, f"{clause.text} is told at the end"
+
+
+def _fits(verb: str, deed: str | None) -> bool:
+    return deed in (None, "stays", verb) or verb.startswith(f"{deed} and")
+
+
+def test_only_memory_makes_a_thing_return_and_a_closed_box_known() -> None:
+    answers_of: dict[bool, set[str]] = {True: set(), False: set()}
+    for seed in range(40):
+        story = make_story(seed, 8, DIFFICULTIES["default"])
+        span = clip_spans(story.duration_seconds, 32.0)[7]
+        for remembers in (True, False):
+            truth = true_caption(story, span, 0.0 if remembers else span.start_seconds)
+            for answers in by_position(clip_labels(story, truth, frame_times(span), 0)).values():
+                answers_of[remembers] |= {answers.get("deed", "")}
+                if answers.get("who") == "box" and "content" in answers:
+                    answers_of[remembers] |= {"known" if answers["content"] in NOUNS else "unknown"}
+    assert {"returns", "known"} <= answers_of[True]
+    assert "returns" not in answers_of[False]
+    assert "unknown" in answers_of[False]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_journal_s_tokens_bind_thing_place_and_verb(seed: int) -> None:
+    reader = Reader()
+    packed, _ = journal_item(reader, random.Random(seed), 12, 3, fewest=6)
+    tokens = reader.tokenizer.convert_ids_to_tokens(list(packed.prefix_ids))
+    said = by_position(packed.labels)
+    seen: list[str] = []
+    place, comings = "", defaultdict(int)
+    for position, token in enumerate(tokens):
+        word = token.removeprefix("▁")
+        if word in PLACES and position > 30:
+            place = word
+        answers = said.get(position, {})
+        if answers:
+            assert answers["place"] == place
+        if "deed" not in answers:
+            continue
+        assert token in (",", ".")
+        start = max(index for index in range(position) if tokens[index] in (",", ":"))
+        clause = [one.removeprefix("▁") for one in tokens[start + 1 : position]]
+        assert " ".join(clause).endswith(answers["deed"])
+        assert answers["who"] in clause
+        if answers["who"] == "box":
+            assert "mentions" not in answers
+            continue
+        if "colour" in answers:
+            assert answers["colour"] in clause
+        comings[answers["who"]] += clause[-1] in ("arrives", "returns") or "and" in clause
+        assert int(answers["mentions"]) == min(seen.count(answers["who"]), 4)
+        assert int(answers["comings"]) == min(comings[answers["who"]], 4)
+        seen.append(answers["who"])
+    assert len(seen) > 5
+
+
+def test_the_heads_loss_is_the_weighted_cross_entropy_of_the_labels() -> None:
+    torch.manual_seed(0)
+    heads = InnerHeads(8)
+    states = [torch.randn(2, 5, 8), torch.randn(2, 5, 8)]
+    first = (InnerLabel(0, "deed", 0), InnerLabel(3, "deed", 2), InnerLabel(3, "who", 5))
+    second = (InnerLabel(4, "deed", 0),)
+    sequences = [Packed((1,) * 5, (Branch((1,), (1,)),), labels=labels) for labels in (first, second)]
+    loss, figures = heads.loss(states, sequences)
+    weights = (STAYING_WEIGHT, 1.0, STAYING_WEIGHT)
+    expected = 0.0
+    for state in states:
+        staying, arriving, who = (_surprise(heads, state[0, label.position], label) for label in first)
+        deeds = (staying, arriving, _surprise(heads, state[1, 4], second[0]))
+        deed = sum(w * one for w, one in zip(weights, deeds, strict=True)) / sum(weights)
+        expected += (SHARES["deed"] * deed + SHARES["who"] * who) / len(states)
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+    assert set(figures) == {"deed", "who"}
+    nothing, figures = heads.loss(states, [Packed((1,) * 5, (Branch((1,), (1,)),))] * 2)
+    assert nothing.item() == 0
+    assert figures == {}
+
+
+def _surprise(heads: InnerHeads, state: torch.Tensor, label: InnerLabel) -> float:
+    normed = state / math.sqrt(float(state.square().mean()) + torch.finfo(torch.float32).eps)
+    head = heads[label.kind]
+    scores = (head.weight @ normed + head.bias).tolist()
+    return math.log(sum(math.exp(score) for score in scores)) - scores[label.answer]
