@@ -128,15 +128,18 @@ def journal_labels(
 ) -> list[InnerLabel]:
     """Labels of the tokens of a journal's lines, each given as tokens with its line's end, from a position on.
 
-    From its noun to its end a clause knows of whom, where and of which colour it is; its end knows everything.
+    A line knows its place from the place's word on, a clause from its noun on of whom and of which colour it is, and
+    the end of a clause knows everything.
     """
     labels: list[InnerLabel] = []
     mentions: Counter[str] = Counter()
     comings: Counter[str] = Counter()
     position = first_position
     for caption, tokens in zip(captions, lines, strict=True):
+        where = range(tokens.index(f"▁{caption.place}"), len(tokens) - 1)
+        labels += [_label(position + at, "place", caption.place) for at in where]
         for clause, (noun, end) in zip(caption.clauses, _clause_bounds(caption, tokens), strict=True):
-            known = [("who", clause.noun), ("place", caption.place)]
+            known = [("who", clause.noun)]
             if clause.thing and clause.thing.colour:
                 known.append(("colour", clause.thing.colour))
             labels += [_label(position + at, *one) for at in range(noun, end + 1) for one in known]

@@ -15,11 +15,9 @@ from keepsight.toyworld.training.packing import Branch, Packed
 
 FIRST_SEED = 2**32
 """Training stories have seeds from a million on; those below are held out."""
-COPIES = 3
+COPIES = 1
+"""Lines that are copied out as they are. More would drown the answers, which are far shorter."""
 TASK_COPY = "copy"
-TASK_COPY_ALL = "copy all"
-COPY_ALL_LINES = 4
-"""Short journals are also copied out as a whole: nothing teaches a decoder to look things up faster."""
 _TURN_END = "<|im_end|><|im_start|>assistant\n"
 
 
@@ -68,9 +66,6 @@ def journal_item(
     spans = _shown_spans(rng, len(captions))
     lines = [prompts.caption_line(span, caption.text) for span, caption in zip(spans, captions, strict=True)]
     tasks, branches = _branches(reader, rng, captions, spans, num_questions)
-    if num_lines <= COPY_ALL_LINES:
-        tasks.append(TASK_COPY_ALL)
-        branches.append(reader.question_branch("What happened?", "\n".join(lines)))
     prefix = reader.context_prefix(lines)
     return Packed(prefix, tuple(branches), labels=reader.labels(captions, lines, prefix)), tasks
 
