@@ -1,5 +1,6 @@
 import math
 import random
+import re
 from collections import defaultdict
 
 import pytest
@@ -7,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keepsight.toyworld.captions import clip_spans, true_caption
+from keepsight.toyworld.captions import clip_spans, true_caption, true_captions
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Kind
 from keepsight.toyworld.training.encoded_stories import frame_times
-from keepsight.toyworld.training.inner_heads import SHARES, STAYING_WEIGHT, InnerHeads
+from keepsight.toyworld.training.inner_heads import ASKED_DEPTHS, DEPTHS, SHARES, STAYING_WEIGHT, InnerHeads
 from keepsight.toyworld.training.inner_labels import ANSWERS, InnerLabel, clip_labels
 from keepsight.toyworld.training.moments import SHAPE_WORDS, label_story
 from keepsight.toyworld.training.packing import Branch, Packed
@@ -113,23 +114,53 @@ def test_a_journal_s_tokens_bind_thing_place_and_verb(seed: int) -> None:
     assert len(seen) > 5
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_question_s_noun_knows_what_the_captions_say_of_it(seed: int) -> None:
+    story = make_story(seed, 9, DIFFICULTIES["default"])
+    captions = true_captions(story, clip_spans(story.duration_seconds, 32.0))
+    noun = random.Random(seed).choice([c.noun for caption in captions for c in caption.clauses if c.thing])
+    told = " ; ".join(f"{caption.place} {caption.text}" for caption in captions)
+    branch = Reader().question_branch(f"Which came first, the {noun} or the {noun}?", "x", captions, before="\n")
+    said = by_position(branch.labels)
+    words = Reader().tokenizer.convert_ids_to_tokens(list(branch.prompt_ids))
+    assert [words[position] for position in said] == [f"▁{noun}"] * 2
+    for answers in said.values():
+        clauses = re.findall(rf"\b{noun} ([a-z ]+)[,.]", re.sub(r"with the (\w+ )?\w+ ", "", told))
+        assert (answers["first deed"], answers["deed"]) == (clauses[0], clauses[-1])
+        assert int(answers["mentions"]) == min(len(clauses), 4)
+        assert int(answers["comings"]) == min(sum("arrives" in one or "returns" in one for one in clauses), 4)
+        mention = max(
+            index
+            for index, caption in enumerate(captions)
+            if f"{noun} " in re.sub(r"with the (\w+ )?\w+ ", "", caption.text)
+        )
+        assert answers["place"] == captions[mention].place
+    absent = next(noun for noun in NOUNS if noun not in told)
+    (only,) = by_position(Reader().question_branch(f"Was there {absent}?", "no", captions).labels).values()
+    assert only == {"mentions": "0"}
+
+
 def test_the_heads_loss_is_the_weighted_cross_entropy_of_the_labels() -> None:
     torch.manual_seed(0)
     heads = InnerHeads(8)
-    states = [torch.randn(2, 5, 8), torch.randn(2, 5, 8)]
+    states = [torch.randn(2, 7, 8) for _ in range(7)]
     first = (InnerLabel(0, "deed", 0), InnerLabel(3, "deed", 2), InnerLabel(3, "who", 5))
     second = (InnerLabel(4, "deed", 0),)
-    sequences = [Packed((1,) * 5, (Branch((1,), (1,)),), labels=labels) for labels in (first, second)]
+    asked = InnerLabel(0, "place", 2)
+    branches = Branch((1,), (1,)), Branch((1,), (1,), (asked,))
+    sequences = [Packed((1,) * 5, branches[:1], labels=first), Packed((1,) * 4, branches, labels=second)]
     loss, figures = heads.loss(states, sequences)
     weights = (STAYING_WEIGHT, 1.0, STAYING_WEIGHT)
     expected = 0.0
-    for state in states:
+    for state in (states[depth] for depth in DEPTHS):
         staying, arriving, who = (_surprise(heads, state[0, label.position], label) for label in first)
         deeds = (staying, arriving, _surprise(heads, state[1, 4], second[0]))
         deed = sum(w * one for w, one in zip(weights, deeds, strict=True)) / sum(weights)
-        expected += (SHARES["deed"] * deed + SHARES["who"] * who) / len(states)
+        expected += (SHARES["deed"] * deed + SHARES["who"] * who) / len(DEPTHS)
+    for depth in ASKED_DEPTHS:  # the second branch of the second sequence begins at 4 + 2
+        expected += SHARES["place"] * _surprise(heads, states[depth][1, 6], asked) / len(ASKED_DEPTHS)
     assert loss.item() == pytest.approx(expected, rel=1e-4)
-    assert set(figures) == {"deed", "who"}
+    assert set(figures) == {"deed", "who", "asked place"}
     nothing, figures = heads.loss(states, [Packed((1,) * 5, (Branch((1,), (1,)),))] * 2)
     assert nothing.item() == 0
     assert figures == {}

@@ -1,6 +1,7 @@
 """Heads that read the dense labels off the middle of the decoder; they are thrown away when training is over."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +11,12 @@ from keepsight.toyworld.training.inner_labels import ANSWERS
 from keepsight.toyworld.training.packing import Packed
 
 DEPTHS = (3, 4)
-"""After how many layers the labels are read, through the same heads: later layers may use what stands there."""
+ASKED_DEPTHS = (4, 5)
+"""After how many layers the labels are read, of what is seen or told and of what is asked: later layers may use it."""
 SHARES = {
     "who": 0.5,
     "deed": 1.0,
+    "first deed": 0.5,
     "turn": 0.5,
     "content": 0.5,
     "place": 0.3,
@@ -33,38 +36,45 @@ class InnerHeads(nn.ModuleDict):
         super().__init__({kind: nn.Linear(dim, len(answers)) for kind, answers in ANSWERS.items()})
 
     def loss(self, states: Sequence[Tensor], sequences: Sequence[Packed]) -> tuple[Tensor, dict[str, float]]:
-        """Weighted cross-entropy over all labels, and how often each kind was right at the last depth.
+        """Weighted cross-entropy over all labels, and how often each kind was right at its last depth.
 
         Args:
-            states: inner states `[batch, length, dim]`, one of each depth.
+            states: inner states `[batch, length, dim]`, before the first layer and after each.
             sequences: the batch, with their labels.
         """
         total = states[0].new_zeros(())
         figures: dict[str, float] = {}
-        for kind, head in self.items():
-            rows, positions, answers = _gathered(sequences, kind)
-            if not len(answers):
-                continue
-            weight = torch.ones(len(ANSWERS[kind]))
-            if kind == "deed":
-                weight[0] = STAYING_WEIGHT
-            for state in states:
-                logits = head(rms_norm(state[rows, positions], state.shape[-1:]))
-                total = total + SHARES[kind] / len(states) * cross_entropy(logits, answers, weight)
-            right = (logits.argmax(-1) == answers).float()
-            counted = answers > 0 if kind == "deed" else torch.ones_like(answers, dtype=torch.bool)
-            if counted.any():
-                figures[kind] = float(right[counted].mean())
+        for asked, depths in ((False, DEPTHS), (True, ASKED_DEPTHS)):
+            found = _gathered(sequences, asked=asked)
+            for kind, places in found.items():
+                rows, positions, answers = torch.tensor(places).unbind(1)
+                for depth in depths:
+                    logits = self[kind](rms_norm(states[depth][rows, positions], states[depth].shape[-1:]))
+                    surprise = cross_entropy(logits, answers, _weights(kind))
+                    total = total + SHARES[kind] / len(depths) * surprise
+                counted = answers > 0 if kind == "deed" else answers >= 0
+                if counted.any():
+                    name = f"asked {kind}" if asked else kind
+                    figures[name] = float((logits.argmax(-1) == answers)[counted].float().mean())
         return total, figures
 
 
-def _gathered(sequences: Sequence[Packed], kind: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, positions and answers of all labels of a kind."""
-    found = [
-        (row, label.position, label.answer)
-        for row, sequence in enumerate(sequences)
-        for label in sequence.labels
-        if label.kind == kind
-    ]
-    rows, positions, answers = torch.tensor(found, dtype=torch.long).reshape(-1, 3).unbind(1)
-    return rows, positions, answers
+def _weights(kind: str) -> Tensor:
+    weights = torch.ones(len(ANSWERS[kind]))
+    if kind == "deed":
+        weights[0] = STAYING_WEIGHT
+    return weights
+
+
+def _gathered(sequences: Sequence[Packed], *, asked: bool) -> dict[str, list[tuple[int, int, int]]]:
+    """Row, position and answer of all labels of each kind: those of the prefixes, or those of the branches."""
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for row, sequence in enumerate(sequences):
+        starts = list(accumulate(map(len, sequence.branches), initial=len(sequence.prefix_ids)))
+        parts = (
+            zip(starts, (one.labels for one in sequence.branches), strict=False) if asked else [(0, sequence.labels)]
+        )
+        for start, labels in parts:
+            for label in labels:
+                found.setdefault(label.kind, []).append((row, start + label.position, label.answer))
+    return found

@@ -23,11 +23,14 @@ UNKNOWN = "unknown"
 _WAYS = ("arrives", "returns", "leaves", "arrives and leaves", "returns and leaves", "moves left", "moves right")
 _AT_BOX = ("goes into the box", "comes out of the box", "is carried away")
 _AT_FIXTURE = tuple(f"{way} behind the {fixture}" for way in ("hides", "comes out from") for fixture in PLACES.values())
+COMING = ("arrives", "returns")
+DEEDS = ("stays", *_WAYS, *_AT_BOX, *_AT_FIXTURE)
 MOST_TIMES = 5
 
 ANSWERS: dict[str, tuple[str, ...]] = {
     "who": (*NOUNS, "box"),
-    "deed": ("stays", *_WAYS, *_AT_BOX, *_AT_FIXTURE),
+    "deed": DEEDS,
+    "first deed": DEEDS,
     "turn": ("0", "1", "2", "3"),
     "content": (*NOUNS, UNKNOWN),
     "place": tuple(PLACES),
@@ -38,7 +41,8 @@ ANSWERS: dict[str, tuple[str, ...]] = {
 """Kind of label -> what it can say.
 
 `who` does `deed`, as far as the token can tell, and does it as the clip's `turn`-th event; a closed box has `content`;
-a clause of a journal is about a `place` and a `colour`, and its thing was mentioned and has come so often before.
+a clause of a journal is about a `place` and a `colour`, and its thing was mentioned and has come so often before. A
+question's noun knows the same of its thing's latest clause, and its `first deed`.
 """
 _NUMBERS = {kind: {answer: number for number, answer in enumerate(answers)} for kind, answers in ANSWERS.items()}
 _AMBIGUOUS_AT_FIRST = (Kind.LEAVE, Kind.MOVE_LEFT, Kind.MOVE_RIGHT, Kind.ENTER_BOX, Kind.HIDE)
@@ -147,7 +151,7 @@ def journal_labels(
             if clause.thing:
                 labels.append(_label(position + end, "mentions", _times(mentions[clause.noun])))
                 mentions[clause.noun] += 1
-                comings[clause.noun] += clause.verb.startswith(("arrives", "returns"))
+                comings[clause.noun] += clause.verb.startswith(COMING)
                 labels.append(_label(position + end, "comings", _times(comings[clause.noun])))
         position += len(tokens)
     return labels
@@ -164,3 +168,22 @@ def _clause_bounds(caption: TrueCaption, tokens: Sequence[str]) -> Iterator[tupl
         noun = tokens.index(f"▁{clause.noun}", at + 1)
         at = next(index for index in range(noun, len(tokens)) if tokens[index] in (",", "."))
         yield noun, at
+
+
+def question_labels(captions: Sequence[TrueCaption], tokens: Sequence[str]) -> list[InnerLabel]:
+    """Labels of a question's tokens: its nouns know what the captions said of them first and last, and how often."""
+    labels: list[InnerLabel] = []
+    for position, token in enumerate(tokens):
+        noun = token.removeprefix("▁")
+        if noun not in NOUNS:
+            continue
+        mentions = [(c.place, clause) for c in captions for clause in c.clauses if clause.thing and clause.noun == noun]
+        labels.append(_label(position, "mentions", _times(len(mentions))))
+        if mentions:
+            place, last = mentions[-1]
+            comings = sum(clause.verb.startswith(COMING) for _, clause in mentions)
+            known = {"place": place, "deed": last.verb, "first deed": mentions[0][1].verb, "comings": _times(comings)}
+            if last.thing and last.thing.colour:
+                known["colour"] = last.thing.colour
+            labels += [_label(position, kind, answer) for kind, answer in known.items()]
+    return labels

@@ -16,10 +16,17 @@ from keepsight.toyworld.training.inner_labels import InnerLabel
 
 @dataclass(frozen=True)
 class Branch:
-    """What follows the shared prefix: a prompt, and the reply that is to be learned."""
+    """What follows the shared prefix: a prompt, and the reply that is to be learned.
+
+    `labels` say what the decoder should know inside at tokens of the prompt, counted from its first.
+    """
 
     prompt_ids: tuple[int, ...]
     reply_ids: tuple[int, ...]
+    labels: tuple[InnerLabel, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.prompt_ids) + len(self.reply_ids)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Packed:
     labels: tuple[InnerLabel, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.prefix_ids) + sum(len(b.prompt_ids) + len(b.reply_ids) for b in self.branches)
+        return len(self.prefix_ids) + sum(map(len, self.branches))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keepsight import prompts
 from keepsight.spans import Span, format_clock
@@ -10,7 +11,7 @@ from keepsight.toyworld.questions import QUESTION_KINDS, ask
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES
 from keepsight.toyworld.tokenizer import build_tokenizer
-from keepsight.toyworld.training.inner_labels import InnerLabel, journal_labels
+from keepsight.toyworld.training.inner_labels import InnerLabel, journal_labels, question_labels
 from keepsight.toyworld.training.packing import Branch, Packed
 
 FIRST_SEED = 2**32
@@ -35,9 +36,13 @@ class Reader:
         """The end of a user's turn and the assistant's reply."""
         return Branch(self.ids(asked + _TURN_END), self.ids(reply + "<|im_end|>"))
 
-    def question_branch(self, question: str, answer: str) -> Branch:
-        """A question in the wording of `prompts.question_text`."""
-        return self.branch(prompts.question_text("", question), answer)
+    def question_branch(
+        self, question: str, answer: str, captions: Sequence[TrueCaption] = (), *, before: str = ""
+    ) -> Branch:
+        """A question in the wording of `prompts.question_text`, about captions that tell what its nouns should know."""
+        branch = self.branch(before + prompts.question_text("", question), answer)
+        tokens = self.tokenizer.convert_ids_to_tokens(list(branch.prompt_ids))
+        return replace(branch, labels=tuple(question_labels(captions, tokens) if captions else ()))
 
     def context_prefix(self, lines: Sequence[str]) -> tuple[int, ...]:
         """The start of a user's turn with a block of captions, up to the line where the question begins."""
@@ -89,4 +94,4 @@ def _branches(
         clock = format_clock(spans[number].start_seconds)
         asked[f"What happened at {clock}?"] = (TASK_COPY, captions[number].text)
     tasks = [task for task, _ in asked.values()]
-    return tasks, [reader.question_branch(question, answer) for question, (_, answer) in asked.items()]
+    return tasks, [reader.question_branch(question, answer, captions) for question, (_, answer) in asked.items()]

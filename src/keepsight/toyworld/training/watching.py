@@ -5,6 +5,7 @@ used takes no part in training, so the method stays training-free.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -54,7 +55,7 @@ def clip_item(
     for task in rng.sample(SEEN_TASKS, 2):
         question = ask([truth], task, rng)
         if question is not None:
-            branches.append(_asked(reader, question.question, question.answer))
+            branches.append(_asked(reader, question.question, question.answer, [truth]))
             tasks.append("seen question")
     visual = torch.cat([memory, encoded.tokens[clip].flatten(0, 1)]).float()
     packed = _with_video(reader, model, visual, "", branches)
@@ -103,7 +104,7 @@ def short_items(
         tasks = [f"caption of {num_frames}", "live now"]
         question = ask([truth], rng.choice(SEEN_TASKS), rng)
         if question is not None:
-            branches.append(_asked(reader, question.question, question.answer))
+            branches.append(_asked(reader, question.question, question.answer, [truth]))
             tasks.append("seen question")
         packed = _with_video(reader, model, visual, "", branches)
         labels = clip_labels(glimpse.story, truth, glimpse.times, packed.visual_start)
@@ -126,7 +127,7 @@ def live_item(
     for task in rng.sample(LIVE_TASKS, 2) if captions else ():
         question = ask(captions, task, rng)
         if question is not None:
-            branches.append(_asked(reader, question.question, question.answer))
+            branches.append(_asked(reader, question.question, question.answer, captions))
             tasks.append("live past")
     lines = [prompts.caption_line(caption.span, caption.text) for caption in captions]
     context = f"\n{prompts.captions_context(lines)}" if lines else ""
@@ -135,8 +136,8 @@ def live_item(
     return replace(packed, labels=reader.labels(captions, lines, packed.prefix_ids) if lines else ()), tasks
 
 
-def _asked(reader: Reader, question: str, answer: str) -> Branch:
-    return reader.branch("\n" + prompts.question_text("", question), answer)
+def _asked(reader: Reader, question: str, answer: str, captions: Sequence[TrueCaption] = ()) -> Branch:
+    return reader.question_branch(question, answer, captions, before="\n")
 
 
 def _with_video(

@@ -9,7 +9,7 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from keepsight.toyworld.training import parallel
 from keepsight.toyworld.training.blueprint import MODEL_DIM, build_model
 from keepsight.toyworld.training.encoded_stories import StoryPool
-from keepsight.toyworld.training.inner_heads import DEPTHS, InnerHeads
+from keepsight.toyworld.training.inner_heads import InnerHeads
 from keepsight.toyworld.training.listing_heads import put_in_listing_heads
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.muon import muon_and_adamw
@@ -105,7 +105,7 @@ def watching_step(
         figures = by_task(outcome.branch_right, tasks)
         kind = "reading" if "copy" in figures else "watching"
         figures[f"{kind} loss"] = float(outcome.loss.detach())
-        inner, known = heads.loss([outcome.states[depth] for depth in DEPTHS], sequences)
+        inner, known = heads.loss(outcome.states, sequences)
         figures |= {f"{kind}, inner {name}": share for name, share in known.items()}
         return outcome.loss + INNER_SHARE * inner, figures
 
