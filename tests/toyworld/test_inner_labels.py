@@ -12,7 +12,7 @@ from keepsight.toyworld.captions import clip_spans, true_caption, true_captions
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Kind
 from keepsight.toyworld.training.encoded_stories import frame_times
-from keepsight.toyworld.training.inner_heads import ASKED_DEPTHS, DEPTHS, SHARES, STAYING_WEIGHT, InnerHeads
+from keepsight.toyworld.training.inner_heads import ASKED_DEPTHS, DEPTHS, FREQUENT, RARE_WEIGHT, SHARES, InnerHeads
 from keepsight.toyworld.training.inner_labels import ANSWERS, InnerLabel, clip_labels
 from keepsight.toyworld.training.moments import SHAPE_WORDS, label_story
 from keepsight.toyworld.training.packing import Branch, Packed
@@ -150,7 +150,7 @@ def test_the_heads_loss_is_the_weighted_cross_entropy_of_the_labels() -> None:
     branches = Branch((1,), (1,)), Branch((1,), (1,), (asked,))
     sequences = [Packed((1,) * 5, branches[:1], labels=first), Packed((1,) * 4, branches, labels=second)]
     loss, figures = heads.loss(states, sequences)
-    weights = (STAYING_WEIGHT, 1.0, STAYING_WEIGHT)
+    weights = (FREQUENT["stays"], RARE_WEIGHT, FREQUENT["stays"])
     expected = 0.0
     for state in (states[depth] for depth in DEPTHS):
         staying, arriving, who = (_surprise(heads, state[0, label.position], label) for label in first)

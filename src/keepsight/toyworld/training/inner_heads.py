@@ -25,8 +25,9 @@ SHARES = {
     "comings": 0.5,
 }
 """Share of each kind of label in the loss."""
-STAYING_WEIGHT = 0.25
-"""Most things do nothing at most times."""
+FREQUENT = {"stays": 0.25, "arrives": 0.7, "leaves": 0.7, "0": 0.5}
+RARE_WEIGHT = 2.0
+"""Weights of deeds and turns: most things do nothing at most times, and some deeds are seldom seen."""
 
 
 class InnerHeads(nn.ModuleDict):
@@ -60,10 +61,9 @@ class InnerHeads(nn.ModuleDict):
 
 
 def _weights(kind: str) -> Tensor:
-    weights = torch.ones(len(ANSWERS[kind]))
-    if kind == "deed":
-        weights[0] = STAYING_WEIGHT
-    return weights
+    if kind in ("deed", "turn"):
+        return torch.tensor([FREQUENT.get(answer, RARE_WEIGHT) for answer in ANSWERS[kind]])
+    return torch.ones(len(ANSWERS[kind]))
 
 
 def _gathered(sequences: Sequence[Packed], *, asked: bool) -> dict[str, list[tuple[int, int, int]]]:

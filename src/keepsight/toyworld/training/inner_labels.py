@@ -171,19 +171,39 @@ def _clause_bounds(caption: TrueCaption, tokens: Sequence[str]) -> Iterator[tupl
 
 
 def question_labels(captions: Sequence[TrueCaption], tokens: Sequence[str]) -> list[InnerLabel]:
-    """Labels of a question's tokens: its nouns know what the captions said of them first and last, and how often."""
+    """Labels of the tokens of a question or a reply: nouns know what captions say of them, first, last and how often.
+
+    A box knows what went into it last, and a fixture what hid behind it last.
+    """
+    told = [(caption.place, clause) for caption in captions for clause in caption.clauses if clause.thing]
     labels: list[InnerLabel] = []
     for position, token in enumerate(tokens):
-        noun = token.removeprefix("▁")
-        if noun not in NOUNS:
+        word = token.removeprefix("▁")
+        if word in NOUNS:
+            mentions = [(place, clause) for place, clause in told if clause.noun == word]
+            known = {"mentions": _times(len(mentions)), **_history(mentions)}
+        elif word == "box" or word in PLACES.values():
+            verb = "goes into the box" if word == "box" else f"hides behind the {word}"
+            known = _latest([(place, clause) for place, clause in told if clause.verb == verb])
+        else:
             continue
-        mentions = [(c.place, clause) for c in captions for clause in c.clauses if clause.thing and clause.noun == noun]
-        labels.append(_label(position, "mentions", _times(len(mentions))))
-        if mentions:
-            place, last = mentions[-1]
-            comings = sum(clause.verb.startswith(COMING) for _, clause in mentions)
-            known = {"place": place, "deed": last.verb, "first deed": mentions[0][1].verb, "comings": _times(comings)}
-            if last.thing and last.thing.colour:
-                known["colour"] = last.thing.colour
-            labels += [_label(position, kind, answer) for kind, answer in known.items()]
+        labels += [_label(position, kind, answer) for kind, answer in known.items()]
     return labels
+
+
+_Mentions = Sequence[tuple[str, Clause]]
+
+
+def _history(mentions: _Mentions) -> dict[str, str]:
+    if not mentions:
+        return {}
+    comings = sum(clause.verb.startswith(COMING) for _, clause in mentions)
+    return {"first deed": mentions[0][1].verb, "comings": _times(comings), **_latest(mentions)}
+
+
+def _latest(mentions: _Mentions) -> dict[str, str]:
+    if not mentions:
+        return {}
+    place, clause = mentions[-1]
+    colour = {"colour": clause.thing.colour} if clause.thing and clause.thing.colour else {}
+    return {"who": clause.noun, "place": place, "deed": clause.verb, **colour}

@@ -18,7 +18,7 @@ from keepsight.toyworld.training.inner_labels import InnerLabel
 class Branch:
     """What follows the shared prefix: a prompt, and the reply that is to be learned.
 
-    `labels` say what the decoder should know inside at tokens of the prompt, counted from its first.
+    `labels` say what the decoder should know inside at tokens of both, counted from the prompt's first.
     """
 
     prompt_ids: tuple[int, ...]

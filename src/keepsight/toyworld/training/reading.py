@@ -41,8 +41,12 @@ class Reader:
     ) -> Branch:
         """A question in the wording of `prompts.question_text`, about captions that tell what its nouns should know."""
         branch = self.branch(before + prompts.question_text("", question), answer)
-        tokens = self.tokenizer.convert_ids_to_tokens(list(branch.prompt_ids))
-        return replace(branch, labels=tuple(question_labels(captions, tokens) if captions else ()))
+        return self.with_labels(branch, captions) if captions else branch
+
+    def with_labels(self, branch: Branch, captions: Sequence[TrueCaption]) -> Branch:
+        """A branch whose words know what captions say of them."""
+        tokens = self.tokenizer.convert_ids_to_tokens([*branch.prompt_ids, *branch.reply_ids])
+        return replace(branch, labels=tuple(question_labels(captions, tokens)))
 
     def context_prefix(self, lines: Sequence[str]) -> tuple[int, ...]:
         """The start of a user's turn with a block of captions, up to the line where the question begins."""
