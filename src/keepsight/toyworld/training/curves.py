@@ -25,7 +25,7 @@ PANELS = (
     Panel("alignment: the decoder's words", "alignment", ("shape", "colour", "place", "cell")),
     Panel("watching: whole replies", "watching", ("caption", "caption, past", "seen question", "live now")),
     Panel("watching: loss", "watching", ("watching loss", "reading loss")),
-    Panel("reading: whole replies", "watching", ("copy", "what last", "colour", "order", "how many", "now")),
+    Panel("reading: whole replies", "watching", ("where", "what last", "colour", "order", "how many", "now")),
 )
 STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keepsight import prompts
-from keepsight.spans import Span, format_clock
+from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_captions
 from keepsight.toyworld.questions import QUESTION_KINDS, ask
 from keepsight.toyworld.simulate import make_story
@@ -16,9 +16,6 @@ from keepsight.toyworld.training.packing import Branch, Packed
 
 FIRST_SEED = 2**32
 """Training stories have seeds from a million on; those below are held out."""
-COPIES = 1
-"""Lines that are copied out as they are. More would drown the answers, which are far shorter."""
-TASK_COPY = "copy"
 _TURN_END = "<|im_end|><|im_start|>assistant\n"
 
 
@@ -74,7 +71,7 @@ def journal_item(
     captions = true_captions(story, clip_spans(story.duration_seconds, difficulty.beat_seconds))[skipped:]
     spans = _shown_spans(rng, len(captions))
     lines = [prompts.caption_line(span, caption.text) for span, caption in zip(spans, captions, strict=True)]
-    tasks, branches = _branches(reader, rng, captions, spans, num_questions)
+    tasks, branches = _branches(reader, rng, captions, num_questions)
     prefix = reader.context_prefix(lines)
     return Packed(prefix, tuple(branches), labels=reader.labels(captions, lines, prefix)), tasks
 
@@ -87,15 +84,13 @@ def _shown_spans(rng: random.Random, count: int) -> list[Span]:
 
 
 def _branches(
-    reader: Reader, rng: random.Random, captions: Sequence[TrueCaption], spans: Sequence[Span], num_questions: int
+    reader: Reader, rng: random.Random, captions: Sequence[TrueCaption], num_questions: int
 ) -> tuple[list[str], list[Branch]]:
     asked: dict[str, tuple[str, str]] = {}
-    for task in rng.choices(list(QUESTION_KINDS), k=num_questions):
-        made = ask(captions, task, rng)
-        if made is not None:
-            asked[made.question] = (task, made.answer)
-    for number in rng.sample(range(len(captions)), min(COPIES, len(captions))):
-        clock = format_clock(spans[number].start_seconds)
-        asked[f"What happened at {clock}?"] = (TASK_COPY, captions[number].text)
+    while not asked:  # not every kind of question can be asked of every journal
+        for task in rng.choices(list(QUESTION_KINDS), k=num_questions):
+            made = ask(captions, task, rng)
+            if made is not None:
+                asked[made.question] = (task, made.answer)
     tasks = [task for task, _ in asked.values()]
     return tasks, [reader.question_branch(question, answer, captions) for question, (_, answer) in asked.items()]

@@ -97,13 +97,14 @@ def watching_step(
         if number == LISTING_STEP:  # the same in every process: weights and samples are equal
             samples = short_items(reader, model, 2, 20, random.Random(LISTING_STEP))
             put_in_listing_heads(model, [sample for sample, _ in samples])
-        if rng.random() < share:
+        reads = rng.random() < share
+        if reads:
             sequences, tasks = reading_batch(reader, rng, reading_lines(number))
         else:
             sequences, tasks = watching_batch(reader, model, pool, number, rng)
         outcome = run_packed(model, sequences, reader.tokenizer.pad_token_id)
         figures = by_task(outcome.branch_right, tasks)
-        kind = "reading" if "copy" in figures else "watching"
+        kind = "reading" if reads else "watching"
         figures[f"{kind} loss"] = float(outcome.loss.detach())
         inner, known = heads.loss(outcome.states, sequences)
         figures |= {f"{kind}, inner {name}": share for name, share in known.items()}
