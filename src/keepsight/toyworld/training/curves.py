@@ -26,6 +26,16 @@ PANELS = (
     Panel("watching: whole replies", "watching", ("caption", "caption, past", "seen question", "live now")),
     Panel("watching: loss", "watching", ("watching loss", "reading loss")),
     Panel("reading: whole replies", "watching", ("where", "what last", "colour", "order", "how many", "now")),
+    Panel(
+        "inside: tokens of clips",
+        "watching",
+        ("watching, inner who", "watching, inner deed", "watching, inner turn", "watching, inner content"),
+    ),
+    Panel(
+        "inside: tokens of journals and questions",
+        "watching",
+        ("reading, inner who", "reading, inner place", "reading, inner asked place", "reading, inner asked deed"),
+    ),
 )
 STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 
@@ -50,8 +60,8 @@ def draw(folder: Path, out: Path) -> None:
     """Write a picture of all curves, told apart by line style as well as by colour."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 7), layout="constrained")
-    for axes, panel in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
+    figure = Figure(figsize=(16, 7), layout="constrained")
+    for axes, panel in zip(figure.subplots(2, 4).flat, PANELS, strict=True):
         logs = [read_log(path) for path in sorted(folder.glob(f"{panel.log}*.jsonl"))]
         for name, style in zip(panel.figures, STYLES, strict=False):
             points = mean_over_processes(logs, name)
