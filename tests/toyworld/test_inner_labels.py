@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from keepsight.toyworld.captions import clip_spans, true_caption, true_captions
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Kind
+from keepsight.toyworld.training.clip_labels import clip_labels
 from keepsight.toyworld.training.encoded_stories import frame_times
 from keepsight.toyworld.training.inner_heads import ASKED_DEPTHS, DEPTHS, FREQUENT, RARE_WEIGHT, SHARES, InnerHeads
-from keepsight.toyworld.training.inner_labels import ANSWERS, InnerLabel, clip_labels
+from keepsight.toyworld.training.inner_labels import ANSWERS, InnerLabel
 from keepsight.toyworld.training.moments import SHAPE_WORDS, label_story
 from keepsight.toyworld.training.packing import Branch, Packed
 from keepsight.toyworld.training.reading import Reader, journal_item

@@ -11,8 +11,9 @@ from keepsight.toyworld.questions import QUESTION_KINDS, ask
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES
 from keepsight.toyworld.tokenizer import build_tokenizer
-from keepsight.toyworld.training.inner_labels import InnerLabel, journal_labels, question_labels
+from keepsight.toyworld.training.inner_labels import InnerLabel
 from keepsight.toyworld.training.packing import Branch, Packed
+from keepsight.toyworld.training.text_labels import journal_labels, question_labels
 
 FIRST_SEED = 2**32
 """Training stories have seeds from a million on; those below are held out."""

@@ -18,6 +18,7 @@ from keepsight.toyworld.captions import TrueCaption, clip_spans, true_caption
 from keepsight.toyworld.questions import NOW_QUESTIONS, ask, things_in_picture
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Story
+from keepsight.toyworld.training.clip_labels import clip_labels
 from keepsight.toyworld.training.encoded_stories import (
     FRAMES_PER_CLIP,
     EncodedStory,
@@ -25,7 +26,6 @@ from keepsight.toyworld.training.encoded_stories import (
     random_memory,
     seen_tokens,
 )
-from keepsight.toyworld.training.inner_labels import clip_labels
 from keepsight.toyworld.training.moments import random_moment
 from keepsight.toyworld.training.packing import Branch, Packed
 from keepsight.toyworld.training.reading import FIRST_SEED, Reader

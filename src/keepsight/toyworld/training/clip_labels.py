@@ -1,0 +1,87 @@
+"""Labels of visual tokens: which thing each shows, and what that thing has done in the clip so far."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from keepsight.toyworld.captions import Clause, TrueCaption
+from keepsight.toyworld.render import BOX_SIZE, THING_SIZE
+from keepsight.toyworld.simulate import TRAVEL_SECONDS
+from keepsight.toyworld.story import Appearance, Event, Kind, Story
+from keepsight.toyworld.training.inner_labels import UNKNOWN, InnerLabel, label
+from keepsight.toyworld.training.moments import GRID, cell_cover
+
+AMBIGUOUS_AT_FIRST = (Kind.LEAVE, Kind.MOVE_LEFT, Kind.MOVE_RIGHT, Kind.ENTER_BOX, Kind.HIDE)
+"""A thing that sets out may still do any of these."""
+GONE_SHARE = 0.1
+"""Weight of what is gone against what is there, where both were in the same cell."""
+
+
+def clip_labels(story: Story, truth: TrueCaption, times: Sequence[float], first_position: int) -> list[InnerLabel]:
+    """Labels of the visual tokens of the frames at `times` in seconds, which begin at a position of the sequence.
+
+    What a token says is what has happened by then: until it leaves, a thing stays.
+    """
+    labels: list[InnerLabel] = []
+    for number, seconds in enumerate(times):
+        best = torch.zeros(GRID * GRID)
+        told: list[list[tuple[str, str]]] = [[] for _ in best]
+        for turn, clause in enumerate(truth.clauses):
+            cover = _cover(story, clause, truth.place, seconds)
+            said = _said(clause, turn, seconds)
+            for cell in torch.nonzero(cover > best).flatten().tolist():
+                best[cell], told[cell] = cover[cell], said
+        base = first_position + number * GRID * GRID
+        labels += [label(base + cell, *one) for cell, said in enumerate(told) for one in said]
+    return labels
+
+
+def _said(clause: Clause, turn: int, seconds: float) -> list[tuple[str, str]]:
+    """What a token of a clause's thing says at a time; nothing while it can't be told what is about to happen."""
+    event, verb = clause.event, clause.verb
+    content = [("content", clause.content.noun)] if clause.content else []
+    if clause.subject == "closed box":
+        content = [("content", UNKNOWN)]
+    if event is None or seconds < event.start_seconds:
+        return [("who", clause.noun), ("deed", "stays"), *content]
+    if event.kind in AMBIGUOUS_AT_FIRST and seconds < event.middle_seconds:
+        return [("who", clause.noun)]
+    if event.kind == Kind.VISIT and seconds < event.end_seconds - TRAVEL_SECONDS / 2:
+        verb = verb.split()[0]
+    if event.kind == Kind.ENTER_BOX and seconds >= event.end_seconds:
+        content = [("content", clause.noun)]
+    return [("who", clause.noun), ("deed", verb), ("turn", str(min(turn, 3))), *content]
+
+
+def _cover(story: Story, clause: Clause, place: str, seconds: float) -> Tensor:
+    """How much of each cell a clause's thing covers, or, when it is gone in this clip, did before it went."""
+    for shown in story.visible_at(seconds):
+        if _is_about(clause, shown):
+            cover = cell_cover(shown.position(seconds), _size(shown))
+            if cover.sum() > 0:
+                return cover
+    if clause.event is None or seconds < clause.event.middle_seconds:
+        return torch.zeros(GRID * GRID)
+    return GONE_SHARE * _cover_before(story, clause, clause.event, place)
+
+
+def _cover_before(story: Story, clause: Clause, event: Event, place: str) -> Tensor:
+    """What a thing covered where it was seen last: in its place before it left, or where it went to."""
+    stays = [shown for shown in story.appearances if shown.place == place and _is_about(clause, shown)]
+    if event.kind in (Kind.HIDE, Kind.ENTER_BOX):
+        since = event.end_seconds
+        last = [shown for shown in stays if abs(shown.end_seconds - since) < 0.01]
+    else:
+        since = event.end_seconds - TRAVEL_SECONDS if event.kind == Kind.VISIT else event.start_seconds
+        last = [shown for shown in stays if shown.start_seconds <= since < shown.end_seconds]
+    covers = [cell_cover(shown.position(since), _size(shown)) for shown in last]
+    return torch.stack(covers).sum(0) if covers else torch.zeros(GRID * GRID)
+
+
+def _is_about(clause: Clause, shown: Appearance) -> bool:
+    return shown.thing == clause.thing if clause.thing else shown.thing is None and clause.noun == "box"
+
+
+def _size(shown: Appearance) -> float:
+    return THING_SIZE if shown.thing else BOX_SIZE

@@ -1,0 +1,92 @@
+"""Labels of words: what the tokens of a journal belong to, and what words of questions and replies should know."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from keepsight.toyworld.captions import Clause, TrueCaption
+from keepsight.toyworld.training.inner_labels import MOST_TIMES, InnerLabel, label
+from keepsight.toyworld.vocabulary import NOUNS, PLACES
+
+COMING = ("arrives", "returns")
+
+
+def journal_labels(
+    captions: Sequence[TrueCaption], lines: Sequence[Sequence[str]], first_position: int
+) -> list[InnerLabel]:
+    """Labels of the tokens of a journal's lines, each given as tokens with its line's end, from a position on.
+
+    A line knows its place from the place's word on, a clause from its noun on of whom and of which colour it is, and
+    the end of a clause knows everything.
+    """
+    labels: list[InnerLabel] = []
+    mentions: Counter[str] = Counter()
+    comings: Counter[str] = Counter()
+    position = first_position
+    for caption, tokens in zip(captions, lines, strict=True):
+        where = range(tokens.index(f"▁{caption.place}"), len(tokens) - 1)
+        labels += [label(position + at, "place", caption.place) for at in where]
+        for clause, (noun, end) in zip(caption.clauses, _clause_bounds(caption, tokens), strict=True):
+            known = [("who", clause.noun)]
+            if clause.thing and clause.thing.colour:
+                known.append(("colour", clause.thing.colour))
+            labels += [label(position + at, *one) for at in range(noun, end + 1) for one in known]
+            labels.append(label(position + end, "deed", clause.verb))
+            if clause.thing:
+                labels.append(label(position + end, "mentions", _times(mentions[clause.noun])))
+                mentions[clause.noun] += 1
+                comings[clause.noun] += clause.verb.startswith(COMING)
+                labels.append(label(position + end, "comings", _times(comings[clause.noun])))
+        position += len(tokens)
+    return labels
+
+
+def _times(count: int) -> str:
+    return str(min(count, MOST_TIMES - 1))
+
+
+def _clause_bounds(caption: TrueCaption, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Index of each clause's noun and of the mark that ends it."""
+    at = -1
+    for clause in caption.clauses:
+        noun = tokens.index(f"▁{clause.noun}", at + 1)
+        at = next(index for index in range(noun, len(tokens)) if tokens[index] in (",", "."))
+        yield noun, at
+
+
+def question_labels(captions: Sequence[TrueCaption], tokens: Sequence[str]) -> list[InnerLabel]:
+    """Labels of the tokens of a question or a reply: nouns know what captions say of them, first, last and how often.
+
+    A box knows what went into it last, and a fixture what hid behind it last.
+    """
+    told = [(caption.place, clause) for caption in captions for clause in caption.clauses if clause.thing]
+    labels: list[InnerLabel] = []
+    for position, token in enumerate(tokens):
+        word = token.removeprefix("▁")
+        if word in NOUNS:
+            mentions = [(place, clause) for place, clause in told if clause.noun == word]
+            known = {"mentions": _times(len(mentions)), **_history(mentions)}
+        elif word == "box" or word in PLACES.values():
+            verb = "goes into the box" if word == "box" else f"hides behind the {word}"
+            known = _latest([(place, clause) for place, clause in told if clause.verb == verb])
+        else:
+            continue
+        labels += [label(position, kind, answer) for kind, answer in known.items()]
+    return labels
+
+
+_Mentions = Sequence[tuple[str, Clause]]
+
+
+def _history(mentions: _Mentions) -> dict[str, str]:
+    if not mentions:
+        return {}
+    comings = sum(clause.verb.startswith(COMING) for _, clause in mentions)
+    return {"first deed": mentions[0][1].verb, "comings": _times(comings), **_latest(mentions)}
+
+
+def _latest(mentions: _Mentions) -> dict[str, str]:
+    if not mentions:
+        return {}
+    place, clause = mentions[-1]
+    colour = {"colour": clause.thing.colour} if clause.thing and clause.thing.colour else {}
+    return {"who": clause.noun, "place": place, "deed": clause.verb, **colour}
