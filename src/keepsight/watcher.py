@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -187,13 +187,14 @@ def _end_recorded(session: StreamSession) -> Iterator[None]:
     Where the mark itself cannot be written (a full disk, a journal closed before its loop), the stream stays unmarked,
     as after a crash; it can be resumed all the same.
     """
-    try:
+
+    def record(_: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        with suppress(JournalError):
+            if isinstance(error, (GeneratorExit, KeyboardInterrupt)):
+                session.end(EndReason.INTERRUPTED)
+            elif error is not None:
+                session.end(EndReason.FAILED, str(error))
+
+    with ExitStack() as leaving:
+        leaving.push(record)
         yield
-    except (GeneratorExit, KeyboardInterrupt):
-        with suppress(JournalError):
-            session.end(EndReason.INTERRUPTED)
-        raise
-    except BaseException as error:
-        with suppress(JournalError):
-            session.end(EndReason.FAILED, str(error))
-        raise

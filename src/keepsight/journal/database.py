@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,10 @@ class Database:
                 timeout=_BUSY_TIMEOUT_SECONDS,
                 check_same_thread=False,
             )
-            try:
+            with ExitStack() as on_failure:
+                on_failure.callback(self._connection.close)
                 self._prepare(create, max_bytes)
-            except BaseException:
-                self._connection.close()
-                raise
+                on_failure.pop_all()
 
     def _prepare(self, create: bool, max_bytes: int | None) -> None:
         connection = self._connection
