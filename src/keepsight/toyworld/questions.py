@@ -8,6 +8,8 @@ from keepsight.toyworld.captions import Clause, TrueCaption
 from keepsight.toyworld.story import Story
 from keepsight.toyworld.vocabulary import COLOURS_OF, COUNT_WORDS, NOUNS, article, location
 
+COMING = ("arrives", "returns")
+"""How the verbs begin that say that a thing comes."""
 NOW_QUESTIONS = ("What is there now?", "What can you see now?")
 
 
@@ -29,25 +31,27 @@ class ToyQuestion:
 
 
 @dataclass(frozen=True)
-class _Mention:
+class Mention:
+    """A clause about a thing, with its clip's index and place."""
+
     clip: int
     place: str
     clause: Clause
 
 
-class _Past:
+class Past:
     """What the captions up to the time of asking say about each thing."""
 
     def __init__(self, captions: Sequence[TrueCaption]) -> None:
         self.captions = captions
-        self.mentions: dict[str, list[_Mention]] = {}
-        self.boxed: list[_Mention] = []
-        self.hidden: list[_Mention] = []
+        self.mentions: dict[str, list[Mention]] = {}
+        self.boxed: list[Mention] = []
+        self.hidden: list[Mention] = []
         for clip, caption in enumerate(captions):
             for clause in caption.clauses:
                 if clause.thing is None:
                     continue
-                mention = _Mention(clip, caption.place, clause)
+                mention = Mention(clip, caption.place, clause)
                 self.mentions.setdefault(clause.noun, []).append(mention)
                 if clause.verb == "goes into the box":
                     self.boxed.append(mention)
@@ -55,14 +59,19 @@ class _Past:
                     self.hidden.append(mention)
 
     def nouns(self) -> list[str]:
+        """All nouns that were mentioned, in alphabetical order."""
         return sorted(self.mentions)
+
+    def hidden_behind(self, fixture: str) -> list[Mention]:
+        """Everything that hid behind a fixture, in order."""
+        return [mention for mention in self.hidden if mention.clause.verb.endswith(fixture)]
 
 
 Draft = tuple[str, str, tuple[int, ...]]
 """Question, answer and evidence clips."""
 
 
-def _colour(past: _Past, rng: random.Random) -> Draft | None:
+def _colour(past: Past, rng: random.Random) -> Draft | None:
     nouns = [noun for noun in past.nouns() if noun in COLOURS_OF]
     if not nouns:
         return None
@@ -73,7 +82,7 @@ def _colour(past: _Past, rng: random.Random) -> Draft | None:
     return wording.format(noun), thing.colour or "" if thing else "", (mention.clip,)
 
 
-def _where(past: _Past, rng: random.Random) -> Draft | None:
+def _where(past: Past, rng: random.Random) -> Draft | None:
     if not past.mentions:
         return None
     noun = rng.choice(past.nouns())
@@ -82,7 +91,7 @@ def _where(past: _Past, rng: random.Random) -> Draft | None:
     return wording.format(noun), location(last.place), (last.clip,)
 
 
-def _what_last(past: _Past, rng: random.Random) -> Draft | None:
+def _what_last(past: Past, rng: random.Random) -> Draft | None:
     if not past.mentions:
         return None
     noun = rng.choice(past.nouns())
@@ -90,7 +99,7 @@ def _what_last(past: _Past, rng: random.Random) -> Draft | None:
     return f"What did the {noun} do last?", last.clause.verb, (last.clip,)
 
 
-def _what_first(past: _Past, rng: random.Random) -> Draft | None:
+def _what_first(past: Past, rng: random.Random) -> Draft | None:
     if not past.mentions:
         return None
     noun = rng.choice(past.nouns())
@@ -98,25 +107,24 @@ def _what_first(past: _Past, rng: random.Random) -> Draft | None:
     return f"What did the {noun} do first?", first.clause.verb, (first.clip,)
 
 
-def _what_in_box(past: _Past, _: random.Random) -> Draft | None:
+def _what_in_box(past: Past, _: random.Random) -> Draft | None:
     if not past.boxed:
         return None
     last = past.boxed[-1]
     return "What went into the box last?", f"the {last.clause.subject}", (last.clip,)
 
 
-def _what_hid(past: _Past, rng: random.Random) -> Draft | None:
+def _what_hid(past: Past, rng: random.Random) -> Draft | None:
     if not past.hidden:
         return None
     fixture = rng.choice(sorted({mention.clause.verb.split()[-1] for mention in past.hidden}))
-    last = [mention for mention in past.hidden if mention.clause.verb.endswith(fixture)][-1]
+    last = past.hidden_behind(fixture)[-1]
     return f"What hid behind the {fixture} last?", f"the {last.clause.subject}", (last.clip,)
 
 
-def _how_many(past: _Past, rng: random.Random) -> Draft | None:
+def _how_many(past: Past, rng: random.Random) -> Draft | None:
     coming = {
-        noun: [m.clip for m in mentions if m.clause.verb.startswith(("arrives", "returns"))]
-        for noun, mentions in past.mentions.items()
+        noun: [m.clip for m in mentions if m.clause.verb.startswith(COMING)] for noun, mentions in past.mentions.items()
     }
     counts = sorted({len(clips) for clips in coming.values() if len(clips) < len(COUNT_WORDS)} - {0})
     if not counts:
@@ -126,7 +134,7 @@ def _how_many(past: _Past, rng: random.Random) -> Draft | None:
     return f"How many times did the {noun} come?", COUNT_WORDS[count], tuple(coming[noun])
 
 
-def _order(past: _Past, rng: random.Random) -> Draft | None:
+def _order(past: Past, rng: random.Random) -> Draft | None:
     if len(past.mentions) < 2:
         return None
     one, other = rng.sample(past.nouns(), 2)
@@ -139,7 +147,7 @@ def _order(past: _Past, rng: random.Random) -> Draft | None:
     return f"Which came {word}, the {one} or the {other}?", f"the {wanted}", (first[one], first[other])
 
 
-def _seen(past: _Past, rng: random.Random) -> Draft | None:
+def _seen(past: Past, rng: random.Random) -> Draft | None:
     present = past.nouns()
     absent = sorted(set(NOUNS) - set(present))
     wording = rng.choice(("Was there {}?", "Did you see {}?"))
@@ -149,7 +157,7 @@ def _seen(past: _Past, rng: random.Random) -> Draft | None:
     return wording.format(article(rng.choice(absent))), "no", ()
 
 
-def _did(past: _Past, rng: random.Random) -> Draft | None:
+def _did(past: Past, rng: random.Random) -> Draft | None:
     asked = {"leave": ("leaves", "arrives and leaves", "returns and leaves"), "go into the box": ("goes into the box",)}
     if not past.mentions:
         return None
@@ -163,12 +171,12 @@ def _did(past: _Past, rng: random.Random) -> Draft | None:
     return f"Did the {noun} {action}?", "yes" if wanted else "no", tuple(doing[noun])
 
 
-def _now(past: _Past, rng: random.Random) -> Draft | None:
+def _now(past: Past, rng: random.Random) -> Draft | None:
     present = things_at_end(past.captions[-1])
     return rng.choice(NOW_QUESTIONS), present, (len(past.captions) - 1,)
 
 
-QUESTION_KINDS: dict[str, Callable[[_Past, random.Random], Draft | None]] = {
+QUESTION_KINDS: dict[str, Callable[[Past, random.Random], Draft | None]] = {
     "what last": _what_last,
     "what first": _what_first,
     "what in the box": _what_in_box,
@@ -202,7 +210,7 @@ def things_in_picture(story: Story, seconds: float) -> str:
 
 def ask(captions: Sequence[TrueCaption], task: str, rng: random.Random) -> ToyQuestion | None:
     """Make up a question of a kind, asked when the last of the captions' clips ends; None if there is no cause."""
-    draft = QUESTION_KINDS[task](_Past(captions), rng)
+    draft = QUESTION_KINDS[task](Past(captions), rng)
     if draft is None:
         return None
     question, answer, evidence = draft

@@ -31,7 +31,7 @@ class EvaluationSettings:
 
     Attributes:
         model: bundled name or folder.
-        first_seed: seed of the first video; training seeds begin at a million.
+        first_seed: seed of the first video; training seeds begin at 2^32.
         minutes: length of each video.
         difficulty: of the toy world.
         memory_clips: length of the visual memory; 0 turns recurrency off.

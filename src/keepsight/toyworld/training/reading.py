@@ -16,7 +16,7 @@ from keepsight.toyworld.training.packing import Branch, Packed
 from keepsight.toyworld.training.text_labels import journal_labels, question_labels
 
 FIRST_SEED = 2**32
-"""Training stories have seeds from a million on; those below are held out."""
+"""Training stories have seeds from here on; those below are held out."""
 _TURN_END = "<|im_end|><|im_start|>assistant\n"
 
 

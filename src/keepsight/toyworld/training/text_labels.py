@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from keepsight.toyworld.captions import Clause, TrueCaption
+from keepsight.toyworld.captions import TrueCaption
+from keepsight.toyworld.questions import COMING, Mention, Past
 from keepsight.toyworld.training.inner_labels import MOST_TIMES, InnerLabel, label
 from keepsight.toyworld.vocabulary import NOUNS, PLACES
-
-COMING = ("arrives", "returns")
 
 
 def journal_labels(
@@ -58,35 +57,33 @@ def question_labels(captions: Sequence[TrueCaption], tokens: Sequence[str]) -> l
 
     A box knows what went into it last, and a fixture what hid behind it last.
     """
-    told = [(caption.place, clause) for caption in captions for clause in caption.clauses if clause.thing]
+    past = Past(captions)
     labels: list[InnerLabel] = []
     for position, token in enumerate(tokens):
         word = token.removeprefix("▁")
         if word in NOUNS:
-            mentions = [(place, clause) for place, clause in told if clause.noun == word]
+            mentions = past.mentions.get(word, [])
             known = {"mentions": _times(len(mentions)), **_history(mentions)}
-        elif word == "box" or word in PLACES.values():
-            verb = "goes into the box" if word == "box" else f"hides behind the {word}"
-            known = _latest([(place, clause) for place, clause in told if clause.verb == verb])
+        elif word == "box":
+            known = _latest(past.boxed)
+        elif word in PLACES.values():
+            known = _latest(past.hidden_behind(word))
         else:
             continue
         labels += [label(position, kind, answer) for kind, answer in known.items()]
     return labels
 
 
-_Mentions = Sequence[tuple[str, Clause]]
-
-
-def _history(mentions: _Mentions) -> dict[str, str]:
+def _history(mentions: Sequence[Mention]) -> dict[str, str]:
     if not mentions:
         return {}
-    comings = sum(clause.verb.startswith(COMING) for _, clause in mentions)
-    return {"first deed": mentions[0][1].verb, "comings": _times(comings), **_latest(mentions)}
+    comings = sum(mention.clause.verb.startswith(COMING) for mention in mentions)
+    return {"first deed": mentions[0].clause.verb, "comings": _times(comings), **_latest(mentions)}
 
 
-def _latest(mentions: _Mentions) -> dict[str, str]:
+def _latest(mentions: Sequence[Mention]) -> dict[str, str]:
     if not mentions:
         return {}
-    place, clause = mentions[-1]
+    clause = mentions[-1].clause
     colour = {"colour": clause.thing.colour} if clause.thing and clause.thing.colour else {}
-    return {"who": clause.noun, "place": place, "deed": clause.verb, **colour}
+    return {"who": clause.noun, "place": mentions[-1].place, "deed": clause.verb, **colour}
