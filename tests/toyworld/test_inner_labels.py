@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepsight.toyworld.captions import clip_spans, true_caption, true_captions
+from keepsight.toyworld.questions import ask
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Kind
-from keepsight.toyworld.training.clip_labels import clip_labels
+from keepsight.toyworld.training.clip_labels import clip_labels, entering_cells, memory_labels
 from keepsight.toyworld.training.encoded_stories import frame_times
 from keepsight.toyworld.training.inner_heads import ASKED_DEPTHS, DEPTHS, FREQUENT, RARE_WEIGHT, SHARES, InnerHeads
 from keepsight.toyworld.training.inner_labels import ANSWERS, InnerLabel
@@ -41,7 +42,10 @@ def test_a_clip_s_tokens_tell_what_its_caption_says_and_no_sooner(
     truth = true_caption(story, span, 0.0 if since_start else span.start_seconds)
     times = frame_times(span)
     said = by_position(clip_labels(story, truth, times, 0))
+    assert [answers.pop("when") for _, answers in sorted(said.items())] == ["now"] * (len(times) * CELLS)
     for position, answers in said.items():
+        if not answers:
+            continue
         seconds, cell = times[position // CELLS], position % CELLS
         shapes = label_story(story, seconds)[0][cell]
         clause = next(c for c in truth.clauses if c.noun == answers["who"] and _fits(c.verb, answers.get("deed")))
@@ -53,7 +57,7 @@ def test_a_clip_s_tokens_tell_what_its_caption_says_and_no_sooner(
             assert sum(shapes[SHAPE_WORDS.index(word)] for word in words) > 0, "it is to be seen there"
         elif "turn" in answers:
             assert truth.clauses[int(answers["turn"])] == clause
-    last = [answers for position, answers in said.items() if position // CELLS == 15]
+    last = [answers for position, answers in said.items() if answers and position // CELLS == 15]
     for clause in truth.clauses:
         if clause.event is None or clause.event.end_seconds < times[-1]:
             told = [a for a in last if a["who"] == clause.noun and a.get("deed") == clause.verb]
@@ -81,6 +85,43 @@ def test_only_memory_makes_a_thing_return_and_a_closed_box_known() -> None:
     assert "unknown" in answers_of[False]
 
 
+def test_remembered_tokens_are_from_before_and_show_what_went_into_a_box() -> None:
+    found = 0
+    for seed in range(30):
+        story = make_story(seed, 4, DIFFICULTIES["default"])
+        for event in story.events:
+            for tenths in range(0, int(10 * (event.end_seconds - event.start_seconds)), 10):
+                seconds = event.start_seconds + tenths / 10
+                showing = entering_cells(story, seconds)
+                shapes = label_story(story, seconds)[0]
+                for cell, noun in showing.items():
+                    assert shapes[cell][SHAPE_WORDS.index(noun)] > 0, "the thing is to be seen there"
+                    entries = [e for e in story.events if e.kind == Kind.ENTER_BOX and e.thing and e.thing.noun == noun]
+                    assert any(e.middle_seconds <= seconds < e.end_seconds for e in entries)
+                found += bool(showing)
+    assert found > 20
+    labels = by_position(memory_labels({(2, 5): "cat"}, [(1, 5), (2, 4), (2, 5)], 10))
+    assert labels == {10: {"when": "before"}, 11: {"when": "before"}, 12: {"when": "before", "content": "cat"}}
+
+
+def test_a_closed_box_in_a_caption_knows_its_content() -> None:
+    reader, known = Reader(), set()
+    for seed in range(30):
+        story = make_story(seed, 8, DIFFICULTIES["default"])
+        spans = clip_spans(story.duration_seconds, 32.0)
+        for since in (0.0, spans[7].start_seconds):
+            branch = reader.caption_branch(true_caption(story, spans[7], since))
+            words = words_of(reader, branch)
+            for position, answers in by_position(branch.labels).items():
+                if "content" in answers:
+                    assert words[position - 1 : position + 1] == ["closed", "box"]
+                    told = words[position + 2 :] if words[position + 1] == "with" else ["unknown"]
+                    assert answers["content"] == next(word for word in told if word in (*NOUNS, "unknown"))
+                    known.add(answers["content"])
+    assert "unknown" in known
+    assert len(known) > 3
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_journal_s_tokens_bind_thing_place_and_verb(seed: int) -> None:
     reader = Reader()
@@ -89,6 +130,7 @@ def test_a_journal_s_tokens_bind_thing_place_and_verb(seed: int) -> None:
     said = by_position(packed.labels)
     seen: list[str] = []
     place, comings = "", defaultdict(int)
+    first_line = packed.prefix_ids[: packed.labels[0].position].count(reader.ids("\n")[0])
     for position, token in enumerate(tokens):
         word = token.removeprefix("▁")
         if word in PLACES and position > 30:
@@ -99,6 +141,7 @@ def test_a_journal_s_tokens_bind_thing_place_and_verb(seed: int) -> None:
         if "deed" not in answers:
             continue
         assert token in (",", ".")
+        assert int(answers["line"]) == tokens[:position].count("\n") - first_line
         start = max(index for index in range(position) if tokens[index] in (",", ":"))
         clause = [one.removeprefix("▁") for one in tokens[start + 1 : position]]
         assert " ".join(clause).endswith(answers["deed"])
@@ -125,9 +168,12 @@ def test_a_question_s_noun_knows_what_the_captions_say_of_it(seed: int) -> None:
     said = by_position(branch.labels)
     words = Reader().tokenizer.convert_ids_to_tokens(list(branch.prompt_ids))
     assert [words[position] for position in said] == [f"▁{noun}"] * 2
+    assert {answers.pop("compared", None) for answers in said.values()} == {None}, "a thing is no sooner than itself"
     for answers in said.values():
         clauses = re.findall(rf"\b{noun} ([a-z ]+)[,.]", re.sub(r"with the (\w+ )?\w+ ", "", told))
         assert (answers["first deed"], answers["deed"]) == (clauses[0], clauses[-1])
+        lines = [re.sub(r"with the (\w+ )?\w+ ", "", caption.text) for caption in captions]
+        assert int(answers["first line"]) == next(at for at, line in enumerate(lines) if f" {noun} " in line)
         assert int(answers["mentions"]) == min(len(clauses), 4)
         assert int(answers["comings"]) == min(sum("arrives" in one or "returns" in one for one in clauses), 4)
         mention = max(
@@ -139,6 +185,74 @@ def test_a_question_s_noun_knows_what_the_captions_say_of_it(seed: int) -> None:
     absent = next(noun for noun in NOUNS if noun not in told)
     (only,) = by_position(Reader().question_branch(f"Was there {absent}?", "no", captions).labels).values()
     assert only == {"mentions": "0"}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_caption_in_writing_knows_its_next_clause(seed: int) -> None:
+    story = make_story(seed, 9, DIFFICULTIES["default"])
+    reader = Reader()
+    for truth in true_captions(story, clip_spans(story.duration_seconds, 32.0)):
+        branch = reader.caption_branch(truth)
+        words = words_of(reader, branch)
+        planned = {at: one for at, one in by_position(branch.labels).items() if "next" in one}
+        assert sum(words[at] in (":", ",") for at in planned) == len(truth.clauses)
+        for position, answers in planned.items():
+            told = " ".join(words[position + 1 :])
+            clause = told.split(" ,")[0].split(" .")[0].removeprefix("the ")
+            first = next(word for word in clause.split() if word in (*NOUNS, "box"))
+            assert (answers["next"], clause.endswith(answers["next deed"])) == (first, True), (words, position)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_second_of_two_things_knows_which_was_told_of_first(seed: int) -> None:
+    story = make_story(seed, 9, DIFFICULTIES["default"])
+    captions = true_captions(story, clip_spans(story.duration_seconds, 32.0))
+    rng, reader, known = random.Random(seed), Reader(), set()
+    asked = [question for question in (ask(captions, "order", rng) for _ in range(12)) if question]
+    for question in asked:
+        branch = reader.question_branch(question.question, question.answer, captions)
+        words = words_of(reader, branch)
+        first, second = words[words.index("or") - 1], words[words.index("?") - 1]
+        right_is_second = question.answer.split()[-1] == second
+        sooner = right_is_second == ("first" in question.question)
+        said = {at: one["compared"] for at, one in by_position(branch.labels).items() if "compared" in one}
+        mark = words.index("?")
+        assert said == {mark - 1: said[mark], mark: "sooner" if sooner else "later"}, (first, second)
+        known.add(said[mark])
+    assert known <= {"sooner", "later"}
+    assert asked
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "planned"),
+    [
+        ("Which came first, the owl or the dog?", "the dog", "? next=dog, \n next=dog, the next=dog"),
+        ("Where is the owl?", "on the beach", "? place=beach, \n place=beach, on place=beach, the place=beach"),
+        ("What did the owl do last?", "moves left", "? next deed=moves left, \n next deed=moves left"),
+        (
+            "What is there now?",
+            "an owl and a red car",
+            "? next=owl, \n next=owl, an next=owl, and next=car, a next=car, red next=car",
+        ),
+        ("What is there now?", "nothing", ""),
+        ("Did the owl leave?", "yes", ""),
+    ],
+)
+def test_a_reply_knows_what_it_is_about_to_say(question: str, answer: str, planned: str) -> None:
+    reader = Reader()
+    branch = reader.question_branch(question, answer)
+    words = words_of(reader, branch)
+    found = [
+        f"{words[at]} {kind}={said}"
+        for at, answers in sorted(by_position(branch.labels).items())
+        for kind, said in answers.items()
+    ]
+    assert ", ".join(found) == planned
+
+
+def words_of(reader: Reader, branch: Branch) -> list[str]:
+    tokens = reader.tokenizer.convert_ids_to_tokens([*branch.prompt_ids, *branch.reply_ids])
+    return [token.removeprefix("▁") for token in tokens]
 
 
 def test_the_heads_loss_is_the_weighted_cross_entropy_of_the_labels() -> None:

@@ -115,12 +115,13 @@ def test_memory_in_training_is_random_and_in_order(encoded: EncodedStory) -> Non
     marked = replace(encoded, tokens=tokens)
     for draw in range(10):  # evenly drawn ones and others
         memory = random_memory(marked, 1, 4, 0.0625, random.Random(draw))
-        places = memory[:, 0].round().long()
-        assert len(memory) == 3 * 9
+        places = memory.tokens[:, 0].round().long()
+        assert places.tolist() == [144 * clip + index for clip, index in memory.places]
+        assert len(places) == 3 * 9
         assert (places.diff() > 0).all()
         in_clips = [int(((places >= 144 * clip) & (places < 144 * (clip + 1))).sum()) for clip in range(5)]
         assert in_clips == [0, 9, 9, 9, 0]
-        assert not torch.equal(memory, random_memory(marked, 1, 4, 0.0625, random.Random(draw + 100)))
+        assert memory.places != random_memory(marked, 1, 4, 0.0625, random.Random(draw + 100)).places
 
 
 def test_what_shows_something_is_remembered_more_often(encoded: EncodedStory) -> None:

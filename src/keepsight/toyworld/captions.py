@@ -1,10 +1,13 @@
 """What the true caption of a clip is, given how far back a watcher remembers.
 
 A caption names the place and then, in order, what happens and what stays:
-`in the kitchen: a red car arrives, the cat goes into the box, a clock stays.`
+`in the kitchen: the red car arrives, the cat goes into the box, the clock stays.`
 
-Some clauses depend on the past: `returns` instead of `arrives`, and `the box with the cat` instead of
-`a closed box`. They are true only when the watcher's memory reaches back to the moment that tells.
+Some clauses depend on the past: `returns` instead of `arrives`, and `the closed box with the cat` instead of
+`the closed box`. They are true only when the watcher's memory reaches back to the moment that tells.
+
+What is said of a thing comes after its noun, and every article is `the`: a small decoder looks a thing up by its noun,
+so nothing that must be looked up may come before it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from keepsight.spans import Span
 from keepsight.toyworld.story import Event, Kind, Story, Thing
-from keepsight.toyworld.vocabulary import PLACES, article, location
+from keepsight.toyworld.vocabulary import PLACES, location
 
 SEEN_SECONDS = 4.0
 """A thing counts as seen before when it was on the screen for so long (two frames at 0.5 a second)."""
@@ -23,10 +26,9 @@ class Clause:
     """One statement of a caption.
 
     Attributes:
-        subject: what it is about: a thing's phrase, `empty box`, `closed box` or `box with the cat`.
+        subject: what it is about: a thing's phrase, `empty box`, `closed box` or `closed box with the cat`.
         noun: the subject's noun (`box` for boxes).
         verb: what it does, such as `goes into the box`.
-        text: subject with its article, and verb.
         needs_past: True when only memory of earlier clips can tell.
         content: what is known to lie in a closed box.
         thing: the subject, unless it is a box.
@@ -36,11 +38,15 @@ class Clause:
     subject: str
     noun: str
     verb: str
-    text: str
     needs_past: bool = False
     content: Thing | None = None
     thing: Thing | None = None
     event: Event | None = None
+
+    @property
+    def text(self) -> str:
+        """The clause as a caption says it."""
+        return f"the {self.subject} {self.verb}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ _PLAIN_VERBS = {
 
 def _event_clause(story: Story, event: Event, span: Span, since: float) -> Clause:
     if event.kind == Kind.BOX_ARRIVES:
-        return _clause("empty box", "box", "arrives", first=True)
+        return Clause("empty box", "box", "arrives")
     if event.kind == Kind.BOX_LEAVES:
         return _box_clause(story, event.thing, span, since, "is carried away")
     thing = event.thing
@@ -103,42 +109,28 @@ def _event_clause(story: Story, event: Event, span: Span, since: float) -> Claus
         known = story.seen_seconds(thing, since, span.start_seconds) >= SEEN_SECONDS
         verb = "returns" if known else "arrives"
         verb += " and leaves" if event.kind == Kind.VISIT else ""
-        return _clause(thing.phrase, thing.noun, verb, first=not known, needs_past=known, thing=thing)
+        return Clause(thing.phrase, thing.noun, verb, needs_past=known, thing=thing)
     fixture = PLACES[event.place]
     verb = {
         Kind.HIDE: f"hides behind the {fixture}",
         Kind.EMERGE: f"comes out from behind the {fixture}",
         **_PLAIN_VERBS,
     }[event.kind]
-    return _clause(thing.phrase, thing.noun, verb, first=False, thing=thing)
-
-
-def _clause(
-    subject: str,
-    noun: str,
-    verb: str,
-    *,
-    first: bool,
-    needs_past: bool = False,
-    content: Thing | None = None,
-    thing: Thing | None = None,
-) -> Clause:
-    named = article(subject) if first else f"the {subject}"
-    return Clause(subject, noun, verb, f"{named} {verb}", needs_past, content, thing)
+    return Clause(thing.phrase, thing.noun, verb, thing=thing)
 
 
 def _box_clause(story: Story, content: Thing | None, span: Span, since: float, verb: str) -> Clause:
     """A clause about a box that is open, or closed with contents that memory may or may not reach."""
     if content is None:
-        return _clause("empty box", "box", verb, first=verb == "stays")
+        return Clause("empty box", "box", verb)
     entered = [
         event.middle_seconds
         for event in story.events
         if event.kind == Kind.ENTER_BOX and event.thing == content and event.middle_seconds < span.start_seconds
     ]
     if entered and entered[-1] >= since:
-        return _clause(f"box with the {content.phrase}", "box", verb, first=False, needs_past=True, content=content)
-    return _clause("closed box", "box", verb, first=True)
+        return Clause(f"closed box with the {content.phrase}", "box", verb, needs_past=True, content=content)
+    return Clause("closed box", "box", verb)
 
 
 def _staying(story: Story, span: Span, events: Sequence[Event], since: float) -> list[Clause]:
@@ -156,7 +148,7 @@ def _staying(story: Story, span: Span, events: Sequence[Event], since: float) ->
             clauses.append(_box_clause(story, content, span, since, "stays"))
         elif shown.thing is not None and shown.thing not in acting:
             thing = shown.thing
-            clauses.append(_clause(thing.phrase, thing.noun, "stays", first=True, thing=thing))
+            clauses.append(Clause(thing.phrase, thing.noun, "stays", thing=thing))
     return clauses
 
 

@@ -1,6 +1,6 @@
-"""Labels of visual tokens: which thing each shows, and what that thing has done in the clip so far."""
+"""Labels of visual tokens: which thing each shows, what it has done in the clip so far, and what is remembered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -33,8 +33,36 @@ def clip_labels(story: Story, truth: TrueCaption, times: Sequence[float], first_
             for cell in torch.nonzero(cover > best).flatten().tolist():
                 best[cell], told[cell] = cover[cell], said
         base = first_position + number * GRID * GRID
+        labels += [label(base + cell, "when", "now") for cell in range(GRID * GRID)]
         labels += [label(base + cell, *one) for cell, said in enumerate(told) for one in said]
     return labels
+
+
+def entering_cells(story: Story, seconds: float) -> dict[int, str]:
+    """Cells that show at a time how something goes into a box, and what: its noun."""
+    found: dict[int, str] = {}
+    for event in story.events:
+        if event.kind == Kind.ENTER_BOX and event.thing and event.middle_seconds <= seconds < event.end_seconds:
+            for shown in story.visible_at(seconds):
+                if shown.thing == event.thing:
+                    cover = cell_cover(shown.position(seconds), THING_SIZE)
+                    found |= dict.fromkeys(torch.nonzero(cover).flatten().tolist(), event.thing.noun)
+    return found
+
+
+def memory_labels(
+    entering: Mapping[tuple[int, int], str], places: Sequence[tuple[int, int]], first_position: int
+) -> list[InnerLabel]:
+    """Labels of remembered tokens: they are from before, and some show what went into a box.
+
+    Args:
+        entering: clip and index in the clip -> noun of what is seen to go into a box there.
+        places: clip and index in the clip of each remembered token.
+        first_position: of the first token in the sequence.
+    """
+    labels = [label(first_position + at, "when", "before") for at in range(len(places))]
+    seen = [(first_position + at, entering[place]) for at, place in enumerate(places) if place in entering]
+    return labels + [label(position, "content", noun) for position, noun in seen]
 
 
 def _said(clause: Clause, turn: int, seconds: float) -> list[tuple[str, str]]:
@@ -49,7 +77,7 @@ def _said(clause: Clause, turn: int, seconds: float) -> list[tuple[str, str]]:
         return [("who", clause.noun)]
     if event.kind == Kind.VISIT and seconds < event.end_seconds - TRAVEL_SECONDS / 2:
         verb = verb.split()[0]
-    if event.kind == Kind.ENTER_BOX and seconds >= event.end_seconds:
+    if event.kind == Kind.ENTER_BOX:
         content = [("content", clause.noun)]
     return [("who", clause.noun), ("deed", verb), ("turn", str(min(turn, 3))), *content]
 

@@ -16,6 +16,7 @@ from keepsight.toyworld.render import BOX_SIZE, THING_SIZE, render_frame
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Appearance, Story
 from keepsight.toyworld.training.blueprint import PICTURE_PIXELS
+from keepsight.toyworld.training.clip_labels import entering_cells
 from keepsight.toyworld.training.moments import GRID, cell_cover, to_pixels
 from keepsight.toyworld.training.reading import FIRST_SEED
 from keepsight.toyworld.training.tower_stage import visual_tokens
@@ -25,7 +26,7 @@ CLIPS_PER_STORY = 18
 FEWEST_STORIES = 10
 EMPTY_WEIGHT, SHOWN_WEIGHT, EVENT_WEIGHT = 1.0, 5.0, 25.0
 """Chances of a token to be remembered when it shows nothing, a thing, or a thing to which something happens."""
-PLAIN_SHARE = 0.3
+PLAIN_SHARE = 0.1
 """Share of memories in which all tokens have the same chance."""
 
 
@@ -38,12 +39,22 @@ class EncodedStory:
         spans: of the clips.
         tokens: float16 `[clips, frames, tokens_per_frame, dim]`.
         weights: relative chances of each token to be remembered, `[clips, frames, tokens_per_frame]`.
+        entering: clip and index in the clip of tokens that show something going into a box -> its noun.
     """
 
     story: Story
     spans: tuple[Span, ...]
     tokens: Tensor
     weights: Tensor
+    entering: dict[tuple[int, int], str]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Remembered tokens `[n, dim]` in temporal order; clip, and index in the clip, of each."""
+
+    tokens: Tensor
+    places: list[tuple[int, int]]
 
 
 class StoryPool:
@@ -77,7 +88,12 @@ def encode_story(
     tokens = seen_tokens(model, [(story, moment) for moment in times], random.Random(seed))
     shape = (len(spans), FRAMES_PER_CLIP)
     weights = torch.stack([remembering_weights(story, moment) for moment in times])
-    return EncodedStory(story, tuple(spans), tokens.unflatten(0, shape).half(), weights.unflatten(0, shape))
+    entering = {
+        (number // FRAMES_PER_CLIP, number % FRAMES_PER_CLIP * GRID * GRID + cell): noun
+        for number, moment in enumerate(times)
+        for cell, noun in entering_cells(story, moment).items()
+    }
+    return EncodedStory(story, tuple(spans), tokens.unflatten(0, shape).half(), weights.unflatten(0, shape), entering)
 
 
 def seen_tokens(
@@ -115,9 +131,10 @@ def _in_event(story: Story, shown: Appearance, seconds: float) -> bool:
     )
 
 
-def random_memory(encoded: EncodedStory, first: int, last: int, retention: float, rng: random.Random) -> Tensor:
-    """Random tokens of the clips `first` to `last - 1`, in temporal order, the same share of each clip: `[n, dim]`."""
+def random_memory(encoded: EncodedStory, first: int, last: int, retention: float, rng: random.Random) -> Memory:
+    """Random tokens of the clips `first` to `last - 1`, in temporal order, the same share of each clip."""
     kept = [encoded.tokens.new_zeros(0, encoded.tokens.shape[-1])]
+    places: list[tuple[int, int]] = []
     generator = torch.Generator().manual_seed(rng.getrandbits(32))
     plain = rng.random() < PLAIN_SHARE
     for clip in range(first, last):
@@ -126,4 +143,5 @@ def random_memory(encoded: EncodedStory, first: int, last: int, retention: float
         num_kept = max(round(retention * len(tokens)), 1)
         chosen = torch.multinomial(weights, num_kept, generator=generator).sort().values
         kept.append(tokens[chosen])
-    return torch.cat(kept)
+        places += [(clip, index) for index in chosen.tolist()]
+    return Memory(torch.cat(kept), places)

@@ -17,12 +17,18 @@ SHARES = {
     "who": 0.5,
     "deed": 1.0,
     "first deed": 0.5,
-    "turn": 0.5,
-    "content": 0.5,
+    "turn": 0.1,
+    "content": 0.7,
+    "when": 0.2,
     "place": 0.3,
     "colour": 0.3,
     "mentions": 0.5,
     "comings": 0.5,
+    "line": 0.3,
+    "first line": 0.5,
+    "compared": 1.5,
+    "next": 0.5,
+    "next deed": 0.5,
 }
 """Share of each kind of label in the loss."""
 FREQUENT = {"stays": 0.25, "arrives": 0.7, "leaves": 0.7, "0": 0.5}

@@ -13,10 +13,12 @@ from keepsight.toyworld.story import DIFFICULTIES
 from keepsight.toyworld.tokenizer import build_tokenizer
 from keepsight.toyworld.training.inner_labels import InnerLabel
 from keepsight.toyworld.training.packing import Branch, Packed
-from keepsight.toyworld.training.text_labels import journal_labels, question_labels
+from keepsight.toyworld.training.text_labels import caption_labels, journal_labels, question_labels, reply_labels
 
 FIRST_SEED = 2**32
 """Training stories have seeds from here on; those below are held out."""
+ASKED_OFTEN = {"what hid": 3, "order": 3, "now": 2, "where": 2}
+"""How often the harder kinds of questions are asked, against one of the others."""
 _TURN_END = "<|im_end|><|im_start|>assistant\n"
 
 
@@ -39,12 +41,20 @@ class Reader:
     ) -> Branch:
         """A question in the wording of `prompts.question_text`, about captions that tell what its nouns should know."""
         branch = self.branch(before + prompts.question_text("", question), answer)
-        return self.with_labels(branch, captions) if captions else branch
+        prompt, reply = self._tokens(branch.prompt_ids), self._tokens(branch.reply_ids)
+        known = question_labels(captions, [*prompt, *reply]) if captions else []
+        labels = [*known, *reply_labels(prompt, reply)]
+        return replace(branch, labels=tuple(labels))
 
-    def with_labels(self, branch: Branch, captions: Sequence[TrueCaption]) -> Branch:
-        """A branch whose words know what captions say of them."""
-        tokens = self.tokenizer.convert_ids_to_tokens([*branch.prompt_ids, *branch.reply_ids])
-        return replace(branch, labels=tuple(question_labels(captions, tokens)))
+    def caption_branch(self, truth: TrueCaption) -> Branch:
+        """The request for a caption, and the caption, whose words know what it is about to say."""
+        branch = self.branch(f"\n{prompts.DESCRIBE_PROMPT}", truth.text)
+        prompt, reply = self._tokens(branch.prompt_ids), self._tokens(branch.reply_ids)
+        labels = [*question_labels([truth], [*prompt, *reply]), *caption_labels(truth, reply, len(prompt))]
+        return replace(branch, labels=tuple(labels))
+
+    def _tokens(self, ids: Sequence[int]) -> list[str]:
+        return list(self.tokenizer.convert_ids_to_tokens(list(ids)))
 
     def context_prefix(self, lines: Sequence[str]) -> tuple[int, ...]:
         """The start of a user's turn with a block of captions, up to the line where the question begins."""
@@ -54,7 +64,7 @@ class Reader:
         self, captions: Sequence[TrueCaption], lines: Sequence[str], prefix_ids: Sequence[int]
     ) -> tuple[InnerLabel, ...]:
         """What the decoder should know at the tokens of the lines, which stand in the last block of a prefix."""
-        tokens = [self.tokenizer.convert_ids_to_tokens(list(self.ids(f"{line}\n"))) for line in lines]
+        tokens = [self._tokens(self.ids(f"{line}\n")) for line in lines]
         closing = self.ids(prompts.CAPTIONS_END)
         starts = range(len(prefix_ids) - len(closing), 0, -1)
         end = next(start for start in starts if tuple(prefix_ids[start : start + len(closing)]) == closing)
@@ -88,8 +98,9 @@ def _branches(
     reader: Reader, rng: random.Random, captions: Sequence[TrueCaption], num_questions: int
 ) -> tuple[list[str], list[Branch]]:
     asked: dict[str, tuple[str, str]] = {}
+    often = [ASKED_OFTEN.get(task, 1) for task in QUESTION_KINDS]
     while not asked:  # not every kind of question can be asked of every journal
-        for task in rng.choices(list(QUESTION_KINDS), k=num_questions):
+        for task in rng.choices(list(QUESTION_KINDS), often, k=num_questions):
             made = ask(captions, task, rng)
             if made is not None:
                 asked[made.question] = (task, made.answer)

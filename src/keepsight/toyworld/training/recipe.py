@@ -18,9 +18,9 @@ STAGES: dict[str, Callable[[LoopSettings], int]] = {
     "watching": train_watching,
 }
 """In this order; `copying` and `tower` do not need each other and may run at the same time."""
-STEPS = {"copying": 200, "tower": 1500, "alignment": 1000, "watching": 5600}
+STEPS = {"copying": 200, "tower": 1500, "alignment": 1000, "watching": 8400}
 RATES = {"copying": 1e-3, "tower": 1e-3, "alignment": 1e-3, "watching": 1.2e-3}
-HOLD_SHARES = {"watching": 0.6}
+HOLD_SHARES = {"watching": 0.8}
 """Share of a stage's steps at the peak rate, where it does not fall from the start."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from keepsight.toyworld.captions import TrueCaption
 from keepsight.toyworld.questions import COMING, Mention, Past
-from keepsight.toyworld.training.inner_labels import MOST_TIMES, InnerLabel, label
+from keepsight.toyworld.training.inner_labels import DEEDS, MOST_LINES, MOST_TIMES, UNKNOWN, InnerLabel, label
 from keepsight.toyworld.vocabulary import NOUNS, PLACES
 
 
@@ -21,7 +21,7 @@ def journal_labels(
     mentions: Counter[str] = Counter()
     comings: Counter[str] = Counter()
     position = first_position
-    for caption, tokens in zip(captions, lines, strict=True):
+    for line, (caption, tokens) in enumerate(zip(captions, lines, strict=True)):
         where = range(tokens.index(f"▁{caption.place}"), len(tokens) - 1)
         labels += [label(position + at, "place", caption.place) for at in where]
         for clause, (noun, end) in zip(caption.clauses, _clause_bounds(caption, tokens), strict=True):
@@ -30,6 +30,7 @@ def journal_labels(
                 known.append(("colour", clause.thing.colour))
             labels += [label(position + at, *one) for at in range(noun, end + 1) for one in known]
             labels.append(label(position + end, "deed", clause.verb))
+            labels.append(label(position + end, "line", _line(line)))
             if clause.thing:
                 labels.append(label(position + end, "mentions", _times(mentions[clause.noun])))
                 mentions[clause.noun] += 1
@@ -41,6 +42,10 @@ def journal_labels(
 
 def _times(count: int) -> str:
     return str(min(count, MOST_TIMES - 1))
+
+
+def _line(number: int) -> str:
+    return str(min(number, MOST_LINES - 1))
 
 
 def _clause_bounds(caption: TrueCaption, tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -58,7 +63,7 @@ def question_labels(captions: Sequence[TrueCaption], tokens: Sequence[str]) -> l
     A box knows what went into it last, and a fixture what hid behind it last.
     """
     past = Past(captions)
-    labels: list[InnerLabel] = []
+    labels: list[InnerLabel] = _compared(past, tokens)
     for position, token in enumerate(tokens):
         word = token.removeprefix("▁")
         if word in NOUNS:
@@ -74,11 +79,25 @@ def question_labels(captions: Sequence[TrueCaption], tokens: Sequence[str]) -> l
     return labels
 
 
+def _compared(past: Past, tokens: Sequence[str]) -> list[InnerLabel]:
+    """Labels of the second thing of a question of two, and of the question's mark behind it."""
+    if "▁or" not in tokens:
+        return []
+    end = tokens.index("?", tokens.index("▁or"))
+    named = [bare for one in tokens[:end] if (bare := one.removeprefix("▁")) in NOUNS]
+    firsts = [past.mentions[noun][0].clip for noun in named if noun in past.mentions]
+    if len(firsts) < 2 or firsts[0] == firsts[1]:
+        return []
+    order = "sooner" if firsts[1] < firsts[0] else "later"
+    return [label(at, "compared", order) for at in (end - 1, end)]
+
+
 def _history(mentions: Sequence[Mention]) -> dict[str, str]:
     if not mentions:
         return {}
     comings = sum(mention.clause.verb.startswith(COMING) for mention in mentions)
-    return {"first deed": mentions[0].clause.verb, "comings": _times(comings), **_latest(mentions)}
+    first = {"first deed": mentions[0].clause.verb, "first line": _line(mentions[0].clip)}
+    return {**first, "comings": _times(comings), **_latest(mentions)}
 
 
 def _latest(mentions: Sequence[Mention]) -> dict[str, str]:
@@ -87,3 +106,41 @@ def _latest(mentions: Sequence[Mention]) -> dict[str, str]:
     clause = mentions[-1].clause
     colour = {"colour": clause.thing.colour} if clause.thing and clause.thing.colour else {}
     return {"who": clause.noun, "place": mentions[-1].place, "deed": clause.verb, **colour}
+
+
+def caption_labels(caption: TrueCaption, tokens: Sequence[str], first_position: int) -> list[InnerLabel]:
+    """Labels of the marks and articles of a caption that is being written: they know the clause that comes next.
+
+    A closed box knows what lies in it.
+    """
+    labels: list[InnerLabel] = []
+    mark = tokens.index(":")
+    for clause, (noun, end) in zip(caption.clauses, _clause_bounds(caption, tokens), strict=True):
+        for at in range(mark, noun):
+            labels.append(label(first_position + at, "next", clause.noun))
+            labels.append(label(first_position + at, "next deed", clause.verb))
+        if clause.subject.startswith("closed box"):
+            labels.append(label(first_position + noun, "content", clause.content.noun if clause.content else UNKNOWN))
+        mark = end
+    return labels
+
+
+def reply_labels(prompt: Sequence[str], reply: Sequence[str]) -> list[InnerLabel]:
+    """Labels of a question's mark, of the prompt's last token and of the reply: what the reply is about to say.
+
+    Positions count from the prompt's first token. A reply says a place, a deed, or one noun after another.
+    """
+    words = [token.removeprefix("▁") for token in reply]
+    since = len(prompt) - 1
+    opening = [*(at for at, token in enumerate(prompt) if token == "?"), since]
+    text = " ".join(words[:-1])
+    if text in DEEDS:
+        return [label(at, "next deed", text) for at in opening]
+    labels: list[InnerLabel] = []
+    for at, word in enumerate(words):
+        if word in NOUNS or word in PLACES:
+            kind = "next" if word in NOUNS else "place"
+            before = [*opening, *range(since + 1, len(prompt) + at)]
+            labels += [label(one, kind, word) for one in before]
+            opening, since = [], len(prompt) + at
+    return labels

@@ -18,7 +18,7 @@ from keepsight.toyworld.captions import TrueCaption, clip_spans, true_caption
 from keepsight.toyworld.questions import NOW_QUESTIONS, ask, things_in_picture
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Story
-from keepsight.toyworld.training.clip_labels import clip_labels
+from keepsight.toyworld.training.clip_labels import clip_labels, memory_labels
 from keepsight.toyworld.training.encoded_stories import (
     FRAMES_PER_CLIP,
     EncodedStory,
@@ -57,10 +57,11 @@ def clip_item(
         if question is not None:
             branches.append(_asked(reader, question.question, question.answer, [truth]))
             tasks.append("seen question")
-    visual = torch.cat([memory, encoded.tokens[clip].flatten(0, 1)]).float()
+    visual = torch.cat([memory.tokens, encoded.tokens[clip].flatten(0, 1)]).float()
     packed = _with_video(reader, model, visual, "", branches)
     times = frame_times(encoded.spans[clip])
-    labels = clip_labels(encoded.story, truth, times, packed.visual_start + len(memory))
+    labels = memory_labels(encoded.entering, memory.places, packed.visual_start)
+    labels += clip_labels(encoded.story, truth, times, packed.visual_start + len(memory.places))
     return replace(packed, labels=tuple(labels)), tasks
 
 
@@ -137,7 +138,7 @@ def live_item(
 
 
 def _described(reader: Reader, truth: TrueCaption) -> Branch:
-    return reader.with_labels(reader.branch(f"\n{prompts.DESCRIBE_PROMPT}", truth.text), [truth])
+    return reader.caption_branch(truth)
 
 
 def _asked(reader: Reader, question: str, answer: str, captions: Sequence[TrueCaption] = ()) -> Branch:
