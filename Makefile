@@ -19,7 +19,7 @@ help:
 	@echo "make check      linter, formatter, types"
 	@echo "make format     reformat the sources"
 	@echo "make bench      run every benchmark in benchmarks/"
-	@echo "make train      train the bundled model again, in runs/tiny: an hour or more; can be stopped and resumed"
+	@echo "make train      train the bundled model again, in runs/tiny: about seven hours; can be stopped and resumed"
 	@echo "make clean      remove what the targets made, the virtual environment included"
 
 $(STAMP): pyproject.toml constraints.txt

@@ -1,8 +1,6 @@
 """How a visual memory lies on disk: one safetensors file, a tensor a clip, the rest in its metadata."""
 
-import contextlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from keepsight.errors import JournalNotFoundError, JournalTooNewError, JournalWriteError, NotAJournalError
+from keepsight.whole_file import write_whole
 
 _FORMAT = "keepsight-visual-memory"
 _VERSION = 1
@@ -47,16 +46,9 @@ def write_memory(path: Path, clips: Clips, capacity_clips: int, capacity_tokens:
     record = _Record(_VERSION, capacity_clips, capacity_tokens, [clip_index for clip_index, _ in clips])
     tensors = {str(clip_index): tokens for clip_index, tokens in clips}
     content = save(tensors, metadata={"format": _FORMAT, "memory": json.dumps(asdict(record))})
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise JournalWriteError(f"cannot write the visual memory to {path}: {error.strerror or error}") from error
 
 

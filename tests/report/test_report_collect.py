@@ -116,3 +116,8 @@ def test_the_file_is_written_whole_or_the_error_says_why(watched: Journal, tmp_p
     assert written.num_clips == 4
     with pytest.raises(KeepsightError, match=r"cannot write the report .*: No such file or directory"):
         write_report(watched.path, tmp_path / "nowhere" / "a.html")
+    (tmp_path / "a.html.partial").mkdir()  # the file beside it can't be opened for writing
+    before = (tmp_path / "a.html").read_bytes()
+    with pytest.raises(KeepsightError, match=r"cannot write the report .*: Is a directory"):
+        write_report(watched.path, tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_bytes() == before

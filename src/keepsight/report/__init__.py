@@ -9,6 +9,7 @@ from keepsight.journal import Journal
 from keepsight.report.collect import collect_report
 from keepsight.report.page import render_report
 from keepsight.report.records import ContactSheet, Report, ReportClip, ReportGap, ReportQuestion
+from keepsight.whole_file import write_whole
 
 __all__ = [
     "ContactSheet",
@@ -37,7 +38,7 @@ def write_report(journal: str | PathLike[str], out: str | PathLike[str]) -> Writ
 
     Args:
         journal: path of the journal, which is only read.
-        out: path of the HTML file; one that exists is replaced, its folder must exist.
+        out: path of the HTML file; one that exists is replaced in one step, its folder must exist.
 
     Raises:
         JournalError: the journal is missing, none, empty, or of a later version.
@@ -48,7 +49,7 @@ def write_report(journal: str | PathLike[str], out: str | PathLike[str]) -> Writ
     content = render_report(report).encode("utf-8")
     path = Path(out)
     try:
-        path.write_bytes(content)
+        write_whole(path, content)
     except OSError as error:
         raise KeepsightError(f"cannot write the report {path}: {error.strerror}") from error
     return WrittenReport(path, len(content), len(report.clips))

@@ -29,14 +29,27 @@ PANELS = (
     Panel(
         "inside: tokens of clips",
         "watching",
-        ("watching, inner who", "watching, inner deed", "watching, inner turn", "watching, inner content"),
+        (
+            "watching, inner who",
+            "watching, inner deed",
+            "watching, inner content",
+            "watching, inner when",
+            "watching, inner asked next",
+        ),
     ),
     Panel(
         "inside: tokens of journals and questions",
         "watching",
-        ("reading, inner who", "reading, inner place", "reading, inner asked place", "reading, inner asked deed"),
+        (
+            "reading, inner place",
+            "reading, inner asked place",
+            "reading, inner asked deed",
+            "reading, inner asked first line",
+            "reading, inner asked compared",
+        ),
     ),
 )
+MOST_POINTS = 60
 STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 
 
@@ -56,6 +69,13 @@ def mean_over_processes(logs: Sequence[Sequence[dict[str, float]]], name: str) -
     return [(step, sum(found) / len(found)) for step, found in sorted(values.items())]
 
 
+def smoothed(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> list[tuple[float, float]]:
+    """At most `most` points: means, in step and value, of as many neighbours as it takes."""
+    size = -(-len(points) // most)
+    groups = [points[start : start + size] for start in range(0, len(points), size)] if points else []
+    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
+
+
 def draw(folder: Path, out: Path) -> None:
     """Write a picture of all curves, told apart by line style as well as by colour."""
     from matplotlib.figure import Figure
@@ -64,7 +84,7 @@ def draw(folder: Path, out: Path) -> None:
     for axes, panel in zip(figure.subplots(2, 4).flat, PANELS, strict=True):
         logs = [read_log(path) for path in sorted(folder.glob(f"{panel.log}*.jsonl"))]
         for name, style in zip(panel.figures, STYLES, strict=False):
-            points = mean_over_processes(logs, name)
+            points = smoothed(mean_over_processes(logs, name))
             axes.plot(*zip(*points, strict=True) if points else ([], []), linestyle=style, label=name)
         axes.set(title=panel.title, xlabel="step")
         axes.grid(alpha=0.3)

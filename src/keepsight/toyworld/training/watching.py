@@ -17,7 +17,7 @@ from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_caption
 from keepsight.toyworld.questions import NOW_QUESTIONS, ask, things_in_picture
 from keepsight.toyworld.simulate import make_story
-from keepsight.toyworld.story import DIFFICULTIES, Story
+from keepsight.toyworld.story import Story
 from keepsight.toyworld.training.clip_labels import clip_labels, memory_labels
 from keepsight.toyworld.training.encoded_stories import (
     FRAMES_PER_CLIP,
@@ -28,7 +28,7 @@ from keepsight.toyworld.training.encoded_stories import (
 )
 from keepsight.toyworld.training.moments import random_moment
 from keepsight.toyworld.training.packing import Branch, Packed
-from keepsight.toyworld.training.reading import FIRST_SEED, Reader
+from keepsight.toyworld.training.reading import FIRST_SEED, Reader, random_difficulty
 
 RETENTIONS = (0.0625, 0.0625, 0.125, 0.25)
 MEMORY_TOKENS = 180
@@ -78,7 +78,7 @@ def random_glimpse(num_frames: int, rng: random.Random) -> Glimpse:
     """Frames from anywhere in a new story, or a single made-up moment with things in odd spots."""
     if num_frames == 1 and rng.random() < 0.5:
         return Glimpse(random_moment(rng), Span(0.0, 1.0), (0.5,))
-    difficulty = DIFFICULTIES[rng.choices(("easy", "default", "hard"), (0.2, 0.6, 0.2))[0]]
+    difficulty = random_difficulty(rng)
     story = make_story(FIRST_SEED + rng.getrandbits(48), rng.randint(1, 6), difficulty)
     span = rng.choice(clip_spans(story.duration_seconds, difficulty.beat_seconds))
     first = rng.randrange(FRAMES_PER_CLIP - num_frames + 1)
