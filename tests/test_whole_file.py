@@ -1,0 +1,47 @@
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from keepsight.whole_file import write_whole
+
+
+def test_a_file_is_made_or_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    for content in (b"one", b"another"):
+        write_whole(tmp_path / "a.html", content)
+        assert (tmp_path / "a.html").read_bytes() == content
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.html"]
+
+
+def test_an_error_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_whole(tmp_path / "a.html", b"before")
+
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "a.html", b"after")
+    assert (tmp_path / "a.html").read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.html"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "real.html").write_bytes(b"before")
+    (tmp_path / "link.html").symlink_to(tmp_path / "folder" / "real.html")
+    write_whole(tmp_path / "link.html", b"after")
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "folder" / "real.html").read_bytes() == b"after"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    write_whole(tmp_path / "pipe", b"content")
+    reader.join(timeout=10)
+    assert read == [b"content"]
+    assert (tmp_path / "pipe").is_fifo()
