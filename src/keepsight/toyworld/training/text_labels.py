@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from keepsight.toyworld.captions import TrueCaption
 from keepsight.toyworld.questions import COMING, Mention, Past
 from keepsight.toyworld.training.inner_labels import DEEDS, MOST_LINES, MOST_TIMES, UNKNOWN, InnerLabel, label
+from keepsight.toyworld.training.word_vectors import bare
 from keepsight.toyworld.vocabulary import NOUNS, PLACES
 
 
@@ -65,7 +66,7 @@ def question_labels(captions: Sequence[TrueCaption], tokens: Sequence[str]) -> l
     past = Past(captions)
     labels: list[InnerLabel] = _compared(past, tokens)
     for position, token in enumerate(tokens):
-        word = token.removeprefix("▁")
+        word = bare(token)
         if word in NOUNS:
             mentions = past.mentions.get(word, [])
             known = {"mentions": _times(len(mentions)), **_history(mentions)}
@@ -84,7 +85,7 @@ def _compared(past: Past, tokens: Sequence[str]) -> list[InnerLabel]:
     if "▁or" not in tokens:
         return []
     end = tokens.index("?", tokens.index("▁or"))
-    named = [bare for one in tokens[:end] if (bare := one.removeprefix("▁")) in NOUNS]
+    named = [word for word in map(bare, tokens[:end]) if word in NOUNS]
     firsts = [past.mentions[noun][0].clip for noun in named if noun in past.mentions]
     if len(firsts) < 2 or firsts[0] == firsts[1]:
         return []
@@ -130,7 +131,7 @@ def reply_labels(prompt: Sequence[str], reply: Sequence[str]) -> list[InnerLabel
 
     Positions count from the prompt's first token. A reply says a place, a deed, or one noun after another.
     """
-    words = [token.removeprefix("▁") for token in reply]
+    words = list(map(bare, reply))
     since = len(prompt) - 1
     opening = [*(at for at, token in enumerate(prompt) if token == "?"), since]
     text = " ".join(words[:-1])

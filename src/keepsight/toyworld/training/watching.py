@@ -50,7 +50,7 @@ def clip_item(
     first = max(clip - min(memory_clips, MEMORY_TOKENS // per_clip), 0)
     memory = random_memory(encoded, first, clip, retention, rng)
     truth = true_caption(encoded.story, encoded.spans[clip], encoded.spans[first].start_seconds)
-    branches = [_described(reader, truth)]
+    branches = [reader.caption_branch(truth)]
     tasks = ["caption, past" if any(clause.needs_past for clause in truth.clauses) else "caption"]
     for task in rng.sample(SEEN_TASKS, 2):
         question = ask([truth], task, rng)
@@ -100,7 +100,7 @@ def short_items(
     items = []
     for glimpse, visual in zip(glimpses, tokens.flatten(0, 1).chunk(num_items), strict=True):
         truth = true_caption(glimpse.story, glimpse.span, glimpse.span.start_seconds)
-        branches = [_described(reader, truth)]
+        branches = [reader.caption_branch(truth)]
         branches.append(_asked(reader, rng.choice(NOW_QUESTIONS), things_in_picture(glimpse.story, glimpse.times[-1])))
         tasks = [f"caption of {num_frames}", "live now"]
         question = ask([truth], rng.choice(SEEN_TASKS), rng)
@@ -135,10 +135,6 @@ def live_item(
     visual = encoded.tokens[clip, :num_frames].flatten(0, 1).float()
     packed = _with_video(reader, model, visual, context, branches)
     return replace(packed, labels=reader.labels(captions, lines, packed.prefix_ids) if lines else ()), tasks
-
-
-def _described(reader: Reader, truth: TrueCaption) -> Branch:
-    return reader.caption_branch(truth)
 
 
 def _asked(reader: Reader, question: str, answer: str, captions: Sequence[TrueCaption] = ()) -> Branch:
