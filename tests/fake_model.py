@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from keepsight.errors import PromptTooLongError
-from keepsight.models.protocol import Description, ModelInfo
+from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule
 from keepsight.prompts import DESCRIBE_PROMPT, question_text
 
 NOUNS = ("dog", "cat", "ball", "cup", "bird", "lamp", "chair", "book")
@@ -77,7 +77,14 @@ class FakeModel:
         return torch.stack(tokens)
 
     def describe(
-        self, memory: Tensor, tokens: Tensor, prompt: str = DESCRIBE_PROMPT, *, max_new_tokens: int = 128
+        self,
+        memory: Tensor,
+        tokens: Tensor,
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        scoring: ScoreRule = PAPER_SCORING,
+        memory_offsets: Tensor | None = None,
     ) -> Description:
         num_tokens = self._count(prompt) + CHAT_TOKENS + len(memory) + len(tokens)
         if num_tokens + max_new_tokens > self.window:

@@ -12,12 +12,14 @@
     │   ├── UnsupportedModelError   a model whose architecture has no adapter
     │   ├── ModelTooBigError        the model does not fit in the device's memory
     │   └── PromptTooLongError      a prompt is longer than the model's context window
-    └── JournalError
-        ├── JournalNotFoundError    no such journal
-        ├── NotAJournalError        the file is not a Keepsight journal
-        ├── JournalTooNewError      written by a later version of Keepsight
-        ├── EmptyJournalError       nothing has been captioned yet
-        └── JournalWriteError       the disk refused a write (full, read-only)
+    ├── JournalError
+    │   ├── JournalNotFoundError    no such journal
+    │   ├── NotAJournalError        the file is not a Keepsight journal
+    │   ├── JournalTooNewError      written by a later version of Keepsight
+    │   ├── EmptyJournalError       nothing has been captioned yet
+    │   └── JournalWriteError       the disk refused a write (full, read-only)
+    ├── DataError               a data set or results file is not what its format says
+    └── JudgeError              the judge of answers cannot be reached or does not answer as asked
 
 Each message is one line that says what is wrong and what is allowed; the command line prints it as it
 stands and ends with exit code 2.
@@ -94,3 +96,11 @@ class EmptyJournalError(JournalError):
 
 class JournalWriteError(JournalError):
     """The journal could not be written: the disk is full or read-only."""
+
+
+class DataError(KeepsightError):
+    """A data set's folder or a results file is missing, or is not what its format says."""
+
+
+class JudgeError(KeepsightError):
+    """The model that judges answers cannot be reached, or does not answer in the form it was asked for."""

@@ -48,12 +48,17 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class _Candidates:
-    """Captions to choose from: their lines in a prompt, lines' tokens `[n]`, embeddings float32 `[n, dim]`."""
+class Candidates:
+    """Captions to choose from.
 
-    captions: list[CaptionRecord]
-    lines: list[str]
-    costs: list[int]
+    Attributes:
+        lines: each as a prompt shows it, in time order.
+        costs: tokens of each line.
+        embeddings: mean input embedding of each caption, float32 `[num_captions, dim]`, of length 1 or any other.
+    """
+
+    lines: Sequence[str]
+    costs: Sequence[int]
     embeddings: NDArray[np.float32]
 
 
@@ -73,44 +78,52 @@ def gather_evidence(
         EmptyJournalError: no clip had ended by `ask_seconds` and no live frame was there.
         PromptTooLongError: the question leaves no room for a single caption or frame.
     """
-    candidates = _candidates(model, journal, stream, ask_seconds)
+    captions, candidates = _candidates(model, journal, stream, ask_seconds)
     frames = [frame for frame in live_frames if ask_seconds is None or frame.pts_seconds <= ask_seconds]
-    if not candidates.captions and not frames:
+    if not captions and not frames:
         raise EmptyJournalError(_nothing_yet(journal, stream, ask_seconds))
     window = model.info.context_window_tokens
-    max_new_tokens = max(1, min(settings.max_answer_tokens, window // _WINDOW_SHARE_OF_REPLY))
-    visual_tokens = _live_tokens(model, question, frames, max_new_tokens)
-    chosen = _choose(model, question, candidates, visual_tokens, max_new_tokens, settings)
+    max_new_tokens = longest_reply(model, settings)
+    visual_tokens = live_tokens(model, question, frames, max_new_tokens)
+    num_visual_tokens = 0 if visual_tokens is None else len(visual_tokens)
+    chosen = choose_captions(model, question, candidates, settings, num_visual_tokens=num_visual_tokens)
     if not chosen and visual_tokens is None:
         raise PromptTooLongError(
             f"the question leaves no room for a caption in the model's window of {window} tokens "
             f"(retrieval_budget_tokens is {settings.retrieval_budget_tokens}): ask it shorter"
         )
     return Evidence(
-        captions=tuple(candidates.captions[index] for index in chosen),
+        captions=tuple(captions[index] for index in chosen),
         context=captions_context(candidates.lines[index] for index in chosen),
-        num_left_out=len(candidates.captions) - len(chosen),
+        num_left_out=len(captions) - len(chosen),
         visual_tokens=visual_tokens,
         max_new_tokens=max_new_tokens,
-        ask_seconds=_time_of_asking(ask_seconds, candidates.captions, frames),
+        ask_seconds=_time_of_asking(ask_seconds, captions, frames),
     )
 
 
-def _candidates(model: VideoModel, journal: Journal, stream: StreamRecord, ask_seconds: float | None) -> _Candidates:
+def _candidates(
+    model: VideoModel, journal: Journal, stream: StreamRecord, ask_seconds: float | None
+) -> tuple[list[CaptionRecord], Candidates]:
     """All captions that had ended by the time of asking, in the space and token counts of the model that is asked."""
     limit = float("inf") if ask_seconds is None else ask_seconds
     captions, embeddings = journal.clips.captions_with_embeddings(stream.id, ended_by_seconds=limit)
     lines = [caption_line(record.span, record.caption) for record in captions]
     if stream.model == model.info.name and (not captions or embeddings.shape[1] == model.info.dim):
-        return _Candidates(captions, lines, [record.num_line_tokens for record in captions], embeddings)
+        return captions, Candidates(lines, [record.num_line_tokens for record in captions], embeddings)
     # Another model wrote the journal: its embeddings lie in another space and its tokens are cut otherwise.
     costs = [model.count_tokens(f"{line}\n") for line in lines]
     own = [model.embed(record.caption).numpy() for record in captions]
-    return _Candidates(captions, lines, costs, np.stack(own) if own else embeddings)
+    return captions, Candidates(lines, costs, np.stack(own) if own else embeddings)
 
 
-def _live_tokens(model: VideoModel, question: str, frames: Sequence[Frame], max_new_tokens: int) -> Tensor | None:
-    """Visual tokens of as many of the newest frames as fit, or None."""
+def longest_reply(model: VideoModel, settings: Settings) -> int:
+    """Most tokens of an answer: what the settings say, or a quarter of the model's window if that is less."""
+    return max(1, min(settings.max_answer_tokens, model.info.context_window_tokens // _WINDOW_SHARE_OF_REPLY))
+
+
+def live_tokens(model: VideoModel, question: str, frames: Sequence[Frame], max_new_tokens: int) -> Tensor | None:
+    """Visual tokens of as many of the newest frames as fit in half of the model's window, or None."""
     window, per_frame = model.info.context_window_tokens, model.info.tokens_per_frame
     for count in range(min(len(frames), window // _WINDOW_SHARE_OF_FRAMES // per_frame), 0, -1):
         if model.count_prompt_tokens("", question, count * per_frame) + max_new_tokens <= window:
@@ -118,19 +131,21 @@ def _live_tokens(model: VideoModel, question: str, frames: Sequence[Frame], max_
     return None
 
 
-def _choose(
-    model: VideoModel,
-    question: str,
-    candidates: _Candidates,
-    visual_tokens: Tensor | None,
-    max_new_tokens: int,
-    settings: Settings,
+def choose_captions(
+    model: VideoModel, question: str, candidates: Candidates, settings: Settings, *, num_visual_tokens: int = 0
 ) -> list[int]:
-    """Places of the captions to give, in time order, such that the exact prompt fits the window."""
-    if not candidates.captions:
+    """Places of the captions to give, in time order, such that the exact prompt fits the window.
+
+    Args:
+        model: is asked.
+        question: any text.
+        candidates: captions that may be given.
+        settings: rule of choice, budget, and longest answer.
+        num_visual_tokens: visual tokens that stand in the prompt, too.
+    """
+    if not candidates.lines:
         return []
-    num_visual_tokens = 0 if visual_tokens is None else len(visual_tokens)
-    room = model.info.context_window_tokens - max_new_tokens
+    room = model.info.context_window_tokens - longest_reply(model, settings)
     retriever = _retriever(settings)
     query = model.embed(question)
     budget = min(settings.retrieval_budget_tokens, room)

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from keepsight.errors import SettingError
 from keepsight.prompts import DESCRIBE_PROMPT
@@ -12,6 +12,9 @@ SELECTOR_NAMES = ("attention", "uniform", "random", "k-means", "mean-pool", "all
 
 RETRIEVER_NAMES = ("mmr", "similarity", "recency", "random", "all")
 """Names that `retrieval.make_retriever` knows."""
+
+HEAD_RULES = ("mean", "max")
+"""How attention heads are put together in the scores."""
 
 _ANSWERING = frozenset(
     {"retriever", "mmr_lambda", "retrieval_budget_tokens", "max_answer_tokens", "live"}
@@ -37,6 +40,9 @@ class Settings:
         sample_fps: frames taken from each second of video.
         selector: which visual tokens of a clip are kept, one of `SELECTOR_NAMES`.
         retention: share of a clip's visual tokens that is kept, over 0 and at most 1.
+        score_layers: decoder layers, 1-based, whose attention scores the tokens; None takes the model's own, the
+            paper's at its depth; `"all"` takes every one.
+        score_heads: `mean` or `max` over attention heads.
         seed: for selectors and retrievers that draw at random.
         memory_clips: clips that the visual memory holds.
         memory_tokens: visual tokens that the memory holds at most; None means only the model's window limits it.
@@ -57,6 +63,8 @@ class Settings:
     sample_fps: float = 0.5
     selector: str = "attention"
     retention: float = 0.0625
+    score_layers: tuple[int, ...] | Literal["all"] | None = None
+    score_heads: str = "mean"
     seed: int = 0
     memory_clips: int = 16
     memory_tokens: int | None = None
@@ -81,6 +89,8 @@ class Settings:
         _require_number("mmr_lambda", self.mmr_lambda, most=1, zero_too=True)
         _require_choice("selector", self.selector, SELECTOR_NAMES)
         _require_choice("retriever", self.retriever, RETRIEVER_NAMES)
+        _require_choice("score_heads", self.score_heads, HEAD_RULES)
+        object.__setattr__(self, "score_layers", _as_layers(self.score_layers))
         _require_flag("caption_partial_clip", self.caption_partial_clip)
         _require_flag("live", self.live)
         if not isinstance(self.describe_prompt, str) or not self.describe_prompt.strip():
@@ -134,6 +144,17 @@ def _require_number(name: str, value: object, *, most: float, zero_too: bool) ->
 def _require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise SettingError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+
+
+def _as_layers(value: object) -> tuple[int, ...] | Literal["all"] | None:
+    """Layers as a tuple: JSON has lists."""
+    if value is None or value == "all":
+        return value
+    if not isinstance(value, list | tuple) or not value:
+        raise SettingError(f'score_layers must be a list of layers, "all" or none, not {value!r}')
+    for layer in value:
+        _require_whole("a layer of score_layers", layer, minimum=1)
+    return tuple(value)
 
 
 def _require_flag(name: str, value: object) -> None:

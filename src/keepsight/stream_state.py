@@ -1,8 +1,7 @@
-"""One step of the recurrent loop: a clip in, its caption and what is kept of it durably in the journal.
+"""One step of the recurrent loop, stored: a clip in, its caption and what is kept of it durably in the journal.
 
 A stream's whole state is its visual memory and its position, and both are read back from the journal, so a stream can
-go on in another process. Encoding, describing and storing are separate, so that the describing of many streams can be
-done together.
+go on in another process.
 """
 
 import time
@@ -16,10 +15,10 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from keepsight.journal import ClipRecord, Journal, StreamRecord, contact_sheet
-from keepsight.memory import VisualMemory
 from keepsight.models.protocol import Description, VideoModel
 from keepsight.prompts import caption_line
-from keepsight.selection import Selected, make_selector
+from keepsight.recurrence import ClipWork, Recurrence
+from keepsight.selection import Selected
 from keepsight.settings import Settings
 from keepsight.spans import Span
 from keepsight.video import Clip
@@ -52,23 +51,6 @@ class Moment:
     seconds_spent: float
 
 
-@dataclass(frozen=True, eq=False)
-class ClipWork:
-    """A clip that is encoded and waits to be described.
-
-    Attributes:
-        clip: frames and span.
-        tokens: `[num_visual_tokens, dim]`.
-        memory: `[num_memory_tokens, dim]`, oldest first, as much of the visual memory as fits the model's window.
-        started: `time.perf_counter()` when work on it began.
-    """
-
-    clip: Clip
-    tokens: Tensor
-    memory: Tensor
-    started: float
-
-
 class StreamState:
     """The visual memory and position of one stream.
 
@@ -77,8 +59,7 @@ class StreamState:
     Args:
         journal: where the stream is written.
         stream: its record.
-        settings: how it is watched.
-        memory: what was kept of the clips before `next_index`.
+        recurrence: its visual memory, with what was kept of the clips before `next_index`.
         next_index: index of the next clip.
         end_seconds: where the last clip ended.
     """
@@ -87,59 +68,36 @@ class StreamState:
         self,
         journal: Journal,
         stream: StreamRecord,
-        settings: Settings,
-        memory: VisualMemory,
+        recurrence: Recurrence,
         next_index: int,
         end_seconds: float,
     ) -> None:
         self.journal = journal
         self.stream = stream
-        self.settings = settings
-        self.memory = memory
+        self.recurrence = recurrence
         self.next_index = next_index
         self.end_seconds = end_seconds
 
     @classmethod
     def restore(cls, journal: Journal, stream: StreamRecord, settings: Settings, device: str = "cpu") -> Self:
         """The state of a stream as the journal has it, tokens on a torch device; that of a new stream is empty."""
-        memory = VisualMemory(capacity_clips=settings.memory_clips, capacity_tokens=settings.memory_tokens)
+        recurrence = Recurrence(settings)
         for clip_index, tokens in journal.memory.of(stream.id):
-            memory.append(clip_index, load_tensors(tokens)[_TOKENS].to(device))
+            recurrence.memory.append(clip_index, load_tensors(tokens)[_TOKENS].to(device))
         last = journal.clips.last(stream.id)
         if last is None:
-            return cls(journal, stream, settings, memory, next_index=0, end_seconds=0.0)
-        return cls(journal, stream, settings, memory, last.clip_index + 1, last.span.end_seconds)
-
-    def prepare(self, model: VideoModel, clip: Clip) -> ClipWork:
-        """Encode a clip and take the memory that fits before it."""
-        started = time.perf_counter()
-        tokens = model.encode([frame.image for frame in clip.frames])
-        limit = model.max_memory_tokens(
-            len(tokens), self.settings.describe_prompt, max_new_tokens=self.settings.max_caption_tokens
-        )
-        memory = self.memory.tokens_within(limit, like=tokens)
-        return ClipWork(clip, tokens, memory, started)
-
-    def describe(self, model: VideoModel, work: ClipWork) -> Description:
-        """Caption a clip after what is remembered, and score its tokens."""
-        return model.describe(
-            work.memory, work.tokens, self.settings.describe_prompt, max_new_tokens=self.settings.max_caption_tokens
-        )
+            return cls(journal, stream, recurrence, next_index=0, end_seconds=0.0)
+        return cls(journal, stream, recurrence, last.clip_index + 1, last.span.end_seconds)
 
     def store(self, model: VideoModel, work: ClipWork, description: Description) -> Moment:
-        """Select what is kept, add it to the memory, and write caption and memory in one transaction.
+        """Remember what is worth keeping, and write caption and memory in one transaction.
 
         Raises:
             JournalWriteError: the disk refused; nothing of this clip is stored then.
         """
         clip = work.clip
-        # A seed per clip, not a generator that runs on: a resumed stream draws what an uninterrupted one does.
-        selector = make_selector(
-            self.settings.selector, retention=self.settings.retention, seed=self.settings.seed + clip.index
-        )
-        selected = selector.select(work.tokens, description.scores)
+        selected = self.recurrence.keep(work, description)
         record = self._record(model, work, description, selected)
-        self.memory.append(clip.index, selected.tokens)
         with self.journal.transaction():
             self.journal.clips.add(record)
             self._store_memory()
@@ -157,7 +115,7 @@ class StreamState:
         )
 
     def _store_memory(self) -> None:
-        held = self.memory.clips()
+        held = self.recurrence.memory.clips()
         if held:  # clips enter at the end, never change and leave whole, so only the last one is new to the journal
             held_clips = {clip.clip_index for clip in held}
             self.journal.memory.put(
@@ -191,8 +149,8 @@ def watch_clip(model: VideoModel, state: StreamState, clip: Clip) -> Moment:
         JournalWriteError: the disk refused; nothing of this clip is stored then.
         PromptTooLongError: the clip alone is longer than the model's window.
     """
-    work = state.prepare(model, clip)
-    return state.store(model, work, state.describe(model, work))
+    work = state.recurrence.prepare(model, clip)
+    return state.store(model, work, state.recurrence.describe(model, work))
 
 
 def _tokens_blob(tokens: Tensor) -> bytes:

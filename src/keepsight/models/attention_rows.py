@@ -39,11 +39,13 @@ class ScoreAccumulator:
     Args:
         layers: decoder layers, 1-based, whose rows are taken.
         columns: positions of the clip's own tokens in the sequence, `start` and `stop` given, no step.
+        heads: `mean` or `max` over heads, within a row of a layer.
     """
 
-    def __init__(self, layers: tuple[int, ...], columns: slice) -> None:
+    def __init__(self, layers: tuple[int, ...], columns: slice, heads: str = "mean") -> None:
         self.layers = frozenset(layers)
         self.columns = columns
+        self.heads = heads
         self._sum: Tensor | None = None
         self._num_rows = 0
         self._token: Token[ScoreAccumulator | None] | None = None
@@ -57,13 +59,13 @@ class ScoreAccumulator:
         """Add one row of one layer.
 
         Args:
-            weights: float32 `[num_columns]`, mean over heads of the row's softmax at `columns`.
+            weights: float32 `[num_columns]`, mean or maximum over heads of the row's softmax at `columns`.
         """
         self._sum = weights if self._sum is None else self._sum + weights
         self._num_rows += 1
 
     def scores(self) -> Tensor:
-        """Mean over rows, heads and layers of the attention weights: float32 `[num_columns]`.
+        """Mean over rows and layers of the attention weights, heads put together: float32 `[num_columns]`.
 
         Raises:
             ModelError: no row was seen, because the model does not run `ATTENTION_NAME` or nothing was decoded.
@@ -87,8 +89,10 @@ class ScoreAccumulator:
 _active: ContextVar[ScoreAccumulator | None] = ContextVar("keepsight_active_scores", default=None)
 
 
-def row_weights(query: Tensor, key: Tensor, attention_mask: Tensor | None, scaling: float, columns: slice) -> Tensor:
-    """Mean over heads of one query's softmax over all keys, at the given columns.
+def row_weights(
+    query: Tensor, key: Tensor, attention_mask: Tensor | None, scaling: float, columns: slice, heads: str = "mean"
+) -> Tensor:
+    """Mean or maximum over heads of one query's softmax over all keys, at the given columns.
 
     The query heads that share a key head are folded into the row axis, so keys are never repeated. The query is scaled
     before the product: unscaled products of Qwen2 overflow float16.
@@ -99,6 +103,7 @@ def row_weights(query: Tensor, key: Tensor, attention_mask: Tensor | None, scali
         attention_mask: None, or broadcastable to `[1, 1, 1, length]`: boolean (True attends) or additive.
         scaling: factor of the products, normally `head_dim ** -0.5`.
         columns: slice of the key axis.
+        heads: `mean` or `max`.
 
     Returns:
         float32 `[num_columns]`.
@@ -109,7 +114,8 @@ def row_weights(query: Tensor, key: Tensor, attention_mask: Tensor | None, scali
     if attention_mask is not None:
         products = _apply_mask(products.float(), attention_mask[0])
     weights = products.softmax(dim=-1, dtype=torch.float32)
-    return weights[:, :, columns].mean(dim=(0, 1))
+    seen = weights[:, :, columns]
+    return seen.amax(dim=(0, 1)) if heads == "max" else seen.mean(dim=(0, 1))
 
 
 def _apply_mask(products: Tensor, mask: Tensor) -> Tensor:
@@ -134,7 +140,7 @@ def _attention_with_rows(
     accumulator = _active.get()
     if accumulator is not None and query.shape[2] == 1 and int(module.layer_idx) + 1 in accumulator.layers:  # type: ignore[arg-type]
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        accumulator.add(row_weights(query, key, attention_mask, scale, accumulator.columns))
+        accumulator.add(row_weights(query, key, attention_mask, scale, accumulator.columns, accumulator.heads))
     return output
 
 

@@ -10,7 +10,13 @@ _INCOMPLETE = "\ufffd"
 
 
 def greedy_tokens(
-    model: Any, prompt_embeds: Tensor, end_ids: frozenset[int], max_new_tokens: int, *, feed_single: bool = False
+    model: Any,
+    prompt_embeds: Tensor,
+    end_ids: frozenset[int],
+    max_new_tokens: int,
+    *,
+    feed_single: bool = False,
+    position_ids: Tensor | None = None,
 ) -> Iterator[int]:
     """Generate greedily after a prompt given as embeddings.
 
@@ -23,12 +29,18 @@ def greedy_tokens(
         end_ids: ids that end the reply; the one met is yielded, too.
         max_new_tokens: most tokens to generate, 1 or more.
         feed_single: feed a reply of one token back once.
+        position_ids: int64 `[1, length]` of the prompt, rising; the reply goes on after the last. None is 0, 1, 2 ...
 
     Yields:
         Token ids in order.
     """
     with torch.inference_mode():
-        reply = model(inputs_embeds=prompt_embeds, use_cache=True, logits_to_keep=1)
+        reply = model(
+            inputs_embeds=prompt_embeds,
+            use_cache=True,
+            logits_to_keep=1,
+            **({} if position_ids is None else _whole_prompt(position_ids)),
+        )
     for count in range(1, max_new_tokens + 1):
         token = reply.logits[0, -1].argmax()
         token_id = int(token)
@@ -38,10 +50,19 @@ def greedy_tokens(
             return
         with torch.inference_mode():
             reply = model(
-                input_ids=token.view(1, 1), past_key_values=reply.past_key_values, use_cache=True, logits_to_keep=1
+                input_ids=token.view(1, 1),
+                past_key_values=reply.past_key_values,
+                use_cache=True,
+                logits_to_keep=1,
+                **({} if position_ids is None else {"position_ids": position_ids[:, -1:] + count}),
             )
         if is_last:
             return
+
+
+def _whole_prompt(position_ids: Tensor) -> dict[str, Tensor]:
+    """Arguments for positions with gaps. Without a mask, gaps can be taken for the seams of packed sequences."""
+    return {"position_ids": position_ids, "attention_mask": torch.ones_like(position_ids)}
 
 
 def stream_text(token_ids: Iterator[int], decode: Callable[[Sequence[int]], str]) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Which decoder layers make the scores."""
 
+from typing import Literal
+
 from keepsight.errors import SettingError
 
 REFERENCE_LAYERS = (5, 9, 14, 20)
@@ -20,6 +22,19 @@ def scale_layers(num_layers: int) -> tuple[int, ...]:
         raise SettingError(f"num_layers is {num_layers}; allowed are 1 and more")
     scaled = {max(1, round(layer * num_layers / REFERENCE_DEPTH)) for layer in REFERENCE_LAYERS}
     return tuple(sorted(scaled))
+
+
+def resolve_layers(
+    layers: tuple[int, ...] | Literal["all"] | None, own: tuple[int, ...], num_layers: int
+) -> tuple[int, ...]:
+    """The layers that a rule of scoring means: the model's own for None, every one for `all`.
+
+    Raises:
+        SettingError: as for `check_layers`.
+    """
+    if layers is None:
+        return own
+    return tuple(range(1, num_layers + 1)) if layers == "all" else check_layers(layers, num_layers)
 
 
 def check_layers(layers: tuple[int, ...], num_layers: int) -> tuple[int, ...]:

@@ -24,9 +24,11 @@ from keepsight.models.chat import ChatPrompts, PromptIds
 from keepsight.models.checkpoint import load_tokenizer, load_weights
 from keepsight.models.decoding import greedy_tokens, stream_text
 from keepsight.models.footprint import ModelShape, describe_footprint
-from keepsight.models.layers import check_layers, scale_layers
+from keepsight.models.language_side import LanguageSide
+from keepsight.models.layers import check_layers, resolve_layers, scale_layers
+from keepsight.models.positions import positions_with_gaps
 from keepsight.models.preprocessing import FramePreprocessor, load_preprocessor
-from keepsight.models.protocol import Description, ModelInfo
+from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule
 from keepsight.prompts import DESCRIBE_PROMPT, question_text
 
 FRAMES_PER_BATCH = 16
@@ -56,6 +58,7 @@ class LlavaOnevisionAdapter:
     ) -> None:
         text_config: Any = model.config.text_config
         layers = check_layers(info.score_layers, text_config.num_hidden_layers)
+        self._num_layers: int = text_config.num_hidden_layers
         model.set_attn_implementation({"text_config": register_attention(), "vision_config": "sdpa"})
         self._model: Any = model
         self._model.requires_grad_(False).train(False)
@@ -107,6 +110,12 @@ class LlavaOnevisionAdapter:
         """What the model is and needs."""
         return self._info
 
+    @property
+    def language_side(self) -> LanguageSide:
+        """The language model with its prompts, for methods that work on keys and values themselves."""
+        newline = self._model.model.image_newline.unsqueeze(0)
+        return LanguageSide(self._model, self._prompts, self._end_ids, self._decode, newline)
+
     @torch.inference_mode()
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """Visual tokens of frames in time order: see `VideoModel.encode`."""
@@ -120,7 +129,14 @@ class LlavaOnevisionAdapter:
         return torch.cat(parts)
 
     def describe(
-        self, memory: Tensor, tokens: Tensor, prompt: str = DESCRIBE_PROMPT, *, max_new_tokens: int = 128
+        self,
+        memory: Tensor,
+        tokens: Tensor,
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        scoring: ScoreRule = PAPER_SCORING,
+        memory_offsets: Tensor | None = None,
     ) -> Description:
         """Caption a clip greedily and score its tokens: see `VideoModel.describe`."""
         if len(tokens) == 0:
@@ -128,8 +144,16 @@ class LlavaOnevisionAdapter:
         ids = self._prompts.ids(prompt, with_video=True)
         embeds = self._prompt_embeds(ids, torch.cat([memory.to(tokens), tokens]), max_new_tokens)
         first = len(ids.before) + len(memory)
-        with ScoreAccumulator(self._info.score_layers, slice(first, first + len(tokens))) as accumulator:
-            generated = list(greedy_tokens(self._model, embeds, self._end_ids, max_new_tokens, feed_single=True))
+        positions = None
+        if memory_offsets is not None:
+            positions = positions_with_gaps(len(ids.before), memory_offsets.to(embeds.device), embeds.shape[1])
+        layers = resolve_layers(scoring.layers, self._info.score_layers, self._num_layers)
+        with ScoreAccumulator(layers, slice(first, first + len(tokens)), scoring.heads) as accumulator:
+            generated = list(
+                greedy_tokens(
+                    self._model, embeds, self._end_ids, max_new_tokens, feed_single=True, position_ids=positions
+                )
+            )
         return Description(
             caption=self._decode(generated).strip(),
             scores=accumulator.scores(),

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from keepsight.errors import SettingError
 from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.settings import HEAD_RULES
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,30 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class ScoreRule:
+    """Which attention makes the scores of a clip's visual tokens, and how heads are put together.
+
+    Attributes:
+        layers: decoder layers, 1-based; None takes the model's own (`ModelInfo.score_layers`), `"all"` every one.
+        heads: `mean` over heads (paper, section 3), or `max`: a token counts as much as the head that wants it most.
+
+    Raises:
+        SettingError: `heads` is neither.
+    """
+
+    layers: tuple[int, ...] | Literal["all"] | None = None
+    heads: str = "mean"
+
+    def __post_init__(self) -> None:
+        if self.heads not in HEAD_RULES:
+            raise SettingError(f"score_heads must be one of {', '.join(HEAD_RULES)}, not {self.heads!r}")
+
+
+PAPER_SCORING = ScoreRule()
+"""The paper's layers at the model's depth, mean over heads."""
+
+
+@dataclass(frozen=True)
 class Description:
     """A caption and how much each visual token mattered to it.
 
@@ -80,15 +106,29 @@ class VideoModel(Protocol):
         """
 
     def describe(
-        self, memory: Tensor, tokens: Tensor, prompt: str = DESCRIBE_PROMPT, *, max_new_tokens: int = 128
+        self,
+        memory: Tensor,
+        tokens: Tensor,
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        scoring: ScoreRule = PAPER_SCORING,
+        memory_offsets: Tensor | None = None,
     ) -> Description:
         """Caption a clip with memory in front of it, greedily, and score the clip's tokens.
 
         Args:
             memory: `[num_memory_tokens, dim]`, oldest first; may be empty (`[0, dim]`).
             tokens: `[num_visual_tokens, dim]`, the clip from `encode`.
+            prompt: the captioning instruction.
+            max_new_tokens: longest caption.
+            scoring: which attention makes the scores.
+            memory_offsets: int64 `[num_memory_tokens]`, falling, 1 or more: how many visual tokens before the clip's
+                first one each memory token stood in the stream. Its position is then that, with gaps where tokens were
+                not kept. None puts memory and clip at contiguous positions (paper, section 3).
 
         Raises:
+            SettingError: a layer is asked for that the model does not have, or the offsets do not fit the memory.
             PromptTooLongError: prompt plus `max_new_tokens` exceed the context window.
         """
 
