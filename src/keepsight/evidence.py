@@ -132,7 +132,13 @@ def live_tokens(model: VideoModel, question: str, frames: Sequence[Frame], max_n
 
 
 def choose_captions(
-    model: VideoModel, question: str, candidates: Candidates, settings: Settings, *, num_visual_tokens: int = 0
+    model: VideoModel,
+    question: str,
+    candidates: Candidates,
+    settings: Settings,
+    *,
+    query: str | None = None,
+    num_visual_tokens: int = 0,
 ) -> list[int]:
     """Places of the captions to give, in time order, such that the exact prompt fits the window.
 
@@ -141,16 +147,17 @@ def choose_captions(
         question: any text.
         candidates: captions that may be given.
         settings: rule of choice, budget, and longest answer.
+        query: what captions are compared with; the question if None.
         num_visual_tokens: visual tokens that stand in the prompt, too.
     """
     if not candidates.lines:
         return []
     room = model.info.context_window_tokens - longest_reply(model, settings)
     retriever = _retriever(settings)
-    query = model.embed(question)
+    wanted = model.embed(question if query is None else query)
     budget = min(settings.retrieval_budget_tokens, room)
     while budget > 0:
-        chosen = retriever.choose(candidates.embeddings, query, candidates.costs, budget)
+        chosen = retriever.choose(candidates.embeddings, wanted, candidates.costs, budget)
         context = captions_context(candidates.lines[index] for index in chosen)
         excess = model.count_prompt_tokens(context, question, num_visual_tokens) - room
         if excess <= 0 or not chosen:

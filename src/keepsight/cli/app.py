@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from keepsight.cli.asking import ask
+from keepsight.cli.bench import bench
 from keepsight.cli.interruption import Stopped
 from keepsight.cli.listing import models
 from keepsight.cli.output import ReaderGone, complain
@@ -35,6 +36,7 @@ app.command()(ask)
 app.command()(report)
 app.command()(models)
 app.add_typer(toyworld, name="toyworld")
+app.add_typer(bench, name="bench")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,132 @@
+"""One video through many methods, causally: frames are handed out in time order, each question at its time.
+
+This is the only place where frames reach a method. A method never holds the source, so it cannot look ahead: at the
+time of asking it was handed the frames before that time, and no other.
+"""
+
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+from keepsight.bench.methods.base import Asked, Captioned, Method, Observer, Reply
+from keepsight.bench.records import Question, TimeUnit, Video
+from keepsight.bench.results import CaptionedClip, Prediction, finite_or_none
+from keepsight.bench.scoring.choice import choice_prompt
+from keepsight.bench.shared_model import SharedModel
+from keepsight.video import Frame
+
+Methods = Mapping[str, Method[Any]]
+"""Methods by their names in the run."""
+
+
+def watch_and_ask(model: SharedModel, video: Video, methods: Methods) -> tuple[list[Prediction], list[CaptionedClip]]:
+    """Let methods watch a video once and ask each of them every question at its time.
+
+    Args:
+        model: is put to use by all methods.
+        video: frames and questions.
+        methods: all with one frame rate.
+
+    Returns:
+        Predictions without scores in the order of methods and questions; captions in the order of methods and clips.
+
+    Raises:
+        VideoError: the video cannot be read to its end.
+    """
+    (wanted_fps,) = {method.sample_fps for method in methods.values()}
+    fps = 1.0 if video.time_unit is TimeUnit.SHOTS else wanted_fps
+    observers = _begin(model, methods, fps)
+    predictions: list[Prediction] = []
+    waiting = list(video.questions)
+    end_seconds = 0.0
+    for frame in video.source.frames(fps):
+        for question in _due(waiting, frame.pts_seconds):
+            predictions += _ask_all(model, video, question, methods, observers)
+        _show(observers, frame)
+        end_seconds = frame.pts_seconds + 1 / fps
+    for question in _due(waiting, end_seconds):
+        predictions += _ask_all(model, video, question, methods, observers)
+    for observer in observers.values():
+        observer.finish()
+    for question in waiting:
+        predictions += _ask_all(model, video, question, methods, observers)
+    order = {name: place for place, name in enumerate(methods)}
+    predictions.sort(key=lambda prediction: order[prediction.method])
+    return predictions, list(_captions(video, methods, observers))
+
+
+def _begin(model: SharedModel, methods: Methods, sample_fps: float) -> dict[Hashable, Observer]:
+    """One observer for all methods that watch alike."""
+    observers: dict[Hashable, Observer] = {}
+    for method in methods.values():
+        if method.watching not in observers:
+            observers[method.watching] = method.begin(model, sample_fps)
+    return observers
+
+
+def _due(waiting: list[Question], seconds: float) -> Iterator[Question]:
+    """Take out the questions that a frame at this time comes too late for; they are in order of time."""
+    while waiting and waiting[0].ask_seconds <= seconds:
+        yield waiting.pop(0)
+
+
+def _show(observers: Mapping[Hashable, Observer], frame: Frame) -> None:
+    for observer in observers.values():
+        observer.see(frame)
+
+
+def _ask_all(
+    model: SharedModel,
+    video: Video,
+    question: Question,
+    methods: Methods,
+    observers: Mapping[Hashable, Observer],
+) -> Sequence[Prediction]:
+    asked = Asked(question.question, _wording(question), question.ask_seconds)
+    predictions = []
+    for name, method in methods.items():
+        started, saved_before = time.perf_counter(), model.saved_seconds
+        reply = method.answer(model, observers[method.watching], asked)
+        spent = time.perf_counter() - started + model.saved_seconds - saved_before
+        predictions.append(_prediction(name, video, question, reply, spent))
+    return predictions
+
+
+def _wording(question: Question) -> str:
+    return choice_prompt(question.question, question.choices) if question.choices else question.question
+
+
+def _prediction(name: str, video: Video, question: Question, reply: Reply, seconds: float) -> Prediction:
+    return Prediction(
+        method=name,
+        video_id=video.video_id,
+        question_id=question.question_id,
+        task=question.task,
+        question=question.question,
+        right_answer=question.answer,
+        answer=reply.text,
+        age_seconds=question.age_seconds,
+        answer_seconds=seconds,
+        num_prompt_tokens=reply.num_prompt_tokens,
+        ask_seconds=finite_or_none(question.ask_seconds),
+    )
+
+
+def _captions(video: Video, methods: Methods, observers: Mapping[Hashable, Observer]) -> Iterator[CaptionedClip]:
+    """Captions of every method; methods that share an observer have the same."""
+    for name, method in methods.items():
+        for clip in observers[method.watching].captions():
+            yield _captioned_clip(name, video, clip)
+
+
+def _captioned_clip(name: str, video: Video, clip: Captioned) -> CaptionedClip:
+    return CaptionedClip(
+        method=name,
+        video_id=video.video_id,
+        clip_index=clip.clip_index,
+        start_seconds=clip.span.start_seconds,
+        end_seconds=clip.span.end_seconds,
+        caption=clip.caption,
+        kept_share=clip.kept_share,
+        seconds_spent=clip.seconds_spent,
+    )

@@ -1,0 +1,37 @@
+"""Putting read questions together to videos and a data set, with the checks that concern several of them."""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from keepsight.bench.records import DataSet, Video
+from keepsight.errors import DataError
+
+T = TypeVar("T")
+KeyT = TypeVar("KeyT", bound=Hashable)
+
+
+def data_set(name: str, videos: Sequence[Video], scoring: str, settings: str) -> DataSet:
+    """A data set whose ids are checked.
+
+    Raises:
+        DataError: two videos, or two questions of any videos, have the same id.
+    """
+    _require_different(f"videos of {name}", [video.video_id for video in videos])
+    _require_different(f"questions of {name}", [asked.question_id for video in videos for asked in video.questions])
+    return DataSet(name, tuple(videos), scoring, settings)
+
+
+def grouped(items: Iterable[T], key: Callable[[T], KeyT]) -> dict[KeyT, list[T]]:
+    """Items by key; keys in the order in which they first come, items in their own."""
+    groups: dict[KeyT, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def _require_different(what: str, ids: list[str]) -> None:
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            raise DataError(f"two {what} have the id {one!r}")
+        seen.add(one)

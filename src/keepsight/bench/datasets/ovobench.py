@@ -1,0 +1,119 @@
+"""OVO-Bench: questions about the past, the present and, asked again and again, about what is still to come.
+
+Source: arXiv 2501.05510. The prompts of the forward tasks are worded here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from keepsight.bench.datasets.annotation import Annotation
+from keepsight.bench.datasets.assembling import data_set, grouped
+from keepsight.bench.datasets.choices import index_within
+from keepsight.bench.datasets.folder import DataFolder, fingerprint, read_objects
+from keepsight.bench.datasets.sources import FileSource
+from keepsight.bench.records import DataSet, Question, Video
+from keepsight.errors import DataError
+
+HOLDS = "an OVO-Bench folder holds ovo_bench_new.json (or ovo_bench.json) and src_videos/ or chunked_videos/"
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "backward": ("EPM", "ASI", "HLD"),
+    "realtime": ("OCR", "ACR", "ATR", "STU", "FPD", "OJR"),
+    "forward": ("REC", "SSR", "CRR"),
+}
+"""Groups that results are reported in, and their tasks."""
+
+COUNT_PROMPT = (
+    "Someone in this video does one thing several times: {activity}. Count every time it has been done since the video "
+    "began, whoever did it, and reply with that number in digits and nothing else."
+)
+STEP_PROMPT = (
+    'The video shows how something is done, step by step. One of the steps is "{step}". Is that step going on at this '
+    "moment? Reply with Yes or No and nothing else."
+)
+ENOUGH_PROMPT = (
+    'Somebody asks: "{question}" Does what the video has shown until this moment suffice to answer that? Reply with '
+    "Yes or No and nothing else, and do not answer the question itself."
+)
+
+
+def group_of(task: str) -> str:
+    """The group of a task: `backward`, `realtime` or `forward`.
+
+    Raises:
+        DataError: there is no such task.
+    """
+    for group, tasks in GROUPS.items():
+        if task in tasks:
+            return group
+    raise DataError(f"OVO-Bench's tasks are {', '.join(sum(GROUPS.values(), ()))}, not {task!r}")
+
+
+def load_ovobench(folder: Path) -> DataSet:
+    """Read OVO-Bench: 1,640 items, of which the forward ones are asked several times.
+
+    The folder holds `ovo_bench_new.json`, or else `ovo_bench.json`, a list of items with `id, task, video` and
+
+    - backward and real-time tasks: `question, options, gt, answer, realtime`. The right choice is `options[gt]`, as in
+      the official scores; `answer` is not read, since it often is worded differently.
+    - REC: `activity, test_info: [{realtime, count}]`. The right answer is the count, in digits.
+    - SSR: `test_info: [{realtime, step, type}]`, CRR: `question, test_info: [{realtime, type}]`. The right answer is
+      Yes where `type` is 1 and No where it is 0.
+
+    and the videos, either whole in `src_videos/`, under the path in `video`, or cut off at each time of asking in
+    `chunked_videos/`, as `<id>.mp4` and, for the i-th test of a forward item, `<id>_<i>.mp4`. Where both are there the
+    whole ones are read, as each then goes by once for all of its questions.
+
+    Every question is asked at its `realtime`, in seconds. Its id is `<id>` or `<id>_<i>`.
+
+    Raises:
+        DataError: something of this is missing or of another form.
+    """
+    home = DataFolder(folder, HOLDS)
+    path = home.file("ovo_bench_new.json", "ovo_bench.json")
+    place = home.subfolder("src_videos", "chunked_videos").name
+    asked = [(item.text("video"), question) for item in read_objects(path, "item") for question in _questions(item)]
+    if place == "chunked_videos":
+        asked = [(question.question_id, question) for _, question in asked]
+    by_video = grouped(asked, lambda pair: pair[0])
+    files = home.videos(place).find_all(by_video)
+    videos = [
+        Video(name, FileSource(files[name]), tuple(question for _, question in pairs))
+        for name, pairs in by_video.items()
+    ]
+    return data_set("ovobench", videos, "ovobench", f"{fingerprint(path)}, {place}")
+
+
+def _questions(item: Annotation) -> list[Question]:
+    task = item.text("task")
+    if group_of(task) != "forward":
+        return [_choice(item, task)]
+    return [_test(item, task, test, index) for index, test in enumerate(item.objects("test_info", "test"))]
+
+
+def _choice(item: Annotation, task: str) -> Question:
+    choices = item.texts("options")
+    right = index_within(item, "gt", len(choices))
+    return Question(
+        question_id=item.text("id"),
+        question=item.text("question"),
+        answer=choices[right],
+        ask_seconds=item.number("realtime"),
+        task=task,
+        choices=choices,
+        answer_index=right,
+    )
+
+
+def _test(item: Annotation, task: str, test: Annotation, index: int) -> Question:
+    if task == "REC":
+        prompt, answer = COUNT_PROMPT.format(activity=item.text("activity")), str(test.whole("count"))
+    elif task == "SSR":
+        prompt, answer = STEP_PROMPT.format(step=test.text("step")), _yes_or_no(test)
+    else:
+        prompt, answer = ENOUGH_PROMPT.format(question=item.text("question")), _yes_or_no(test)
+    return Question(f"{item.text('id')}_{index}", prompt, answer, test.number("realtime"), task)
+
+
+def _yes_or_no(test: Annotation) -> str:
+    return ("No", "Yes")[index_within(test, "type", 2)]

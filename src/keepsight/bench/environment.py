@@ -1,0 +1,63 @@
+"""What a run ran on, for its results file."""
+
+import datetime
+import hashlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import torch
+
+from keepsight.models.protocol import VideoModel
+from keepsight.prompts import DESCRIBE_PROMPT
+
+_PACKAGES = ("keepsight", "torch", "transformers", "numpy", "av")
+
+
+def describe_environment(model: VideoModel, *, processes: int, seed: int) -> dict[str, Any]:
+    """Model, versions, hardware, date and seed as data that JSON can hold."""
+    info = model.info
+    return {
+        "model": info.name,
+        "architecture": info.architecture,
+        "num_parameters": info.num_parameters,
+        "device": _device_name(info.device),
+        "dtype": info.dtype,
+        "model_fingerprint": fingerprint(model),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "platform": platform.platform(),
+        "num_cores": os.cpu_count(),
+        "processes": processes,
+        "seed": seed,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def fingerprint(model: VideoModel) -> str:
+    """A name for what the model computes, so that answers of other weights under the same name are told apart.
+
+    It is made of how the model sees one picture and embeds one text, rounded, and not of its files: those of a large
+    model take a minute to read.
+    """
+    picture = np.linspace(0, 255, 96 * 96 * 3).reshape(96, 96, 3).astype(np.uint8)
+    seen = model.encode([picture]).float().sum(dim=0).cpu()
+    known = model.embed(DESCRIBE_PROMPT).float().cpu()
+    info = model.info
+    parts = [info.architecture, str(info.num_parameters), info.dtype, str(info.score_layers)]
+    parts += [f"{number:.2e}" for number in torch.cat([seen, known]).tolist()]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"

@@ -1,0 +1,168 @@
+"""The experiments: which methods stand in which table, and what is drawn of them.
+
+Methods are written as `methods.make_method` reads them, so any row of a table can be repeated alone from the command
+line.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from keepsight.errors import SettingError
+from keepsight.models.protocol import ModelInfo
+from keepsight.settings import Settings
+
+RETENTIONS = (0.01, 0.03, 0.0625, 0.12, 0.25)
+FIFO_CLIPS = (0, 1, 2, 4, 8, 16, 32)
+FULL = "captions"
+"""Keepsight as it is: what all others are compared with."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of accuracy over a number that methods differ in.
+
+    Attributes:
+        x_label: what the number is, with its unit.
+        curves: label of the curve -> (number, row of the table) in rising order of numbers.
+        log: whether the axis is logarithmic.
+        percent: whether the numbers are shares.
+    """
+
+    x_label: str
+    curves: Mapping[str, tuple[tuple[float, str], ...]]
+    log: bool = False
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table.
+
+    Attributes:
+        name: as the command line knows it.
+        title: over the table.
+        rows: label -> method, as `make_method` reads it; the reference is among them.
+        reference: label of the row that the others are compared with.
+        plot: what is drawn besides, if anything.
+    """
+
+    name: str
+    title: str
+    rows: Mapping[str, str]
+    reference: str
+    plot: Plot | None = None
+
+
+def _overview(_: ModelInfo) -> Experiment:
+    rows = {
+        "full loop": FULL,
+        "captions + live frames": "captions-and-live",
+        "without recurrence": f"{FULL}:memory_clips=0",
+        "uniform selection": f"{FULL}:selector=uniform",
+        "random retrieval": f"{FULL}:retriever=random",
+        "visual-token similarity": "visual-similarity",
+        "answer from selected tokens": "selected-tokens",
+        "captions + selected tokens": "captions-and-tokens",
+        "KV retrieval (ReKV-style, ours)": "kv-retrieval",
+        "uniform 32 frames": "uniform-frames",
+        "last 4 frames": "last-frames",
+        "blind": "blind",
+    }
+    return Experiment("overview", "The method, its parts taken away, and baselines", rows, "full loop")
+
+
+def _selection(_: ModelInfo) -> Experiment:
+    rows, curves = {}, {}
+    for selector in ("attention", "uniform", "random", "k-means", "mean-pool"):
+        points = []
+        for retention in RETENTIONS:
+            label = f"{selector} {retention:.0%}"
+            default = selector == "attention" and retention == Settings().retention
+            rows[label] = FULL if default else f"{FULL}:selector={selector},retention={retention}"
+            points.append((retention, label))
+        curves[selector] = tuple(points)
+    rows["all tokens"] = f"{FULL}:selector=all"
+    plot = Plot("share of visual tokens kept", curves, log=True, percent=True)
+    return Experiment("selection", "Which visual tokens are kept, and how many", rows, "attention 6%", plot)
+
+
+def _attention(info: ModelInfo) -> Experiment:
+    rows = {"the model's layers, mean over heads": FULL, "all layers": f"{FULL}:score_layers=all"}
+    for layer in info.score_layers:
+        rows[f"layer {layer} alone"] = f"{FULL}:score_layers=[{layer}]"
+    rows["max over heads"] = f"{FULL}:score_heads=max"
+    return Experiment("attention", "Which attention scores the tokens", rows, "the model's layers, mean over heads")
+
+
+def _memory(_: ModelInfo) -> Experiment:
+    labels = {clips: f"FIFO of {clips}" for clips in FIFO_CLIPS}
+    default = Settings().memory_clips
+    rows = {label: FULL if clips == default else f"{FULL}:memory_clips={clips}" for clips, label in labels.items()}
+    plot = Plot("clips in the FIFO", {"full loop": tuple(labels.items())})
+    return Experiment("memory", "Length of the visual memory", rows, f"FIFO of {default}", plot)
+
+
+def _policies(_: ModelInfo) -> Experiment:
+    short = f"{FULL}:memory_clips=4"
+    rows = {"FIFO of 4 clips": short}
+    for policy in ("merge", "decay", "medoids", "novelty"):
+        rows[f"{policy}, as many tokens"] = f"{short},memory_policy={policy}"
+    rows["FIFO of 16 clips"] = FULL
+    return Experiment("policies", "What to forget, with the tokens of a FIFO of 4 clips", rows, "FIFO of 4 clips")
+
+
+def _positions(_: ModelInfo) -> Experiment:
+    rows = {
+        "FIFO of 16, contiguous": FULL,
+        "FIFO of 16, original positions": f"{FULL}:memory_positions=original",
+        "FIFO of 4, contiguous": f"{FULL}:memory_clips=4",
+        "FIFO of 4, original positions": f"{FULL}:memory_clips=4,memory_positions=original",
+    }
+    return Experiment("positions", "Where kept tokens stand when they come back", rows, "FIFO of 16, contiguous")
+
+
+def _retrieval(info: ModelInfo) -> Experiment:
+    rows = {"MMR 0.5": FULL}
+    rows |= {f"MMR {weight}": f"{FULL}:mmr_lambda={weight}" for weight in (0.25, 0.75)}
+    rows |= {name: f"{FULL}:retriever={name}" for name in ("similarity", "recency", "random", "all")}
+    rows["visual-token similarity"] = "visual-similarity"
+    window = info.context_window_tokens
+    budgets = (6_000, 20_000) if window > 24_000 else (window // 16, window // 8, window // 4, window // 2)
+    rows |= {f"MMR, {budget:,} tokens": f"{FULL}:retrieval_budget_tokens={budget}" for budget in budgets}
+    return Experiment("retrieval", "Which captions answer, and how many", rows, "MMR 0.5")
+
+
+def _clips(_: ModelInfo) -> Experiment:
+    rows = {"16 frames at 0.5 fps": FULL}
+    rows |= {f"{frames} frames at 0.5 fps": f"{FULL}:frames_per_clip={frames}" for frames in (4, 8)}
+    rows |= {f"16 frames at {fps} fps": f"{FULL}:sample_fps={fps}" for fps in (0.25, 1.0)}
+    return Experiment("clips", "Length of clips and frame rate", rows, "16 frames at 0.5 fps")
+
+
+EXPERIMENTS: Final[Mapping[str, Callable[[ModelInfo], Experiment]]] = MappingProxyType(
+    {
+        "overview": _overview,
+        "selection": _selection,
+        "attention": _attention,
+        "memory": _memory,
+        "policies": _policies,
+        "positions": _positions,
+        "retrieval": _retrieval,
+        "clips": _clips,
+    }
+)
+"""Every experiment by name. Layers and budgets depend on the model, so each is made for one."""
+
+
+def make_experiments(names: tuple[str, ...], info: ModelInfo) -> tuple[Experiment, ...]:
+    """Experiments by name, all of them where none is named.
+
+    Raises:
+        SettingError: there is no experiment of a name.
+    """
+    for name in names:
+        if name not in EXPERIMENTS:
+            raise SettingError(f"an experiment is one of {', '.join(EXPERIMENTS)}, not {name!r}")
+    return tuple(EXPERIMENTS[name](info) for name in names or EXPERIMENTS)

@@ -1,0 +1,38 @@
+"""Answering from captions and from the selected visual tokens of the same clips (paper, ablations)."""
+
+from dataclasses import dataclass, replace
+
+from keepsight.bench.methods.base import Asked, Reply, ask_model
+from keepsight.bench.methods.captions import Captions
+from keepsight.bench.methods.loop import LoopObserver
+from keepsight.bench.methods.selected_tokens import tokens_of
+from keepsight.evidence import choose_captions, longest_reply
+from keepsight.models.protocol import VideoModel
+from keepsight.prompts import captions_context
+
+
+@dataclass(frozen=True)
+class CaptionsAndTokens(Captions):
+    """As `Captions`, and the tokens that were selected of the captioned clips stand in the place of the video.
+
+    Captions get half of the budget, as far as the window of the model is concerned; the tokens of the newest of those
+    clips fill what is left.
+    """
+
+    def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
+        """Answer from both."""
+        max_new_tokens = longest_reply(model, self.settings)
+        room = model.info.context_window_tokens - max_new_tokens
+        budget = max(1, min(self.settings.retrieval_budget_tokens, room) // 2)
+        settings = replace(self.settings, retrieval_budget_tokens=budget)
+        candidates = seen.candidates()
+        chosen = choose_captions(model, asked.wording, candidates, settings, query=asked.question)
+        context = captions_context(candidates.lines[index] for index in chosen)
+        left = room - model.count_prompt_tokens(context, asked.wording, num_visual_tokens=1) + 1
+        looked_at: list[int] = []
+        for index in reversed(chosen):
+            left -= len(seen.clips[index].tokens)
+            if left < 0:
+                break
+            looked_at.insert(0, index)
+        return ask_model(model, context, asked, tokens_of(seen.clips, looked_at), max_new_tokens=max_new_tokens)

@@ -1,0 +1,105 @@
+"""The recurrent loop as an observer: what Keepsight itself does with a stream, kept in host memory.
+
+The steps are those of the product (`recurrence.Recurrence`); only the journal is a list here, and the selected tokens
+of every clip are kept, because some methods answer from them.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from keepsight.bench.methods.base import Captioned
+from keepsight.evidence import Candidates
+from keepsight.models.protocol import VideoModel
+from keepsight.prompts import caption_line
+from keepsight.recurrence import Recurrence
+from keepsight.settings import Settings
+from keepsight.spans import Span
+from keepsight.video import Clip, ClipBuffer, Frame
+
+
+@dataclass(frozen=True, eq=False)
+class WatchedClip:
+    """What is known of a clip afterwards.
+
+    Attributes:
+        span: when it happened.
+        line: its caption as a prompt shows it.
+        num_line_tokens: tokens of the line.
+        embedding: mean input embedding of the caption, float32 `[dim]`.
+        tokens: what was selected, `[num_kept, dim]`.
+    """
+
+    span: Span
+    line: str
+    num_line_tokens: int
+    embedding: NDArray[np.float32]
+    tokens: Tensor
+
+
+@dataclass
+class LoopObserver:
+    """Watches with the full loop.
+
+    Attributes:
+        model: describes the clips.
+        settings: how.
+        clips: all clips so far, in time order.
+    """
+
+    model: VideoModel
+    settings: Settings
+    clips: list[WatchedClip] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._recurrence = Recurrence(self.settings)
+        self._buffer = ClipBuffer(self.settings.sample_fps, self.settings.frames_per_clip)
+        self._captions: list[Captioned] = []
+
+    @property
+    def pending(self) -> tuple[Frame, ...]:
+        """Frames that no caption covers yet."""
+        return self._buffer.pending
+
+    def see(self, frame: Frame) -> None:
+        """Take a frame; describe the clip that it completes."""
+        clip = self._buffer.push(frame)
+        if clip is not None:
+            self._watch(clip)
+
+    def finish(self) -> None:
+        """Describe the last frames, if the settings want it."""
+        clip = self._buffer.flush()
+        if clip is not None and self.settings.caption_partial_clip:
+            self._watch(clip)
+
+    def captions(self) -> list[Captioned]:
+        """Captions so far."""
+        return self._captions
+
+    def candidates(self) -> Candidates:
+        """The captions to choose from."""
+        dim = self.model.info.dim
+        embeddings = [clip.embedding for clip in self.clips]
+        return Candidates(
+            lines=[clip.line for clip in self.clips],
+            costs=[clip.num_line_tokens for clip in self.clips],
+            embeddings=np.stack(embeddings) if embeddings else np.zeros((0, dim), dtype=np.float32),
+        )
+
+    def _watch(self, clip: Clip) -> None:
+        started = time.perf_counter()
+        work = self._recurrence.prepare(self.model, clip)
+        description = self._recurrence.describe(self.model, work)
+        selected = self._recurrence.keep(work, description)
+        line = caption_line(clip.span, description.caption)
+        embedding = self.model.embed(description.caption).numpy()
+        self.clips.append(
+            WatchedClip(clip.span, line, self.model.count_tokens(f"{line}\n"), embedding, selected.tokens)
+        )
+        kept_share = len(selected.tokens) / len(work.tokens)
+        spent = time.perf_counter() - started
+        self._captions.append(Captioned(clip.index, clip.span, description.caption, kept_share, spent))

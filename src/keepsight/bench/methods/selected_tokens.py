@@ -1,0 +1,54 @@
+"""Answering from the selected visual tokens instead of from captions (paper, ablations of the answer's source)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from keepsight.bench.methods.base import Asked, Reply, ask_model
+from keepsight.bench.methods.captions import Captions
+from keepsight.bench.methods.loop import LoopObserver, WatchedClip
+from keepsight.evidence import longest_reply
+from keepsight.models.protocol import VideoModel
+from keepsight.retrieval import make_retriever
+from keepsight.settings import Settings
+
+
+@dataclass(frozen=True)
+class SelectedTokens(Captions):
+    """Watch with the full loop, answer from the tokens that were selected; the model sees no caption.
+
+    Clips are chosen by the same retriever, over the mean of their selected tokens: those live in the space of the
+    language model's input embeddings, as the question does.
+    """
+
+    def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
+        """Answer from selected tokens that fit the budget, in time order."""
+        max_new_tokens = longest_reply(model, self.settings)
+        fixed = model.count_prompt_tokens("", asked.wording, num_visual_tokens=1) - 1
+        room = model.info.context_window_tokens - max_new_tokens - fixed
+        tokens = tokens_of(seen.clips, choose_clips(model, seen.clips, asked, self.settings, room))
+        return ask_model(model, "", asked, tokens, max_new_tokens=max_new_tokens)
+
+
+def choose_clips(
+    model: VideoModel, clips: list[WatchedClip], asked: Asked, settings: Settings, room_tokens: int
+) -> list[int]:
+    """Places of the clips whose selected tokens fit the retrieval budget and the room, in time order."""
+    if not clips:
+        return []
+    retriever = make_retriever(settings.retriever, mmr_lambda=settings.mmr_lambda, seed=settings.seed)
+    budget = max(0, min(settings.retrieval_budget_tokens, room_tokens))
+    costs = [len(clip.tokens) for clip in clips]
+    return retriever.choose(mean_tokens(clips), model.embed(asked.question), costs, budget)
+
+
+def mean_tokens(clips: list[WatchedClip]) -> np.ndarray:
+    """Mean selected token of each clip, float32 `[num_clips, dim]`."""
+    return np.stack([clip.tokens.float().mean(dim=0).cpu().numpy() for clip in clips])
+
+
+def tokens_of(clips: list[WatchedClip], chosen: list[int]) -> Tensor | None:
+    """Selected tokens of the chosen clips, `[num_tokens, dim]`, or None where none is chosen."""
+    return torch.cat([clips[index].tokens for index in chosen]) if chosen else None

@@ -1,0 +1,98 @@
+"""The baseline that sees frames spread evenly over all that has been: 32 of them, the usual way to watch a clip."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from keepsight.bench.methods.base import Asked, Captioned, Reply, ask_model
+from keepsight.errors import SettingError
+from keepsight.evidence import live_tokens, longest_reply
+from keepsight.models.protocol import VideoModel
+from keepsight.settings import Settings
+from keepsight.video import Frame
+
+_HELD_FOR_EACH = 4
+"""Frames held for each one wanted: spacing is off by at most one part in half of this."""
+
+
+class EvenlySeen:
+    """Holds frames at even distances in constant memory: when it is full, every second one leaves.
+
+    Args:
+        num_frames: how many will be wanted.
+    """
+
+    def __init__(self, num_frames: int) -> None:
+        self._capacity = num_frames * _HELD_FOR_EACH
+        self._step = 1
+        self._num_seen = 0
+        self._held: list[Frame] = []
+        self._last: Frame | None = None
+
+    def see(self, frame: Frame) -> None:
+        """Take a frame, or pass it over."""
+        if self._num_seen % self._step == 0:
+            self._held.append(frame)
+        self._num_seen += 1
+        self._last = frame
+        if len(self._held) > self._capacity:
+            self._held = self._held[::2]
+            self._step *= 2
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def captions(self) -> list[Captioned]:
+        """None."""
+        return []
+
+    def evenly(self, num_frames: int) -> Sequence[Frame]:
+        """So many frames, or all if there are fewer, from the first to the last one seen, in time order."""
+        if self._last is None:
+            return ()
+        frames = self._held if self._held[-1] is self._last else [*self._held, self._last]
+        if len(frames) <= num_frames:
+            return frames
+        last = len(frames) - 1
+        return [frames[round(place * last / max(1, num_frames - 1))] for place in range(num_frames)]
+
+
+@dataclass(frozen=True)
+class UniformFrames:
+    """Show the model frames spread evenly over the video so far and ask.
+
+    Attributes:
+        num_frames: how many, 1 or more; fewer where half of the model's window has no room for so many.
+        settings: frame rate and longest answer.
+
+    Raises:
+        SettingError: `num_frames` is below 1.
+    """
+
+    num_frames: int = 32
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 1:
+            raise SettingError(f"num_frames is 1 or more, not {self.num_frames}")
+
+    @property
+    def sample_fps(self) -> float:
+        """Frames a second."""
+        return self.settings.sample_fps
+
+    @property
+    def watching(self) -> Hashable:
+        """The number of frames and their rate."""
+        return ("uniform frames", self.num_frames, self.sample_fps)
+
+    def begin(self, _model: VideoModel, _sample_fps: float) -> EvenlySeen:
+        """Begin without a frame."""
+        return EvenlySeen(self.num_frames)
+
+    def answer(self, model: VideoModel, seen: EvenlySeen, asked: Asked) -> Reply:
+        """Answer from the frames."""
+        max_new_tokens = longest_reply(model, self.settings)
+        fitting = model.info.context_window_tokens // 2 // model.info.tokens_per_frame
+        frames = seen.evenly(max(1, min(self.num_frames, fitting)))
+        tokens = live_tokens(model, asked.wording, frames, max_new_tokens)
+        return ask_model(model, "", asked, tokens, max_new_tokens=max_new_tokens)

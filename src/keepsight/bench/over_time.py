@@ -1,0 +1,73 @@
+"""Curves over time: accuracy over the age of the evidence and over the gap to bridge, latency over the stream's age."""
+
+from collections.abc import Mapping, Sequence
+
+from keepsight.bench.output import Curve
+from keepsight.bench.records import DataSet
+from keepsight.bench.results import Prediction, Results
+from keepsight.bench.tabulate import Scored, curve_over_groups
+from keepsight.bench.toy_captions import past_clauses
+
+NUM_GROUPS = 5
+"""Points of a curve over age: each holds as many questions as the others."""
+
+GAP_GROUPS = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Gaps in clips; each counts for the largest of these that it reaches."""
+
+
+def accuracy_by_gap(data_set: DataSet, results: Results, methods: Mapping[str, str], seed: int) -> list[Curve]:
+    """Share of past-dependent clauses that captions have, over the gap in clips."""
+    curves = []
+    for label, method in methods.items():
+        groups: dict[float, list[Scored]] = {}
+        for clause in past_clauses(data_set, results.captions_of(method)):
+            reached = max(gap for gap in GAP_GROUPS if gap <= clause.gap_clips)
+            groups.setdefault(float(reached), []).append(clause.scored)
+        curves.append(curve_over_groups(label, groups, seed=seed))
+    return [curve for curve in curves if curve is not None]
+
+
+def accuracy_by_age(results: Results, methods: Mapping[str, str], seed: int) -> list[Curve]:
+    """Share of right answers over the minutes between evidence and asking."""
+    curves = []
+    for label, method in methods.items():
+        known = [
+            (prediction.age_seconds / 60, prediction)
+            for prediction in results.of(method)
+            if prediction.age_seconds is not None and prediction.score is not None
+        ]
+        groups = {
+            x: [Scored(p.question_id, p.video_id, p.score or 0.0) for p in members]
+            for x, members in _even_groups(known).items()
+        }
+        curves.append(curve_over_groups(label, groups, seed=seed))
+    return [curve for curve in curves if curve is not None]
+
+
+def latency_by_age(results: Results, methods: Mapping[str, str], _seed: int) -> list[Curve]:
+    """Median wall time of an answer over the minutes of video before it, with the quartiles."""
+    curves = []
+    for label, method in methods.items():
+        known = [(p.ask_seconds / 60, p) for p in results.of(method) if p.ask_seconds is not None]
+        points = [(x, *_quartiles([p.answer_seconds for p in members])) for x, members in _even_groups(known).items()]
+        if points:
+            x, low, middle, high = zip(*points, strict=True)
+            curves.append(Curve(label, x, middle, low, high))
+    return curves
+
+
+def _even_groups(known: Sequence[tuple[float, Prediction]]) -> dict[float, list[Prediction]]:
+    """Groups of equal size in rising order, each at its middle; equal numbers stay together."""
+    in_order = sorted(known, key=lambda pair: pair[0])
+    size = max(1, -(-len(in_order) // NUM_GROUPS))
+    groups: dict[float, list[Prediction]] = {}
+    for start in range(0, len(in_order), size):
+        part = in_order[start : start + size]
+        groups.setdefault(round(part[len(part) // 2][0], 2), []).extend(prediction for _, prediction in part)
+    return dict(sorted(groups.items()))
+
+
+def _quartiles(seconds: Sequence[float]) -> tuple[float, float, float]:
+    in_order = sorted(seconds)
+    last = len(in_order) - 1
+    return in_order[last // 4], in_order[last // 2], in_order[last - last // 4]

@@ -1,0 +1,139 @@
+"""What a run leaves behind: settings, versions, hardware, timings and every prediction, in one JSON file."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from keepsight.errors import DataError
+from keepsight.whole_file import write_whole
+
+FORMAT = 1
+"""Version of the file's shape."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer of one method.
+
+    Attributes:
+        method: name of the method in the run.
+        video_id: of the video.
+        question_id: of the question, unique in the data set.
+        task: the question's kind.
+        question: what was asked.
+        right_answer: what the data set says.
+        answer: what the method said.
+        score: 1 right, 0 wrong, between them where the rule of scoring knows halves; None while it is not judged yet.
+        f1: token F1 of the answer against the right one, from 0 to 1; None where the rule has none.
+        rating: a judge's mark from 0 to 5; None where there was no judge.
+        age_seconds: time between evidence and asking, None where unknown.
+        answer_seconds: wall time of answering.
+        num_prompt_tokens: length of the prompt that was answered.
+        ask_seconds: time of asking; None asks after the whole video.
+    """
+
+    method: str
+    video_id: str
+    question_id: str
+    task: str
+    question: str
+    right_answer: str
+    answer: str
+    score: float | None = None
+    f1: float | None = None
+    rating: int | None = None
+    age_seconds: float | None = None
+    answer_seconds: float = 0.0
+    num_prompt_tokens: int = 0
+    ask_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class CaptionedClip:
+    """A caption that a method wrote on the way, for data sets that know what is true of each clip.
+
+    Attributes:
+        method: name of the method in the run.
+        video_id: of the video.
+        clip_index: 0 for the first.
+        start_seconds: of the clip.
+        end_seconds: of the clip.
+        caption: what was written.
+        kept_share: share of the clip's visual tokens that was kept.
+        seconds_spent: wall time of encoding (unless shared), describing and selecting.
+    """
+
+    method: str
+    video_id: str
+    clip_index: int
+    start_seconds: float
+    end_seconds: float
+    caption: str
+    kept_share: float
+    seconds_spent: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """A whole run.
+
+    Attributes:
+        data_set: its name.
+        data_settings: what the data set was made or read with.
+        scoring: name of the rule that made the scores.
+        methods: name -> `repr` of the method's settings, in the order of the tables.
+        environment: model, versions, hardware, seed and date, see `environment.describe`.
+        predictions: every answer, methods in order, questions in order.
+        captions: every caption of the methods that write some.
+    """
+
+    data_set: str
+    data_settings: str
+    scoring: str
+    methods: dict[str, str]
+    environment: dict[str, Any]
+    predictions: tuple[Prediction, ...]
+    captions: tuple[CaptionedClip, ...] = field(default=())
+
+    def of(self, method: str) -> list[Prediction]:
+        """Predictions of one method, in the order of the questions."""
+        return [prediction for prediction in self.predictions if prediction.method == method]
+
+    def captions_of(self, method: str) -> list[CaptionedClip]:
+        """Captions of one method, in the order of videos and clips."""
+        return [clip for clip in self.captions if clip.method == method]
+
+    def save(self, path: Path) -> None:
+        """Write the results as JSON, whole or not at all.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        record = {"format": FORMAT, **asdict(self)}
+        write_whole(path, json.dumps(record, indent=1, allow_nan=False).encode())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: there is no such file, or it holds no results.
+        """
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record.pop("format") != FORMAT:
+                raise DataError(f"{path} was written by another version of Keepsight")
+            predictions = tuple(Prediction(**entry) for entry in record.pop("predictions"))
+            captions = tuple(CaptionedClip(**entry) for entry in record.pop("captions"))
+            return cls(predictions=predictions, captions=captions, **record)
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path} holds no results of keepsight bench: {error}") from error
+
+
+def finite_or_none(seconds: float) -> float | None:
+    """Seconds as JSON can hold them: None for infinity."""
+    return seconds if math.isfinite(seconds) else None

@@ -1,0 +1,178 @@
+"""One call of an OpenAI-compatible `/v1/chat/completions`, with retries, over the standard library alone."""
+
+import http.client
+import json
+import os
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from keepsight.bench.scoring.verdict import shorten
+from keepsight.errors import JudgeError, SettingError
+
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Status codes after which the same request may succeed (RFC 9110, section 15; RFC 6585, section 4; RFC 8470)."""
+
+_MAX_BYTES = 4 * 1024 * 1024
+"""A longer reply is no verdict."""
+
+
+class BusyError(JudgeError):
+    """The endpoint could not be reached, was busy, or sent what is no chat completion; asking again may help.
+
+    Attributes:
+        wait_seconds: how long the endpoint asked to be left alone, None where it did not say.
+    """
+
+    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a chat model answers. Its `repr` goes into results files: the key is never part of it.
+
+    Attributes:
+        url: the whole address, such as `http://localhost:8000/v1/chat/completions`; no user name, password or query
+            in it, as those may be secrets.
+        timeout_seconds: longest silence of the server, over 0.
+        retries: further attempts after the first, 0 or more.
+        max_wait_seconds: longest pause before an attempt; an endpoint that asks for more is given up at once.
+        api_key_variable: environment variable that holds the key, read at each call; empty sends none.
+        pause: what waits, `time.sleep` except in tests.
+
+    Raises:
+        SettingError: a value is outside what is allowed.
+    """
+
+    url: str
+    timeout_seconds: float = 60.0
+    retries: int = 4
+    max_wait_seconds: float = 60.0
+    api_key_variable: str = ""
+    pause: Callable[[float], None] = field(default=time.sleep, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
+        if not 0 < self.timeout_seconds < float("inf"):
+            raise SettingError(f"timeout_seconds is over 0 and finite, not {self.timeout_seconds}")
+        if self.retries < 0 or not self.max_wait_seconds >= 0:
+            raise SettingError(
+                f"retries and max_wait_seconds are 0 or more, not {self.retries} and {self.max_wait_seconds}"
+            )
+
+    def complete(self, body: Mapping[str, Any]) -> str:
+        """What the model says to a request: the text of the first choice's message. One attempt.
+
+        Raises:
+            BusyError: asking again may help.
+            JudgeError: it will not: the request was refused, or the key is missing.
+        """
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        secret = self._key()
+        if secret:
+            headers["Authorization"] = f"Bearer {secret}"
+        request = urllib.request.Request(self.url, json.dumps(body).encode(), headers, method="POST")
+        try:
+            with _opener().open(request, timeout=self.timeout_seconds) as response:
+                received: bytes = response.read(_MAX_BYTES)
+        except urllib.error.HTTPError as error:
+            # Neither the cause nor its text is passed on unread: a server may repeat the key in any part of its reply.
+            with error:
+                raise self._refused(error, secret) from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            said = f"{type(error).__name__}: {reason}" if str(reason) else type(error).__name__
+            raise BusyError(f"the judge at {self.url} cannot be reached: {shorten(_hide(said, secret))}") from None
+        return _hide(_text_of(received, self.url), secret)
+
+    def _key(self) -> str:
+        if not self.api_key_variable:
+            return ""
+        secret = os.environ.get(self.api_key_variable, "").strip()
+        # Checked here, as the standard library would print a key that cannot be sent.
+        if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise JudgeError(
+                f"the environment variable {self.api_key_variable} holds no key: one word of ASCII letters"
+            )
+        return secret
+
+    def _refused(self, error: urllib.error.HTTPError, secret: str) -> JudgeError:
+        try:
+            said = shorten(_hide(error.read(_MAX_BYTES).decode("utf-8", "replace"), secret))
+        except (OSError, http.client.HTTPException):
+            said = ""
+        message = f"the judge at {self.url} refused with status {error.code}: {said or 'no reason given'}"
+        if error.code in _BUSY:
+            return BusyError(message, seconds_to_wait(error.headers.get("Retry-After")))
+        return JudgeError(message)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Opens addresses as `urlopen` does, but follows no redirect: the key goes nowhere that nobody set."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+def check_url(url: str) -> None:
+    """Refuse what is no plain http or https address.
+
+    Raises:
+        SettingError: another scheme, no host, or a user name, password, query or fragment. The message does not show
+            the address, as it may hold a secret.
+    """
+    try:
+        parts = urlsplit(url)
+        secret_free = parts.username is None and parts.password is None and not parts.query and not parts.fragment
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and secret_free and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine or not url.isascii() or not url.isprintable() or " " in url:
+        raise SettingError(
+            "the judge's url is http:// or https:// with a host and a path, without user name, password and query"
+        )
+
+
+def seconds_to_wait(retry_after: str | None) -> float | None:
+    """A `Retry-After` header as seconds from now: whole seconds or a date (RFC 9110, section 10.2.3), else None."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _text_of(received: bytes, url: str) -> str:
+    try:
+        text = json.loads(received)["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        text = None
+    if not isinstance(text, str):
+        raise BusyError(f"the judge at {url} sent no chat completion with choices[0].message.content")
+    return text
+
+
+def _hide(said: str, secret: str) -> str:
+    """A server's words without the key, also where JSON has put backslashes into it."""
+    return re.sub(r"\\*".join(map(re.escape, secret)), "***", said) if secret else said

@@ -1,0 +1,136 @@
+"""From predictions to tables and curves: accuracies with intervals, differences paired by question."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from keepsight.bench.experiments import Experiment, Plot
+from keepsight.bench.output import Cell, Curve, Row, Table
+from keepsight.bench.results import Prediction
+from keepsight.bench.scoring.splits import is_yes_no
+from keepsight.bench.statistics import Difference, bootstrap_interval, paired_difference
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One right or wrong: an answer, or a caption.
+
+    Attributes:
+        case: what is compared between methods, such as a question's id.
+        video_id: the cluster.
+        score: from 0 to 1.
+        columns: kinds that it counts for, besides all.
+    """
+
+    case: str
+    video_id: str
+    score: float
+    columns: tuple[str, ...] = ()
+
+
+def scored_answers(predictions: Sequence[Prediction], *, by_task: bool = False) -> list[Scored]:
+    """Answers that have a score, with the split into yes-no questions and others, or by task."""
+    return [
+        Scored(
+            prediction.question_id,
+            prediction.video_id,
+            prediction.score,
+            (prediction.task,) if by_task else ("yes/no" if is_yes_no(prediction.right_answer) else "other",),
+        )
+        for prediction in predictions
+        if prediction.score is not None
+    ]
+
+
+def make_table(
+    experiment: Experiment, title: str, caption: str, cases_of: Callable[[str], Sequence[Scored]], *, seed: int = 0
+) -> Table:
+    """A table of an experiment.
+
+    Args:
+        experiment: rows and reference.
+        title: over the table.
+        caption: how it was measured.
+        cases_of: method, as the experiment writes it -> its scored cases.
+        seed: of the bootstrap.
+    """
+    cases = {label: list(cases_of(method)) for label, method in experiment.rows.items()}
+    columns = list(dict.fromkeys(column for listed in cases.values() for case in listed for column in case.columns))
+    reference = {case.case: case for case in cases[experiment.reference]}
+    rows = []
+    for label, listed in cases.items():
+        if not listed:
+            continue
+        difference = None if label == experiment.reference else _difference(listed, reference, seed)
+        cells = {ALL: _cell(listed, seed)} | {
+            column: _cell(chosen, seed) for column in columns if (chosen := _in_column(listed, column))
+        }
+        rows.append(_row(label, cells, len(listed), difference))
+    with_reference = experiment.reference if reference else None
+    return Table(title, caption, (ALL, *columns), tuple(rows), with_reference)
+
+
+def make_curves(plot: Plot, table: Table, column: str = ALL) -> list[Curve]:
+    """Curves of a plot from the rows of a table; points whose row is missing are left out."""
+    rows = {row.method: row for row in table.rows}
+    curves = []
+    for label, points in plot.curves.items():
+        known = [(x, rows[name].cells[column]) for x, name in points if name in rows and column in rows[name].cells]
+        if known:
+            curves.append(_curve(label, known))
+    return curves
+
+
+def curve_over_groups(label: str, groups: Mapping[float, Sequence[Scored]], *, seed: int = 0) -> Curve | None:
+    """Accuracy over a number that cases differ in, such as their age; None without cases."""
+    known = [(x, _cell(groups[x], seed)) for x in sorted(groups) if groups[x]]
+    return _curve(label, known) if known else None
+
+
+def _curve(label: str, points: Sequence[tuple[float, Cell]]) -> Curve:
+    return Curve(
+        label=label,
+        x=tuple(x for x, _ in points),
+        y=tuple(cell.value for _, cell in points),
+        low=tuple(cell.value if cell.low is None else cell.low for _, cell in points),
+        high=tuple(cell.value if cell.high is None else cell.high for _, cell in points),
+    )
+
+
+def _in_column(cases: Sequence[Scored], column: str) -> list[Scored]:
+    return [case for case in cases if column in case.columns]
+
+
+def _cell(cases: Sequence[Scored], seed: int) -> Cell:
+    by_video: dict[str, list[float]] = {}
+    for case in cases:
+        by_video.setdefault(case.video_id, []).append(case.score)
+    interval = bootstrap_interval(by_video, seed=seed)
+    return Cell(interval.mean, min(interval.low, interval.mean), max(interval.high, interval.mean))
+
+
+def _row(label: str, cells: dict[str, Cell], num_cases: int, difference: Difference | None) -> Row:
+    if difference is None:
+        return Row(label, cells, num_cases)
+    return Row(
+        label,
+        cells,
+        num_cases,
+        Cell(difference.mean, difference.low, difference.high),
+        difference.p_clustered,
+        difference.inside_noise,
+    )
+
+
+def _difference(cases: Sequence[Scored], reference: Mapping[str, Scored], seed: int) -> Difference | None:
+    """Difference from the reference over the cases that both have; None without such cases."""
+    both = [case for case in cases if case.case in reference]
+    if not both:
+        return None
+    return paired_difference(
+        [case.score for case in both],
+        [reference[case.case].score for case in both],
+        [case.video_id for case in both],
+        seed=seed,
+    )

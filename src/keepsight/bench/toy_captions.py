@@ -1,0 +1,105 @@
+"""How right the captions of toy videos are, clip by clip, and from how far back their past-dependent parts come."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+
+from keepsight.bench.datasets.toyworld import ToySource
+from keepsight.bench.records import DataSet
+from keepsight.bench.results import CaptionedClip
+from keepsight.bench.tabulate import Scored
+from keepsight.spans import Span
+from keepsight.toyworld.captions import TrueCaption, true_caption
+from keepsight.toyworld.scoring import parse_caption
+
+EVENTS = "seen in the clip"
+PAST = "needs memory"
+MAX_GAP_CLIPS = 64
+
+
+@dataclass(frozen=True)
+class PastClause:
+    """A clause that only memory can tell.
+
+    Attributes:
+        scored: whether the caption has it.
+        gap_clips: clips since the one that tells: 1 is the clip just before.
+    """
+
+    scored: Scored
+    gap_clips: int
+
+
+def scored_captions(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
+    """What happens, clause by clause, right or wrong to the letter: what the clip shows and what only memory can tell.
+
+    Clauses that say that something stays are left out, unless they tell what lies in a closed box.
+    """
+    scored: list[Scored] = []
+    for clip, truth, _ in _with_truth(data_set, clips):
+        case = f"{clip.video_id}/{clip.start_seconds:g}"
+        said = set(parse_caption(clip.caption)[1])
+        for clause in truth.clauses:
+            if clause.needs_past or not clause.verb.startswith("stays"):
+                column = PAST if clause.needs_past else EVENTS
+                scored.append(Scored(f"{case}/{clause.text}", clip.video_id, float(clause.text in said), (column,)))
+    return scored
+
+
+def past_scores(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
+    """Of `scored_captions`, what only memory can tell."""
+    scored = scored_captions(data_set, clips)
+    return [replace(clause, columns=()) for clause in scored if PAST in clause.columns]
+
+
+def past_clauses(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[PastClause]:
+    """Past-dependent clauses with the gap that memory has to bridge."""
+    found = []
+    for clip, truth, source in _with_truth(data_set, clips):
+        said = set(parse_caption(clip.caption)[1])
+        for clause in truth.clauses:
+            if clause.needs_past:
+                case = f"{clip.video_id}/{clip.start_seconds:g}/{clause.text}"
+                gap = _gap_clips(source, truth.span, clause.text)
+                found.append(PastClause(Scored(case, clip.video_id, float(clause.text in said)), gap))
+    return found
+
+
+def repeated_share(clips: Sequence[CaptionedClip]) -> float:
+    """Share of captions that say, word for word, what the caption before them said (a weakness the paper names)."""
+    pairs = [
+        (before.caption, after.caption)
+        for before, after in pairwise(clips)
+        if before.video_id == after.video_id and before.method == after.method
+    ]
+    return sum(before == after for before, after in pairs) / len(pairs) if pairs else 0.0
+
+
+def _with_truth(
+    data_set: DataSet, clips: Sequence[CaptionedClip]
+) -> Iterator[tuple[CaptionedClip, TrueCaption, ToySource]]:
+    """Captions of clips with what is true of them; videos of other data sets have no known truth."""
+    sources: Mapping[str, object] = {video.video_id: video.source for video in data_set.videos}
+    for clip in clips:
+        source = sources.get(clip.video_id)
+        if isinstance(source, ToySource):
+            yield clip, _truth(source, clip.start_seconds, clip.end_seconds), source
+
+
+@lru_cache(maxsize=100_000)
+def _truth(source: ToySource, start_seconds: float, end_seconds: float) -> TrueCaption:
+    """True caption of a clip, for a watcher that remembers the 16 clips of such a length before it."""
+    reach = 16 * (end_seconds - start_seconds)
+    return true_caption(source.story, Span(start_seconds, end_seconds), max(0.0, start_seconds - reach))
+
+
+@lru_cache(maxsize=100_000)
+def _gap_clips(source: ToySource, span: Span, text: str) -> int:
+    """The shortest memory, in clips of this length, with which the clause is true."""
+    length = span.end_seconds - span.start_seconds
+    for gap in range(1, MAX_GAP_CLIPS):
+        truth = true_caption(source.story, span, max(0.0, span.start_seconds - gap * length))
+        if any(clause.needs_past and clause.text == text for clause in truth.clauses):
+            return gap
+    return MAX_GAP_CLIPS

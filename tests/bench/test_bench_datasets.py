@@ -1,0 +1,593 @@
+"""Loaders of published data sets, on small folders made up in the published shapes."""
+
+import csv
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keepsight.bench.datasets import DATASETS, load_dataset
+from keepsight.bench.datasets.nextqa import group_of
+from keepsight.bench.datasets.ovobench import group_of as ovo_group_of
+from keepsight.bench.records import DataSet, Question, TimeUnit
+from keepsight.errors import DataError, KeepsightError, SettingError
+from keepsight.spans import Span
+
+Build = Callable[[Path], None]
+
+
+def write(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def touch(folder: Path, *names: str) -> None:
+    """Loaders look whether videos are there; none is opened before its frames are asked for."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def rvs_ego(folder: Path) -> None:
+    turns = [("What is cut?", "onions", 100, 160.5), ("Is the tap on?", "no", 10, 40), ("Who came?", "a child", 90, 80)]
+    conversations = [{"question": q, "answer": a, "start_time": s, "end_time": e} for q, a, s, e in turns]
+    entry = {"video_id": "v1", "video_path": "data/rvs/ego/videos/v1.mp4", "duration": 3600}
+    write(folder / "ego4d_oe.json", [{**entry, "conversations": conversations}])
+    touch(folder / "videos", "v1.mp4")
+
+
+def rvs_movie(folder: Path) -> None:
+    turns = [{"question": "Where are they?", "answer": "on a boat", "start_time": 1, "end_time": 3}]
+    entry = {"video_id": "tt1", "video_path": "data/rvs/movie/videos/tt1.npy", "duration": 5}
+    clip = {"clip_start_time": 100, "clip_end_time": 105, "conversations": turns}
+    write(folder / "movienet_oe.json", [{**entry, **clip}])
+    (folder / "videos").mkdir()
+    np.save(folder / "videos/tt1.npy", np.stack([np.full((4, 6, 3), shot, np.uint8) for shot in range(5)]))
+
+
+def vstream_ego(folder: Path) -> None:
+    common = {"answer_type": "Action", "duration": 600}
+    write(
+        folder / "test_qa_ego4d.json",
+        [
+            {"id": "000246_1", "video_id": "000246", "question": "What now?", "answer": "a cup", **common},
+            {"id": "000246_0", "video_id": "000246", "question": "What then?", "answer": "a plate", **common}
+            | {"start_time": 30, "end_time": 90},
+            {"id": "000247_0", "video_id": "000247", "question": "Who?", "answer": "a man", **common},
+        ],
+    )
+    touch(folder / "ego4d_videos", "000246.mp4", "000247.mp4")
+
+
+def vstream_movie(folder: Path) -> None:
+    times = {"start_time": "shot_0386_img_0.jpg", "end_time": "shot_0387_img_0.jpg"}
+    entry = {"id": "7", "video_id": "tt2_0385_0388", "question": "What falls?", "answer": "rain", "duration": 4}
+    write(folder / "test_qa_movienet.json", [{**entry, "answer_type": "Scene", **times}])
+    pictures = folder / "movienet_frames/tt2_0385_0388"
+    pictures.mkdir(parents=True)
+    for shot in (385, 386, 387, 388):
+        Image.new("RGB", (8, 6), (shot - 300, 0, 0)).save(pictures / f"shot_{shot:04d}_img_0.jpg")
+
+
+def moviechat(folder: Path) -> None:
+    info = {"video_path": "AWA-1.mp4", "fps": 25, "num_frame": 10_000}
+    after = [{"question": "What is it about?", "answer": "lions"}, {"question": "Day or night?", "answer": "day"}]
+    at = [
+        {"time": 5000, "question": "What runs?", "answer": "a gnu"},
+        {"time": 250, "question": "Who?", "answer": "men"},
+    ]
+    film = {"info": info, "caption": "Lions.", "global": after, "breakpoint": at}
+    write(folder / "annotations/AWA-1.json", film)
+    touch(folder / "videos", "AWA-1.mp4")
+
+
+NEXTQA_HEADER = "video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4"
+
+
+def nextqa(folder: Path) -> None:
+    rows = [
+        [
+            4010069381,
+            369,
+            640,
+            480,
+            "how do the two man play",
+            0,
+            6,
+            "CH",
+            "handle",
+            "feet",
+            "string",
+            "sticks",
+            "hand",
+        ],
+        [4010069381, 369, 640, 480, 'what, then, is "new"', 4, 7, "TP", "a", "b", "c", "d", "take napkin"],
+    ]
+    folder.mkdir(exist_ok=True)
+    with (folder / "val.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([NEXTQA_HEADER.split(","), *rows])
+    write(folder / "map_vid_vidorID.json", {"4010069381": "1164/4010069381", "1": "0001/1"})
+    touch(folder / "videos", "1164/4010069381.mp4")
+
+
+def cgbench(folder: Path, file: str = "cgbench.json") -> None:
+    entry = {"qid": 17, "video_uid": "-x9_Z", "question": "What colour?", "answer": "red", "duration": 1200}
+    more = {"choices": ["blue", "red", "green", "grey", "black"], "right_answer": "B", "domain": "Sport"}
+    clues = {"clue_intervals": [[700, 710.5], [30, 20]], "sub_category": "Attribute"}
+    write(folder / file, [{**entry, **more, **clues}])
+    touch(folder / "cg_videos_720p", "-x9_Z.mp4")
+
+
+def cgbench_mini(folder: Path) -> None:
+    cgbench(folder, "cgbench_mini.json")
+
+
+OVO_ITEMS: list[dict[str, Any]] = [
+    {"id": 0, "task": "EPM", "video": "Ego4D/clips/a.mp4", "realtime": 215, "question": "Whom did I meet?"}
+    | {"answer": "a man in blue", "options": ["a woman", "a man with a blue shirt", "nobody"], "gt": 1},
+    {"id": 1, "task": "OCR", "video": "Ego4D/clips/a.mp4", "realtime": 30.5, "question": "What does the sign say?"}
+    | {"answer": "OPEN", "options": ["OPEN", "SHUT"], "gt": 0},
+    {"id": 2, "task": "REC", "video": "PT/b.mp4", "activity": "jump", "start_times": [1, 5], "end_times": [2, 6]}
+    | {"test_info": [{"realtime": 3, "count": 1}, {"realtime": 7.5, "count": 2}]},
+    {"id": 3, "task": "SSR", "video": "COIN/c.mp4", "tutorial": "tea", "all_steps": ["boil", "pour"], "start_time": [1]}
+    | {"end_time": [9], "test_info": [{"realtime": 4, "step": "boil the water", "type": 1}]},
+    {"id": 4, "task": "CRR", "video": "PT/b.mp4", "question": "Who wins?", "answer": "Ann", "ask_time": 4}
+    | {"clue_time": 9, "test_info": [{"realtime": 5, "type": 0}, {"realtime": 10, "type": 1}]},
+]
+
+
+def ovobench(folder: Path) -> None:
+    write(folder / "ovo_bench_new.json", OVO_ITEMS)
+    touch(folder / "src_videos", "Ego4D/clips/a.mp4", "PT/b.mp4", "COIN/c.mp4")
+
+
+def streamingbench(folder: Path) -> None:
+    def entry(time: str, stamp: str, answer: str, options: list[str]) -> dict[str, Any]:
+        question = {"task_type": "Object Recognition", "question": "What is it?", "time_stamp": stamp, "answer": answer}
+        questions = [{**question, "options": options, "required_ability": "working memory"}]
+        return {"time": time, "questions": questions, "video_categories": "pov", "video_path": "./videos/s_1_real.mp4"}
+
+    late = entry("[0:07:00 - 0:08:00]", "0:07:40", "B", ["A. A compass.", "B. A map.", "C. A dial.", "D. Radar."])
+    early = entry("[0:00:00 - 0:00:10]", "00:00:31", "A", ["A.Black.", "B.Red."])
+    write(folder / "questions_real.json", [late, early])
+    touch(folder / "videos", "s_1_real.mp4")
+
+
+BUILDERS: dict[str, Build] = {
+    "rvs-ego": rvs_ego,
+    "rvs-movie": rvs_movie,
+    "vstream-qa-ego": vstream_ego,
+    "vstream-qa-movie": vstream_movie,
+    "moviechat-1k": moviechat,
+    "nextqa-mc": nextqa,
+    "cgbench": cgbench,
+    "cgbench-mini": cgbench_mini,
+    "ovobench": ovobench,
+    "streamingbench": streamingbench,
+}
+
+
+def load(name: str, folder: Path) -> DataSet:
+    BUILDERS[name](folder)
+    return load_dataset(name, folder)
+
+
+def only_video(read: DataSet) -> tuple[Question, ...]:
+    assert len(read.videos) == 1
+    return read.videos[0].questions
+
+
+def annotation_file(folder: Path) -> Path:
+    """The first file of annotations that a builder wrote."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".csv") and "map_" not in path.name)[0]
+
+
+def test_every_loader_is_tested() -> None:
+    assert set(BUILDERS) <= set(DATASETS)
+    assert set(DATASETS) - set(BUILDERS) <= {"toyworld"}
+
+
+def test_unknown_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no data set 'imagenet'; the data sets are rvs-ego, "):
+        load_dataset("imagenet", tmp_path)
+
+
+# What is read
+
+
+def test_rvs_ego(tmp_path: Path) -> None:
+    read = load("rvs-ego", tmp_path)
+    asked = only_video(read)
+    assert read.scoring == "judge"
+    assert read.videos[0].time_unit is TimeUnit.SECONDS
+    assert [(q.question, q.answer, q.ask_seconds) for q in asked] == [
+        ("Is the tap on?", "no", 40),
+        ("Who came?", "a child", 80),
+        ("What is cut?", "onions", 160.5),
+    ]
+    assert [q.evidence for q in asked] == [(Span(10, 40),), (), (Span(100, 160.5),)], "one runs backwards"
+    assert read.settings.startswith("ego4d_oe.json sha256:")
+
+
+def test_rvs_movie_counts_shots_and_asks_before_its_end_shot(tmp_path: Path) -> None:
+    read = load("rvs-movie", tmp_path)
+    video = read.videos[0]
+    assert video.time_unit is TimeUnit.SHOTS
+    seen = [f.image[0, 0, 0] for f in video.source.frames(0.5) if f.pts_seconds < video.questions[0].ask_seconds]
+    assert seen == [0, 1, 2], "end_time 3: the first three shots, whatever the clip's place in the film"
+    assert video.questions[0].evidence == (Span(1, 3),)
+
+
+def test_vstream_ego_with_and_without_times(tmp_path: Path) -> None:
+    read = load("vstream-qa-ego", tmp_path)
+    assert [video.video_id for video in read.videos] == ["000246", "000247"]
+    assert [(q.question_id, q.ask_seconds) for q in read.videos[0].questions] == [
+        ("000246_0", 90),
+        ("000246_1", math.inf),
+    ]
+    assert read.videos[0].questions[0].evidence == (Span(30, 90),)
+    assert read.videos[0].questions[0].task == "Action"
+
+
+def test_vstream_movie_sees_the_shot_that_it_ends_with(tmp_path: Path) -> None:
+    read = load("vstream-qa-movie", tmp_path)
+    video = read.videos[0]
+    (question,) = video.questions
+    assert video.time_unit is TimeUnit.SHOTS
+    assert question.ask_seconds == 387 - 385 + 1
+    assert question.evidence == (Span(1, 3),)
+    seen = [frame.image[0, 0, 0] for frame in video.source.frames(1) if frame.pts_seconds < question.ask_seconds]
+    assert np.allclose(seen, [85, 86, 87], atol=2), "JPEG is not exact"
+
+
+def test_vstream_movie_counts_from_zero_as_published(tmp_path: Path) -> None:
+    vstream_movie(tmp_path)
+    pictures = tmp_path / "movienet_frames/tt2_0385_0388"
+    shutil.copy(pictures / "shot_0385_img_0.jpg", pictures / "shot_0000_img_0.jpg")
+    assert only_video(load_dataset("vstream-qa-movie", tmp_path))[0].ask_seconds == 388
+
+
+def test_vstream_movie_with_other_numbers_than_its_pictures(tmp_path: Path) -> None:
+    vstream_movie(tmp_path)
+    pictures = tmp_path / "movienet_frames/tt2_0385_0388"
+    for path in pictures.iterdir():
+        path.rename(pictures / path.name.replace("shot_0", "shot_9"))
+    with pytest.raises(DataError, match=r"question 0 of test_qa_movienet.json ends before .* shot 9385"):
+        load_dataset("vstream-qa-movie", tmp_path)
+
+
+def test_moviechat(tmp_path: Path) -> None:
+    read = load("moviechat-1k", tmp_path)
+    assert [(q.task, q.answer, q.ask_seconds) for q in only_video(read)] == [
+        ("breakpoint", "men", 10),
+        ("breakpoint", "a gnu", 200),
+        ("global", "lions", math.inf),
+        ("global", "day", math.inf),
+    ]
+
+
+def test_moviechat_answers_that_came_later_are_preferred(tmp_path: Path) -> None:
+    moviechat(tmp_path)
+    film = json.loads((tmp_path / "annotations/AWA-1.json").read_text())
+    film["global"][0]["answer"] = "mainly lions"
+    write(tmp_path / "gt/gt/AWA-1.json", film)
+    assert "mainly lions" in {q.answer for q in only_video(load_dataset("moviechat-1k", tmp_path))}
+
+
+def test_nextqa(tmp_path: Path) -> None:
+    read = load("nextqa-mc", tmp_path)
+    first, second = only_video(read)
+    assert read.scoring == "choice"
+    assert (first.question_id, first.answer, first.answer_index, first.task) == ("4010069381_6", "handle", 0, "CH")
+    assert first.choices == ("handle", "feet", "string", "sticks", "hand")
+    assert (second.question, second.answer, second.answer_index) == ('what, then, is "new"', "take napkin", 4)
+    assert first.ask_seconds == second.ask_seconds == math.inf
+
+
+def test_nextqa_videos_under_bare_names(tmp_path: Path) -> None:
+    nextqa(tmp_path)
+    shutil.move(tmp_path / "videos/1164/4010069381.mp4", tmp_path / "videos/4010069381.mkv")
+    assert len(only_video(load_dataset("nextqa-mc", tmp_path))) == 2
+
+
+def test_nextqa_groups() -> None:
+    types = ["CW", "CH", "TN", "TC", "TP", "DC", "DL", "DO"]
+    assert [group_of(task) for task in types] == list("CCTTTDDD")
+    with pytest.raises(DataError, match="not 'XY'"):
+        group_of("XY")
+
+
+@pytest.mark.parametrize("name", ["cgbench", "cgbench-mini"])
+def test_cgbench(name: str, tmp_path: Path) -> None:
+    read = load(name, tmp_path)
+    (question,) = only_video(read)
+    assert (read.name, read.scoring) == (name, "choice")
+    assert (question.question_id, question.answer, question.answer_index) == ("17", "red", 1)
+    assert question.evidence == (Span(700, 710.5),), "the other runs backwards"
+    assert question.ask_seconds == math.inf
+    assert question.age_seconds is None
+
+
+def test_ovobench_from_whole_videos(tmp_path: Path) -> None:
+    read = load("ovobench", tmp_path)
+    asked = {video.video_id: [q.question_id for q in video.questions] for video in read.videos}
+    assert asked == {
+        "Ego4D/clips/a.mp4": ["1", "0"],
+        "PT/b.mp4": ["2_0", "4_0", "2_1", "4_1"],
+        "COIN/c.mp4": ["3_0"],
+    }
+    assert read.scoring == "ovobench"
+    assert read.settings.endswith(", src_videos")
+
+
+def test_ovobench_scores_on_gt_where_the_answer_is_worded_otherwise(tmp_path: Path) -> None:
+    question = load("ovobench", tmp_path).videos[0].questions[1]
+    assert OVO_ITEMS[0]["answer"] not in OVO_ITEMS[0]["options"]
+    assert (question.answer, question.answer_index) == ("a man with a blue shirt", 1)
+    assert question.ask_seconds == 215
+
+
+def test_ovobench_forward_answers(tmp_path: Path) -> None:
+    asked = {q.question_id: q for video in load("ovobench", tmp_path).videos for q in video.questions}
+    assert {name: (asked[name].answer, asked[name].ask_seconds) for name in asked if "_" in name} == {
+        "2_0": ("1", 3),
+        "2_1": ("2", 7.5),
+        "3_0": ("Yes", 4),
+        "4_0": ("No", 5),
+        "4_1": ("Yes", 10),
+    }
+    for name, words in {"2_0": "jump", "3_0": "boil the water", "4_1": "Who wins?"}.items():
+        assert words in asked[name].question
+    assert "Ann" not in asked["4_1"].question
+    assert asked["3_0"].choices == ()
+
+
+def test_ovobench_from_chunks(tmp_path: Path) -> None:
+    write(tmp_path / "ovo_bench.json", OVO_ITEMS)
+    touch(tmp_path / "chunked_videos", *(f"{name}.mp4" for name in ("0", "1", "2_0", "2_1", "3_0", "4_0", "4_1")))
+    read = load_dataset("ovobench", tmp_path)
+    assert [video.video_id for video in read.videos] == ["0", "1", "2_0", "2_1", "3_0", "4_0", "4_1"]
+    assert all([q.question_id for q in video.questions] == [video.video_id] for video in read.videos)
+    assert read.videos[3].questions[0].ask_seconds == 7.5
+
+
+def test_ovobench_groups() -> None:
+    assert [ovo_group_of(item["task"]) for item in OVO_ITEMS] == [
+        "backward",
+        "realtime",
+        "forward",
+        "forward",
+        "forward",
+    ]
+
+
+def test_streamingbench(tmp_path: Path) -> None:
+    read = load("streamingbench", tmp_path)
+    first, second = only_video(read)
+    assert (read.scoring, read.videos[0].video_id) == ("streamingbench", "s_1_real")
+    assert (first.ask_seconds, first.choices, first.answer) == (31, ("Black.", "Red."), "Black.")
+    assert (second.ask_seconds, second.answer_index, second.answer) == (460, 1, "A map.")
+    assert second.choices == ("A compass.", "A map.", "A dial.", "Radar.")
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_questions_are_in_order_of_asking_with_different_ids(name: str, tmp_path: Path) -> None:
+    read = load(name, tmp_path)
+    assert read.name == name
+    for video in read.videos:
+        times = [question.ask_seconds for question in video.questions]
+        assert times == sorted(times)
+    ids = [question.question_id for video in read.videos for question in video.questions]
+    assert len(set(ids)) == len(ids) == read.num_questions
+
+
+def test_loading_twice_gives_the_same(tmp_path: Path) -> None:
+    assert load("ovobench", tmp_path) == load_dataset("ovobench", tmp_path)
+
+
+def test_settings_tell_other_annotations_apart(tmp_path: Path) -> None:
+    before = load("cgbench", tmp_path).settings
+    path = tmp_path / "cgbench.json"
+    path.write_text(path.read_text().replace('"B"', '"C"'))
+    assert load_dataset("cgbench", tmp_path).settings != before
+
+
+# Wrong folders
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_missing_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no folder .*nowhere; an? .* folder holds "):
+        load_dataset(name, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_empty_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no .*; an? .* folder holds "):
+        load_dataset(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("content", ["", "{", "[]", "[1]", "7", "\ufeff[", "\x00", "a,b\n1,2\n", "[" * 100_000])
+def test_malformed_annotations(name: str, content: str, tmp_path: Path) -> None:
+    BUILDERS[name](tmp_path)
+    path = annotation_file(tmp_path)
+    path.write_text(content)
+    with pytest.raises(DataError, match=path.name.replace(".", r"\.")):
+        load_dataset(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_annotations_that_are_no_text(name: str, tmp_path: Path) -> None:
+    BUILDERS[name](tmp_path)
+    annotation_file(tmp_path).write_bytes(b"\xff\xfe\x00\xd8")
+    with pytest.raises(DataError):
+        load_dataset(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_missing_video(name: str, tmp_path: Path) -> None:
+    BUILDERS[name](tmp_path)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".json", ".csv")]
+    parents = {path.parent for path in kept}
+    for path in kept:
+        path.unlink()
+    for parent in parents if name == "vstream-qa-movie" else ():
+        parent.rmdir()
+    wanted = 2 if name == "vstream-qa-ego" else 3 if name == "ovobench" else 1
+    with pytest.raises(DataError, match=rf"{wanted} of {wanted} videos are not in .*, the first is .*folder holds "):
+        load_dataset(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_missing_video_folder(name: str, tmp_path: Path) -> None:
+    BUILDERS[name](tmp_path)
+    for path in tmp_path.iterdir():
+        if path.is_dir() and path.name != "annotations":
+            shutil.rmtree(path)
+    with pytest.raises(DataError, match=r"holds no .*; an? .* folder holds "):
+        load_dataset(name, tmp_path)
+
+
+UNREAD = {
+    *("duration", "clip_start_time", "clip_end_time", "caption", "num_frame", "domain", "time", "required_ability"),
+    *("video_categories", "start_times", "end_times", "tutorial", "all_steps", "ask_time", "clue_time"),
+}
+"""Published fields that no question needs, in any set ..."""
+UNREAD_IN = {
+    "cgbench": {"answer"},
+    "cgbench-mini": {"answer"},
+    "ovobench": {"answer", "start_time", "end_time"},
+    "vstream-qa-ego": {"end_time"},  # without it a question is asked after the whole video
+    "vstream-qa-movie": {"end_time"},
+}
+"""... and in these."""
+
+
+def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Path of every named field."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        if isinstance(value, dict):
+            yield (*path, key)
+        yield from paths_of(item, (*path, key))
+
+
+def is_needed(name: str, field: str) -> bool:
+    return (name, field) == ("moviechat-1k", "time") or field not in UNREAD | UNREAD_IN.get(name, set())
+
+
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name != "nextqa-mc"])
+def test_every_field_is_needed_and_its_error_names_field_and_file(name: str, tmp_path: Path) -> None:
+    BUILDERS[name](tmp_path)
+    path = annotation_file(tmp_path)
+    whole = json.loads(path.read_text())
+    for keys in list(paths_of(whole)):
+        broken = json.loads(json.dumps(whole))
+        parent = broken
+        for key in keys[:-1]:
+            parent = parent[key]
+        del parent[keys[-1]]
+        path.write_text(json.dumps(broken))
+        if is_needed(name, keys[-1]):
+            with pytest.raises(DataError, match=rf"{path.name} lacks '{keys[-1]}'"):
+                load_dataset(name, tmp_path)
+        else:
+            load_dataset(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name != "nextqa-mc"])
+@pytest.mark.parametrize("wrong", [None, True, [], {}, "", "?", -7, 1e300, "NaN", [[1]], ["\ud800"]], ids=repr)
+def test_wrong_values_end_in_an_error_of_ours_or_not_at_all(name: str, wrong: Any, tmp_path: Path) -> None:
+    BUILDERS[name](tmp_path)
+    path = annotation_file(tmp_path)
+    whole = json.loads(path.read_text())
+    for keys in list(paths_of(whole)):
+        broken = json.loads(json.dumps(whole))
+        parent = broken
+        for key in keys[:-1]:
+            parent = parent[key]
+        parent[keys[-1]] = wrong
+        path.write_text(json.dumps(broken))
+        message = ""
+        try:
+            load_dataset(name, tmp_path)
+        except KeepsightError as error:
+            message = str(error)
+        assert "\n" not in message, keys
+
+
+@pytest.mark.parametrize("column", ["video", "question", "answer", "qid", "type", "a0", "a4"])
+def test_nextqa_column_is_missing(column: str, tmp_path: Path) -> None:
+    nextqa(tmp_path)
+    path = tmp_path / "val.csv"
+    header, rest = path.read_text().split("\n", 1)
+    path.write_text("\n".join([",".join("x" if name == column else name for name in header.strip().split(",")), rest]))
+    with pytest.raises(DataError, match=rf"val.csv lacks the column '{column}'; it has "):
+        load_dataset("nextqa-mc", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("4010069381,1,1,1,q,5,6,CH,a,b,c,d,e", r"'answer' of question 0 of val.csv is .* one of 5 choices, not 5"),
+        ("4010069381,1,1,1,q,A,6,CH,a,b,c,d,e", "'answer' of question 0 of val.csv is a number, not 'A'"),
+        ("4010069381,1,1,1,q,0,6,ZZ,a,b,c,d,e", "not 'ZZ'"),
+        ("4010069381,1,1,1,q,0,6,CH,a,b", "question 0 of val.csv lacks 'a2'"),
+        ("99,1,1,1,q,0,6,CH,a,b,c,d,e", "map_vid_vidorID.json lacks '99'"),
+    ],
+)
+def test_nextqa_wrong_rows(row: str, message: str, tmp_path: Path) -> None:
+    nextqa(tmp_path)
+    (tmp_path / "val.csv").write_text(f"{NEXTQA_HEADER}\n{row}\n")
+    with pytest.raises(DataError, match=message):
+        load_dataset("nextqa-mc", tmp_path)
+
+
+def test_nextqa_map_is_missing(tmp_path: Path) -> None:
+    nextqa(tmp_path)
+    (tmp_path / "map_vid_vidorID.json").unlink()
+    with pytest.raises(DataError, match=r"holds no map_vid_vidorID.json"):
+        load_dataset("nextqa-mc", tmp_path)
+
+
+def test_the_twelfth_question_is_named(tmp_path: Path) -> None:
+    vstream_ego(tmp_path)
+    path = tmp_path / "test_qa_ego4d.json"
+    entry = json.loads(path.read_text())[1]
+    entries = [{**entry, "id": str(index)} for index in range(20)]
+    del entries[12]["start_time"]
+    path.write_text(json.dumps(entries))
+    with pytest.raises(DataError, match=r"^question 12 of test_qa_ego4d.json lacks 'start_time'$"):
+        load_dataset("vstream-qa-ego", tmp_path)
+
+
+def test_a_wrong_array_is_found_when_loading(tmp_path: Path) -> None:
+    rvs_movie(tmp_path)
+    np.save(tmp_path / "videos/tt1.npy", np.zeros((5, 4, 6, 3), np.float32))
+    with pytest.raises(DataError, match=r"tt1.npy holds uint8 frames \[shots, height, width, 3\], not float32"):
+        load_dataset("rvs-movie", tmp_path)
+
+
+def test_same_question_id_twice(tmp_path: Path) -> None:
+    cgbench(tmp_path)
+    path = tmp_path / "cgbench.json"
+    (entry,) = json.loads(path.read_text())
+    path.write_text(json.dumps([entry, {**entry, "video_uid": "other"}]))
+    touch(tmp_path / "cg_videos_720p", "other.mp4")
+    with pytest.raises(DataError, match="two questions of cgbench have the id '17'"):
+        load_dataset("cgbench", tmp_path)
+
+
+def test_same_video_id_twice(tmp_path: Path) -> None:
+    rvs_ego(tmp_path)
+    path = tmp_path / "ego4d_oe.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) * 2))
+    with pytest.raises(DataError, match="two videos of rvs-ego have the id 'v1'"):
+        load_dataset("rvs-ego", tmp_path)
