@@ -60,7 +60,7 @@ def help_of(*words: str) -> str:
 @pytest.mark.parametrize("line", commands_in_readme())
 def test_each_command_of_the_readme_exists_with_its_options(line: str) -> None:
     words = line.split()[1:]
-    command = words[:2] if words[0] == "toyworld" else words[:1]
+    command = words[:2] if words[0] in ("toyworld", "bench") else words[:1]
     shown = help_of(*command)
     for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", line):
         assert option in shown

@@ -84,6 +84,31 @@ def test_mmr_is_the_definition_where_arithmetic_is_exact(
         assert MMR(lambda_).choose(rows, query, costs, budget, unit_length=True) == sorted(expected)
 
 
+@given(SEEDS, st.integers(1, 60), st.integers(1, 20), LAMBDAS, st.integers(1, 400), st.sampled_from([1.0, 1.5, 4.0]))
+def test_mmr_in_a_pool_is_the_definition_over_the_most_relevant(
+    seed: int, num_captions: int, num_distinct: int, lambda_: float, budget: int, pool_budgets: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows, query = exact_rows(num_captions, 8, rng, num_distinct), exact_rows(1, 8, rng, 1)[0]
+    costs = rng.integers(1, 30, num_captions)
+    ranked = sorted(range(num_captions), key=lambda index: (-float(rows[index] @ query), index))
+    pool: list[int] = []
+    for index in ranked:
+        if sum(costs[pool]) + costs[index] > pool_budgets * budget:
+            break
+        pool.append(index)
+    pool = sorted(pool or ranked[:1])
+    chosen = MMR(lambda_, pool_budgets).choose(rows, query, costs, budget)
+    if costs.sum() <= budget:
+        assert chosen == list(range(num_captions))
+    else:
+        inside = brute_force_mmr(
+            rows[pool].astype(np.float64), query.astype(np.float64), costs[pool].tolist(), budget, lambda_
+        )
+        assert chosen == sorted(pool[place] for place in inside)
+    assert MMR(lambda_, pool_budgets).choose(rows * 3, query, costs, budget) == chosen
+
+
 @pytest.mark.parametrize(("num_captions", "num_distinct"), [(700, 700), (700, 40), (1500, 3), (400, 400)])
 @pytest.mark.parametrize("lambda_", [0.5, 0.9])
 def test_mmr_is_the_definition_beyond_one_batch(num_captions: int, num_distinct: int, lambda_: float) -> None:

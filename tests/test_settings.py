@@ -7,9 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepsight.errors import SettingError
+from keepsight.memory import POLICIES
 from keepsight.retrieval import RETRIEVERS
 from keepsight.selection import SELECTORS
-from keepsight.settings import DIFFERENCES, PAPER, RETRIEVER_NAMES, SELECTOR_NAMES, Settings
+from keepsight.settings import (
+    DIFFERENCES,
+    MEMORY_POLICY_NAMES,
+    MEMORY_POSITION_RULES,
+    PAPER,
+    RETRIEVER_NAMES,
+    SELECTOR_NAMES,
+    Settings,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,11 +39,17 @@ from keepsight.settings import DIFFERENCES, PAPER, RETRIEVER_NAMES, SELECTOR_NAM
         ("seed", -1, "at least 0"),
         ("memory_clips", -1, "at least 0"),
         ("memory_tokens", -1, "at least 0"),
+        ("memory_policy", "best", "fifo, merge, decay, medoids, novelty"),
+        ("memory_positions", "best", "contiguous, original"),
         ("max_caption_tokens", 0, "at least 1"),
         ("max_answer_tokens", 0, "at least 1"),
         ("retrieval_budget_tokens", 0, "at least 1"),
         ("mmr_lambda", 1.5, "from 0 to 1"),
         ("mmr_lambda", -0.1, "from 0 to 1"),
+        ("mmr_pool_budgets", 0.5, "at least 1"),
+        ("score_heads", "sum", "mean, max"),
+        ("score_layers", (0,), "at least 1"),
+        ("score_layers", "some", "whole numbers"),
         ("selector", "best", "attention, uniform"),
         ("retriever", "best", "mmr, similarity"),
         ("describe_prompt", " \n", "a text"),
@@ -61,6 +76,7 @@ def test_the_paper_differs_exactly_where_the_table_says() -> None:
 
 def test_the_papers_numbers() -> None:
     assert (PAPER.frames_per_clip, PAPER.sample_fps, PAPER.retention) == (16, 0.5, 1 / 16)
+    assert (PAPER.memory_policy, PAPER.memory_positions) == ("fifo", "contiguous")
     assert (PAPER.memory_clips, PAPER.retrieval_budget_tokens, PAPER.selector) == (16, 10_000, "attention")
     assert not PAPER.live
 
@@ -74,6 +90,8 @@ def test_the_papers_numbers() -> None:
         selector=st.sampled_from(SELECTOR_NAMES),
         retriever=st.sampled_from(RETRIEVER_NAMES),
         memory_tokens=st.none() | st.integers(0, 10**6),
+        memory_policy=st.sampled_from(MEMORY_POLICY_NAMES),
+        memory_positions=st.sampled_from(MEMORY_POSITION_RULES),
         describe_prompt=st.text(min_size=1).filter(str.strip),
         live=st.booleans(),
     )
@@ -95,10 +113,12 @@ def test_a_setting_that_json_lacks_gets_its_default() -> None:
 def test_only_settings_that_decide_captions_count_for_resuming() -> None:
     changed = replace(Settings(), retriever="random", mmr_lambda=1.0, live=True, max_answer_tokens=9)
     assert changed.watching() == Settings().watching()
-    for name, value in {"seed": 1, "retention": 0.5, "sample_fps": 1.0, "memory_clips": 2}.items():
+    changes = {"seed": 1, "retention": 0.5, "sample_fps": 1.0, "memory_clips": 2}
+    for name, value in {**changes, "memory_policy": "merge", "memory_positions": "original"}.items():
         assert replace(Settings(), **{name: value}).watching() != Settings().watching()
 
 
 def test_the_names_are_those_that_exist() -> None:
     assert tuple(SELECTORS) == SELECTOR_NAMES
     assert tuple(RETRIEVERS) == RETRIEVER_NAMES
+    assert tuple(POLICIES) == MEMORY_POLICY_NAMES

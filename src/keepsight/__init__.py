@@ -17,11 +17,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from keepsight.errors import (
+    DataError,
     EmptyJournalError,
     JournalError,
     JournalNotFoundError,
     JournalTooNewError,
     JournalWriteError,
+    JudgeError,
     KeepsightError,
     ModelError,
     ModelTooBigError,
@@ -55,6 +57,7 @@ __all__ = [
     "AnswerStream",
     "Citation",
     "Clip",
+    "DataError",
     "EmptyJournalError",
     "Frame",
     "Journal",
@@ -62,6 +65,7 @@ __all__ = [
     "JournalNotFoundError",
     "JournalTooNewError",
     "JournalWriteError",
+    "JudgeError",
     "KeepsightError",
     "ModelError",
     "ModelTooBigError",

@@ -168,7 +168,12 @@ def choose_captions(
 
 
 def _retriever(settings: Settings) -> Retriever:
-    return make_retriever(settings.retriever, mmr_lambda=settings.mmr_lambda, seed=settings.seed)
+    return make_retriever(
+        settings.retriever,
+        mmr_lambda=settings.mmr_lambda,
+        mmr_pool_budgets=settings.mmr_pool_budgets,
+        seed=settings.seed,
+    )
 
 
 def _nothing_yet(journal: Journal, stream: StreamRecord, ask_seconds: float | None) -> str:

@@ -107,20 +107,39 @@ class MMR(_Ranked):
 
     Attributes:
         lambda_: weight of relevance against redundancy, from 0 to 1. The paper does not give it.
+        pool_budgets: captions are chosen from the most relevant ones that would fill the budget so many times, 1 or
+            more; None chooses from all of them.
 
     Raises:
-        SettingError: lambda is outside 0 to 1.
+        SettingError: lambda is outside 0 to 1, or the pool is smaller than the budget.
     """
 
     lambda_: float = 0.5
+    pool_budgets: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.lambda_ <= 1.0:
             raise SettingError(f"mmr_lambda is from 0 to 1, not {self.lambda_}")
+        if self.pool_budgets is not None and not self.pool_budgets >= 1:
+            raise SettingError(f"mmr_pool_budgets is 1 or more, or none, not {self.pool_budgets}")
 
     def _rank(self, task: _Task) -> Iterable[int]:
         scales = task.scales()
-        return mmr_order(task.rows, scales, task.relevance(scales), task.costs, task.budget, self.lambda_)
+        relevance = task.relevance(scales)
+        pool = self._pool(task, relevance)
+        if pool is None:
+            return mmr_order(task.rows, scales, relevance, task.costs, task.budget, self.lambda_)
+        rows = task.rows[pool] if scales is None else task.rows[pool] * scales[pool, None]
+        order = mmr_order(rows, None, relevance[pool], task.costs[pool], task.budget, self.lambda_)
+        return (int(index) for index in pool[order])
+
+    def _pool(self, task: _Task, relevance: Floats) -> Indices | None:
+        """Places of the captions to choose from in time order, None for all; of equals the earlier one belongs."""
+        if self.pool_budgets is None or task.costs.sum() <= self.pool_budgets * task.budget:
+            return None
+        ranked = np.argsort(-relevance, kind="stable")
+        num_fitting = int(np.searchsorted(task.costs[ranked].cumsum(), self.pool_budgets * task.budget, side="right"))
+        return np.sort(ranked[: max(1, num_fitting)])
 
 
 @dataclass(frozen=True)
@@ -172,7 +191,9 @@ RETRIEVERS: Final[Mapping[str, type[Retriever]]] = MappingProxyType(
 """Every strategy by the name that the command line and the benchmarks use; the first is the default."""
 
 
-def make_retriever(name: str = "mmr", *, mmr_lambda: float = 0.5, seed: int = 0) -> Retriever:
+def make_retriever(
+    name: str = "mmr", *, mmr_lambda: float = 0.5, mmr_pool_budgets: float | None = None, seed: int = 0
+) -> Retriever:
     """A strategy by name; settings that it does not have are not used.
 
     Raises:
@@ -182,7 +203,7 @@ def make_retriever(name: str = "mmr", *, mmr_lambda: float = 0.5, seed: int = 0)
         raise SettingError(f"retriever is one of {', '.join(RETRIEVERS)}, not {name!r}")
     factory: Callable[..., Retriever] = RETRIEVERS[name]
     fields = {field.name for field in dataclasses.fields(factory)}  # type: ignore[arg-type]
-    settings = {"lambda_": mmr_lambda, "seed": seed}
+    settings = {"lambda_": mmr_lambda, "pool_budgets": mmr_pool_budgets, "seed": seed}
     return factory(**{key: value for key, value in settings.items() if key in fields})
 
 

@@ -16,8 +16,14 @@ RETRIEVER_NAMES = ("mmr", "similarity", "recency", "random", "all")
 HEAD_RULES = ("mean", "max")
 """How attention heads are put together in the scores."""
 
+MEMORY_POLICY_NAMES = ("fifo", "merge", "decay", "medoids", "novelty")
+"""Names that `memory.make_policy` knows."""
+
+MEMORY_POSITION_RULES = ("contiguous", "original")
+"""Where remembered tokens stand before a clip: side by side, or where they stood in the stream."""
+
 _ANSWERING = frozenset(
-    {"retriever", "mmr_lambda", "retrieval_budget_tokens", "max_answer_tokens", "live"}
+    {"retriever", "mmr_lambda", "mmr_pool_budgets", "retrieval_budget_tokens", "max_answer_tokens", "live"}
 )  # these change answers only, so a stream can be resumed after they were changed
 
 DIFFERENCES: dict[str, tuple[object, object, str]] = {
@@ -46,11 +52,17 @@ class Settings:
         seed: for selectors and retrievers that draw at random.
         memory_clips: clips that the visual memory holds.
         memory_tokens: visual tokens that the memory holds at most; None means only the model's window limits it.
+        memory_policy: what the memory holds when not all fits, one of `MEMORY_POLICY_NAMES`; those that do not hold
+            whole clips have room for as many tokens as `fifo`.
+        memory_positions: one of `MEMORY_POSITION_RULES`: remembered tokens stand side by side, or as far before the
+            clip as they did in the stream, as far as the model's window reaches.
         describe_prompt: the captioning instruction.
         max_caption_tokens: longest caption.
         caption_partial_clip: caption the last frames of a video that do not fill a clip.
         retriever: which captions a question is answered from, one of `RETRIEVER_NAMES`.
         mmr_lambda: 1 ranks by likeness to the question alone, 0 by novelty alone.
+        mmr_pool_budgets: MMR chooses from the captions most like the question that would fill the budget so many times,
+            1 or more; None chooses from all, as in the paper.
         retrieval_budget_tokens: most tokens of captions before a question; the model's window may allow fewer.
         max_answer_tokens: longest answer; a quarter of the model's window if that is less.
         live: also show the model the frames that have no caption yet when a question is asked.
@@ -68,11 +80,14 @@ class Settings:
     seed: int = 0
     memory_clips: int = 16
     memory_tokens: int | None = None
+    memory_policy: str = "fifo"
+    memory_positions: str = "contiguous"
     describe_prompt: str = DESCRIBE_PROMPT
     max_caption_tokens: int = 128
     caption_partial_clip: bool = True
     retriever: str = "mmr"
     mmr_lambda: float = 0.5
+    mmr_pool_budgets: float | None = None
     retrieval_budget_tokens: int = 10_000
     max_answer_tokens: int = 256
     live: bool = False
@@ -87,8 +102,11 @@ class Settings:
         _require_number("sample_fps", self.sample_fps, most=1000, zero_too=False)
         _require_number("retention", self.retention, most=1, zero_too=False)
         _require_number("mmr_lambda", self.mmr_lambda, most=1, zero_too=True)
+        _require_pool("mmr_pool_budgets", self.mmr_pool_budgets)
         _require_choice("selector", self.selector, SELECTOR_NAMES)
         _require_choice("retriever", self.retriever, RETRIEVER_NAMES)
+        _require_choice("memory_policy", self.memory_policy, MEMORY_POLICY_NAMES)
+        _require_choice("memory_positions", self.memory_positions, MEMORY_POSITION_RULES)
         _require_choice("score_heads", self.score_heads, HEAD_RULES)
         object.__setattr__(self, "score_layers", _as_layers(self.score_layers))
         _require_flag("caption_partial_clip", self.caption_partial_clip)
@@ -141,6 +159,12 @@ def _require_number(name: str, value: object, *, most: float, zero_too: bool) ->
         raise SettingError(f"{name} must be a number {allowed}, not {value!r}")
 
 
+def _require_pool(name: str, value: object) -> None:
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    if value is not None and not 1 <= number < float("inf"):
+        raise SettingError(f"{name} must be a number of at least 1, or none, not {value!r}")
+
+
 def _require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise SettingError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
@@ -150,11 +174,10 @@ def _as_layers(value: object) -> tuple[int, ...] | Literal["all"] | None:
     """Layers as a tuple: JSON has lists."""
     if value is None or value == "all":
         return value
-    if not isinstance(value, list | tuple) or not value:
-        raise SettingError(f'score_layers must be a list of layers, "all" or none, not {value!r}')
-    for layer in value:
-        _require_whole("a layer of score_layers", layer, minimum=1)
-    return tuple(value)
+    layers = value if isinstance(value, list | tuple) else ()
+    if not layers or not all(type(layer) is int and layer >= 1 for layer in layers):
+        raise SettingError(f'score_layers must be whole numbers of at least 1, "all" or none, not {value!r}')
+    return tuple(layers)
 
 
 def _require_flag(name: str, value: object) -> None:

@@ -10,11 +10,9 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor
 
 from keepsight.journal import ClipRecord, Journal, StreamRecord, contact_sheet
+from keepsight.memory_rows import restore_memory, store_memory
 from keepsight.models.protocol import Description, VideoModel
 from keepsight.prompts import caption_line
 from keepsight.recurrence import ClipWork, Recurrence
@@ -22,8 +20,6 @@ from keepsight.selection import Selected
 from keepsight.settings import Settings
 from keepsight.spans import Span
 from keepsight.video import Clip
-
-_TOKENS = "tokens"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +77,7 @@ class StreamState:
     @classmethod
     def restore(cls, journal: Journal, stream: StreamRecord, settings: Settings, device: str = "cpu") -> Self:
         """The state of a stream as the journal has it, tokens on a torch device; that of a new stream is empty."""
-        recurrence = Recurrence(settings)
-        for clip_index, tokens in journal.memory.of(stream.id):
-            recurrence.memory.append(clip_index, load_tensors(tokens)[_TOKENS].to(device))
+        recurrence = restore_memory(journal, stream.id, settings, device)
         last = journal.clips.last(stream.id)
         if last is None:
             return cls(journal, stream, recurrence, next_index=0, end_seconds=0.0)
@@ -100,7 +94,7 @@ class StreamState:
         record = self._record(model, work, description, selected)
         with self.journal.transaction():
             self.journal.clips.add(record)
-            self._store_memory()
+            store_memory(self.journal, self.stream.id, self.recurrence)
         self.next_index = clip.index + 1
         self.end_seconds = clip.span.end_seconds
         return Moment(
@@ -113,14 +107,6 @@ class StreamState:
             num_kept_tokens=len(selected.tokens),
             seconds_spent=record.seconds_spent,
         )
-
-    def _store_memory(self) -> None:
-        held = self.recurrence.memory.clips()
-        if held:  # clips enter at the end, never change and leave whole, so only the last one is new to the journal
-            held_clips = {clip.clip_index for clip in held}
-            self.journal.memory.put(
-                self.stream.id, held[-1].clip_index, _tokens_blob(held[-1].tokens), held_clips=held_clips
-            )
 
     def _record(self, model: VideoModel, work: ClipWork, description: Description, selected: Selected) -> ClipRecord:
         clip, caption = work.clip, description.caption
@@ -151,7 +137,3 @@ def watch_clip(model: VideoModel, state: StreamState, clip: Clip) -> Moment:
     """
     work = state.recurrence.prepare(model, clip)
     return state.store(model, work, state.recurrence.describe(model, work))
-
-
-def _tokens_blob(tokens: Tensor) -> bytes:
-    return bytes(save_tensors({_TOKENS: tokens.detach().cpu().contiguous()}))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from keepsight.bench.records import DataSet, Video
 from keepsight.bench.results import CaptionedClip, Prediction
+from keepsight.errors import KeepsightError
 from keepsight.whole_file import write_whole
 
 _FORMAT = 1
@@ -56,14 +57,17 @@ class Cache:
         """Keep what a method answered.
 
         Raises:
-            OSError: the disk refused.
+            KeepsightError: the disk refused; what was kept before still is.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         record = {
             "predictions": [asdict(prediction) for prediction in answered.predictions],
             "captions": [asdict(clip) for clip in answered.captions],
         }
-        write_whole(self._path(data_set, video, method), json.dumps(record).encode())
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path(data_set, video, method), json.dumps(record).encode())
+        except OSError as error:
+            raise KeepsightError(f"cannot keep answers in {self.folder}: {error.strerror or error}") from error
 
     def _path(self, data_set: DataSet, video: Video, method: str) -> Path:
         parts = [_FORMAT, self.version, self.model_fingerprint, data_set.name, data_set.scoring, repr(video), method]

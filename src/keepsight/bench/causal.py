@@ -127,6 +127,8 @@ def _captioned_clip(name: str, video: Video, clip: Captioned) -> CaptionedClip:
         start_seconds=clip.span.start_seconds,
         end_seconds=clip.span.end_seconds,
         caption=clip.caption,
-        kept_share=clip.kept_share,
+        num_frames=clip.num_frames,
+        num_visual_tokens=clip.num_visual_tokens,
+        kept_indices=clip.kept_indices,
         seconds_spent=clip.seconds_spent,
     )

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from keepsight.models.protocol import VideoModel
+from keepsight.models.protocol import ScoreRule, VideoModel
 from keepsight.prompts import DESCRIBE_PROMPT
 
 _PACKAGES = ("keepsight", "torch", "transformers", "numpy", "av")
+_NUM_FINGERPRINT_TOKENS = 16
+"""Longest description that a fingerprint is made of."""
 
 
 def describe_environment(model: VideoModel, *, processes: int, seed: int) -> dict[str, Any]:
@@ -38,15 +40,17 @@ def describe_environment(model: VideoModel, *, processes: int, seed: int) -> dic
 def fingerprint(model: VideoModel) -> str:
     """A name for what the model computes, so that answers of other weights under the same name are told apart.
 
-    It is made of how the model sees one picture and embeds one text, rounded, and not of its files: those of a large
-    model take a minute to read.
+    It is made of how the model sees and describes one picture, with the attention of every layer, and embeds one text,
+    rounded, and not of its files: those of a large model take a minute to read.
     """
     picture = np.linspace(0, 255, 96 * 96 * 3).reshape(96, 96, 3).astype(np.uint8)
-    seen = model.encode([picture]).float().sum(dim=0).cpu()
+    tokens = model.encode([picture])
+    seen = tokens.float().sum(dim=0).cpu()
+    said = model.describe(tokens[:0], tokens, max_new_tokens=_NUM_FINGERPRINT_TOKENS, scoring=ScoreRule("all"))
     known = model.embed(DESCRIBE_PROMPT).float().cpu()
     info = model.info
-    parts = [info.architecture, str(info.num_parameters), info.dtype, str(info.score_layers)]
-    parts += [f"{number:.2e}" for number in torch.cat([seen, known]).tolist()]
+    parts = [info.architecture, str(info.num_parameters), info.dtype, str(info.score_layers), said.caption]
+    parts += [f"{number:.2e}" for number in torch.cat([seen, known, said.scores.float().cpu()]).tolist()]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 

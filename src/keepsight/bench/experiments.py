@@ -5,7 +5,7 @@ line.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +17,9 @@ RETENTIONS = (0.01, 0.03, 0.0625, 0.12, 0.25)
 FIFO_CLIPS = (0, 1, 2, 4, 8, 16, 32)
 FULL = "captions"
 """Keepsight as it is: what all others are compared with."""
+
+BLIND = "blind"
+"""The baseline that sees nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,6 @@ def _overview(_: ModelInfo) -> Experiment:
         "KV retrieval (ReKV-style, ours)": "kv-retrieval",
         "uniform 32 frames": "uniform-frames",
         "last 4 frames": "last-frames",
-        "blind": "blind",
     }
     return Experiment("overview", "The method, its parts taken away, and baselines", rows, "full loop")
 
@@ -126,6 +128,7 @@ def _positions(_: ModelInfo) -> Experiment:
 def _retrieval(info: ModelInfo) -> Experiment:
     rows = {"MMR 0.5": FULL}
     rows |= {f"MMR {weight}": f"{FULL}:mmr_lambda={weight}" for weight in (0.25, 0.75)}
+    rows |= {f"MMR among {pool} budgets": f"{FULL}:mmr_pool_budgets={pool}" for pool in (2, 4, 8)}
     rows |= {name: f"{FULL}:retriever={name}" for name in ("similarity", "recency", "random", "all")}
     rows["visual-token similarity"] = "visual-similarity"
     window = info.context_window_tokens
@@ -165,4 +168,10 @@ def make_experiments(names: tuple[str, ...], info: ModelInfo) -> tuple[Experimen
     for name in names:
         if name not in EXPERIMENTS:
             raise SettingError(f"an experiment is one of {', '.join(EXPERIMENTS)}, not {name!r}")
-    return tuple(EXPERIMENTS[name](info) for name in names or EXPERIMENTS)
+    return tuple(_with_blind(EXPERIMENTS[name](info)) for name in names or EXPERIMENTS)
+
+
+def _with_blind(experiment: Experiment) -> Experiment:
+    """Every table has the baseline that sees nothing."""
+    rows = {label: method for label, method in experiment.rows.items() if method != BLIND}
+    return replace(experiment, rows={**rows, BLIND: BLIND})

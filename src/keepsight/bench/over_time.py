@@ -36,15 +36,24 @@ def accuracy_by_age(results: Results, methods: Mapping[str, str], seed: int) -> 
             for prediction in results.of(method)
             if prediction.age_seconds is not None and prediction.score is not None
         ]
-        groups = {
-            x: [Scored(p.question_id, p.video_id, p.score or 0.0) for p in members]
-            for x, members in _even_groups(known).items()
-        }
-        curves.append(curve_over_groups(label, groups, seed=seed))
+        curves.append(curve_over_groups(label, _scored(_even_groups(known)), seed=seed))
     return [curve for curve in curves if curve is not None]
 
 
-def latency_by_age(results: Results, methods: Mapping[str, str], _seed: int) -> list[Curve]:
+def accuracy_by_length(results: Results, methods: Mapping[str, str], seed: int) -> list[Curve]:
+    """Share of right answers over the minutes of video before the question."""
+    curves = []
+    for label, method in methods.items():
+        known = [
+            (prediction.ask_seconds / 60, prediction)
+            for prediction in results.of(method)
+            if prediction.ask_seconds is not None and prediction.score is not None
+        ]
+        curves.append(curve_over_groups(label, _scored(_even_groups(known)), seed=seed))
+    return [curve for curve in curves if curve is not None]
+
+
+def latency_by_age(results: Results, methods: Mapping[str, str]) -> list[Curve]:
     """Median wall time of an answer over the minutes of video before it, with the quartiles."""
     curves = []
     for label, method in methods.items():
@@ -56,9 +65,18 @@ def latency_by_age(results: Results, methods: Mapping[str, str], _seed: int) -> 
     return curves
 
 
+def _scored(groups: Mapping[float, Sequence[Prediction]]) -> dict[float, list[Scored]]:
+    return {
+        x: [Scored(p.question_id, p.video_id, p.score) for p in members if p.score is not None]
+        for x, members in groups.items()
+    }
+
+
 def _even_groups(known: Sequence[tuple[float, Prediction]]) -> dict[float, list[Prediction]]:
-    """Groups of equal size in rising order, each at its middle; equal numbers stay together."""
+    """Where there are few different numbers, a group for each; else groups of equal size, each at its middle."""
     in_order = sorted(known, key=lambda pair: pair[0])
+    if len({x for x, _ in known}) <= NUM_GROUPS:
+        return {x: [p for other, p in in_order if other == x] for x, _ in in_order}
     size = max(1, -(-len(in_order) // NUM_GROUPS))
     groups: dict[float, list[Prediction]] = {}
     for start in range(0, len(in_order), size):

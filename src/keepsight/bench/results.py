@@ -61,7 +61,9 @@ class CaptionedClip:
         start_seconds: of the clip.
         end_seconds: of the clip.
         caption: what was written.
-        kept_share: share of the clip's visual tokens that was kept.
+        num_frames: frames of the clip.
+        num_visual_tokens: of the clip, before selection.
+        kept_indices: places of the kept tokens in the clip.
         seconds_spent: wall time of encoding (unless shared), describing and selecting.
     """
 
@@ -71,8 +73,13 @@ class CaptionedClip:
     start_seconds: float
     end_seconds: float
     caption: str
-    kept_share: float
+    num_frames: int
+    num_visual_tokens: int
+    kept_indices: tuple[int, ...]
     seconds_spent: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kept_indices", tuple(self.kept_indices))  # JSON has lists
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,8 @@ class Results:
                 raise DataError(f"{path} was written by another version of Keepsight")
             predictions = tuple(Prediction(**entry) for entry in record.pop("predictions"))
             captions = tuple(CaptionedClip(**entry) for entry in record.pop("captions"))
+            if not isinstance(record["methods"], dict) or not isinstance(record["environment"], dict):
+                raise DataError(f"{path} holds no results of keepsight bench: methods and environment are objects")
             return cls(predictions=predictions, captions=captions, **record)
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from error

@@ -2,8 +2,10 @@
 
 import functools
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import groupby
@@ -19,7 +21,7 @@ from keepsight.bench.results import CaptionedClip, Prediction, Results
 from keepsight.bench.scored import score_all
 from keepsight.bench.scoring import Scorer
 from keepsight.bench.shared_model import SharedModel
-from keepsight.errors import SettingError, VideoError
+from keepsight.errors import DataError, KeepsightError, SettingError, VideoError
 from keepsight.models.loading import load_model
 from keepsight.models.protocol import VideoModel
 
@@ -89,6 +91,7 @@ def run(
     Raises:
         ModelError, SettingError: the model cannot be loaded as asked.
         JudgeError: the judge gave out; the answers are in the cache.
+        KeepsightError: answers cannot be kept, or a process ended without a word.
     """
     model = _load(settings.model, settings.device, settings.dtype)
     cache = Cache(settings.cache_folder, fingerprint(model), version("keepsight"))
@@ -142,12 +145,19 @@ def _watch(
             yield work(video, missing[video.video_id])
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(settings.processes, len(todo)), mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(min(settings.processes, len(todo)), mp_context=context, initializer=_start_worker) as pool:
         futures: list[Future[Failure | None]] = [pool.submit(work, video, missing[video.video_id]) for video in todo]
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise KeepsightError(
+                f"one of {settings.processes} processes ended without a word, most likely for want of memory: "
+                "run fewer; what was answered is kept"
+            ) from error
         finally:
+            for worker in multiprocessing.active_children():  # none is at work unless this ends early
+                worker.terminate()
             pool.shutdown(cancel_futures=True)
 
 
@@ -168,13 +178,14 @@ def _watch_one(
                     [clip for clip in captions if clip.method == name],
                 )
                 cache.put(own, video, repr(method), answered)
-    except VideoError as error:
+    except (VideoError, DataError) as error:
         return Failure(video.video_id, str(error))
     return None
 
 
-def _one_thread() -> None:
-    """Several processes share the cores, so each takes one."""
+def _start_worker() -> None:
+    """Several processes share the cores, so each takes one. Ctrl-C is the parent's business, which then ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

@@ -36,15 +36,28 @@ def scored_answers(predictions: Sequence[Prediction], *, by_task: bool = False) 
             prediction.question_id,
             prediction.video_id,
             prediction.score,
-            (prediction.task,) if by_task else ("yes/no" if is_yes_no(prediction.right_answer) else "other",),
+            _columns(prediction, by_task=by_task),
         )
         for prediction in predictions
         if prediction.score is not None
     ]
 
 
+def _columns(prediction: Prediction, *, by_task: bool) -> tuple[str, ...]:
+    if by_task:
+        return (prediction.task,) if prediction.task else ()
+    return ("yes/no" if is_yes_no(prediction.right_answer) else "other",)
+
+
 def make_table(
-    experiment: Experiment, title: str, caption: str, cases_of: Callable[[str], Sequence[Scored]], *, seed: int = 0
+    experiment: Experiment,
+    title: str,
+    caption: str,
+    cases_of: Callable[[str], Sequence[Scored]],
+    *,
+    compare: bool = True,
+    distinct: bool = False,
+    seed: int = 0,
 ) -> Table:
     """A table of an experiment.
 
@@ -53,22 +66,37 @@ def make_table(
         title: over the table.
         caption: how it was measured.
         cases_of: method, as the experiment writes it -> its scored cases.
+        compare: whether cases of all columns count together and are compared with the reference's; not where the
+            columns are different things.
+        distinct: leave out methods whose cases are exactly those of a method before.
         seed: of the bootstrap.
     """
     cases = {label: list(cases_of(method)) for label, method in experiment.rows.items()}
+    if distinct:
+        cases = _without_repeats(cases, experiment.reference)
     columns = list(dict.fromkeys(column for listed in cases.values() for case in listed for column in case.columns))
     reference = {case.case: case for case in cases[experiment.reference]}
     rows = []
     for label, listed in cases.items():
         if not listed:
             continue
-        difference = None if label == experiment.reference else _difference(listed, reference, seed)
-        cells = {ALL: _cell(listed, seed)} | {
+        alone = not compare or label == experiment.reference
+        difference = None if alone else _difference(listed, reference, seed)
+        cells = ({ALL: _cell(listed, seed)} if compare else {}) | {
             column: _cell(chosen, seed) for column in columns if (chosen := _in_column(listed, column))
         }
         rows.append(_row(label, cells, len(listed), difference))
-    with_reference = experiment.reference if reference else None
-    return Table(title, caption, (ALL, *columns), tuple(rows), with_reference)
+    with_reference = experiment.reference if reference and compare else None
+    return Table(title, caption, (ALL, *columns) if compare else tuple(columns), tuple(rows), with_reference)
+
+
+def _without_repeats(cases: Mapping[str, list[Scored]], reference: str) -> dict[str, list[Scored]]:
+    """Without the rows that another one, first of all the reference, has already said."""
+    kept = {reference: cases[reference]}
+    for label, listed in cases.items():
+        if listed not in kept.values():
+            kept[label] = listed
+    return {label: kept[label] for label in cases if label in kept}
 
 
 def make_curves(plot: Plot, table: Table, column: str = ALL) -> list[Curve]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 
 from keepsight.bench.datasets.toyworld import ToySource
 from keepsight.bench.records import DataSet
@@ -15,6 +14,9 @@ from keepsight.toyworld.scoring import parse_caption
 
 EVENTS = "seen in the clip"
 PAST = "needs memory"
+MEMORY_CLIPS = 16
+"""What is true of a clip is what a watcher can tell who remembers so many clips before it."""
+
 MAX_GAP_CLIPS = 64
 
 
@@ -37,13 +39,12 @@ def scored_captions(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[S
     Clauses that say that something stays are left out, unless they tell what lies in a closed box.
     """
     scored: list[Scored] = []
-    for clip, truth, _ in _with_truth(data_set, clips):
-        case = f"{clip.video_id}/{clip.start_seconds:g}"
+    for clip, truth, _ in with_truth(data_set, clips):
         said = set(parse_caption(clip.caption)[1])
         for clause in truth.clauses:
             if clause.needs_past or not clause.verb.startswith("stays"):
                 column = PAST if clause.needs_past else EVENTS
-                scored.append(Scored(f"{case}/{clause.text}", clip.video_id, float(clause.text in said), (column,)))
+                scored.append(Scored(_case(clip, clause.text), clip.video_id, float(clause.text in said), (column,)))
     return scored
 
 
@@ -56,50 +57,55 @@ def past_scores(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Score
 def past_clauses(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[PastClause]:
     """Past-dependent clauses with the gap that memory has to bridge."""
     found = []
-    for clip, truth, source in _with_truth(data_set, clips):
+    lengths = _clip_seconds(clips)
+    for clip, truth, source in with_truth(data_set, clips):
         said = set(parse_caption(clip.caption)[1])
         for clause in truth.clauses:
             if clause.needs_past:
-                case = f"{clip.video_id}/{clip.start_seconds:g}/{clause.text}"
-                gap = _gap_clips(source, truth.span, clause.text)
-                found.append(PastClause(Scored(case, clip.video_id, float(clause.text in said)), gap))
+                scored = Scored(_case(clip, clause.text), clip.video_id, float(clause.text in said))
+                gap = _gap_clips(source, truth.span, lengths[clip.method, clip.video_id], clause.text)
+                found.append(PastClause(scored, gap))
     return found
 
 
-def repeated_share(clips: Sequence[CaptionedClip]) -> float:
-    """Share of captions that say, word for word, what the caption before them said (a weakness the paper names)."""
-    pairs = [
-        (before.caption, after.caption)
-        for before, after in pairwise(clips)
-        if before.video_id == after.video_id and before.method == after.method
-    ]
-    return sum(before == after for before, after in pairs) / len(pairs) if pairs else 0.0
-
-
-def _with_truth(
+def with_truth(
     data_set: DataSet, clips: Sequence[CaptionedClip]
 ) -> Iterator[tuple[CaptionedClip, TrueCaption, ToySource]]:
     """Captions of clips with what is true of them; videos of other data sets have no known truth."""
     sources: Mapping[str, object] = {video.video_id: video.source for video in data_set.videos}
+    lengths = _clip_seconds(clips)
     for clip in clips:
         source = sources.get(clip.video_id)
         if isinstance(source, ToySource):
-            yield clip, _truth(source, clip.start_seconds, clip.end_seconds), source
+            reach = MEMORY_CLIPS * lengths[clip.method, clip.video_id]
+            yield clip, _truth(source, clip.start_seconds, clip.end_seconds, reach), source
+
+
+def _case(clip: CaptionedClip, text: str) -> str:
+    """A clause of a clip; clips of another length are other cases."""
+    return f"{clip.video_id}/{clip.start_seconds}-{clip.end_seconds}/{text}"
+
+
+def _clip_seconds(clips: Sequence[CaptionedClip]) -> dict[tuple[str, str], float]:
+    """Length of the full clips of each method and video: the last clip may be shorter."""
+    lengths: dict[tuple[str, str], float] = {}
+    for clip in clips:
+        key, length = (clip.method, clip.video_id), clip.end_seconds - clip.start_seconds
+        lengths[key] = max(length, lengths.get(key, 0.0))
+    return lengths
 
 
 @lru_cache(maxsize=100_000)
-def _truth(source: ToySource, start_seconds: float, end_seconds: float) -> TrueCaption:
-    """True caption of a clip, for a watcher that remembers the 16 clips of such a length before it."""
-    reach = 16 * (end_seconds - start_seconds)
-    return true_caption(source.story, Span(start_seconds, end_seconds), max(0.0, start_seconds - reach))
+def _truth(source: ToySource, start_seconds: float, end_seconds: float, reach_seconds: float) -> TrueCaption:
+    """True caption of a clip, for a watcher that remembers so much of what was before it."""
+    return true_caption(source.story, Span(start_seconds, end_seconds), max(0.0, start_seconds - reach_seconds))
 
 
 @lru_cache(maxsize=100_000)
-def _gap_clips(source: ToySource, span: Span, text: str) -> int:
-    """The shortest memory, in clips of this length, with which the clause is true."""
-    length = span.end_seconds - span.start_seconds
+def _gap_clips(source: ToySource, span: Span, clip_seconds: float, text: str) -> int:
+    """The shortest memory, in clips of a length, with which the clause is true."""
     for gap in range(1, MAX_GAP_CLIPS):
-        truth = true_caption(source.story, span, max(0.0, span.start_seconds - gap * length))
+        truth = true_caption(source.story, span, max(0.0, span.start_seconds - gap * clip_seconds))
         if any(clause.needs_past and clause.text == text for clause in truth.clauses):
             return gap
     return MAX_GAP_CLIPS

@@ -1,5 +1,7 @@
 """`keepsight bench`: methods compared over data sets."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,20 +9,19 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from keepsight.cli.bench_options import PAPER_TOY, read_data_set, read_experiments, read_num_processes, read_scorer
+from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
 from keepsight.cli.options import DeviceOption, DtypeOption, JsonOption
 from keepsight.cli.output import complain, emit, make_console, wants_json
-from keepsight.errors import KeepsightError, SettingError
+from keepsight.errors import KeepsightError
 
 if TYPE_CHECKING:
     from keepsight.bench.experiments import Experiment
     from keepsight.bench.records import DataSet
     from keepsight.bench.results import Results
-    from keepsight.bench.runner import Failure, RunSettings
-    from keepsight.bench.scoring import Scorer
+    from keepsight.bench.runner import Failure
 
-bench = typer.Typer(help="Compare methods over data sets.", no_args_is_help=True)
-
-PAPER_TOY = "paper-toy"
+bench = typer.Typer(help="Compare methods over data sets.")
 
 
 @bench.command()
@@ -35,7 +36,9 @@ def run(
     ] = None,
     videos: Annotated[int, typer.Option(help="Number of toy videos.")] = 8,
     minutes: Annotated[float, typer.Option(help="Length of each toy video.")] = 8.0,
-    difficulty: Annotated[str, typer.Option(help="Of the toy world: easy, default or hard.")] = "default",
+    difficulty: Annotated[
+        str, typer.Option(help="Of the toy world: easy, default, hard, crowded, cluttered or fast.")
+    ] = "default",
     ask_minutes: Annotated[
         str, typer.Option(help="Ask about toy videos at these minutes only, such as 10,60,600.")
     ] = "",
@@ -57,15 +60,15 @@ def run(
     from keepsight.bench.runner import RunSettings
     from keepsight.bench.runner import run as run_methods
 
-    data_set = _data_set(data, folder, difficulty, videos, minutes, ask_minutes, questions)
-    settings = RunSettings(model, device, dtype, _num_processes(processes, device), out / "cache")
-    experiments = _experiments(settings, experiment, method)
-    scorer = _scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt)
+    data_set = read_data_set(data, folder, difficulty, videos, minutes, ask_minutes, questions)
+    settings = RunSettings(model, device, dtype, read_num_processes(processes, device), out / "cache")
+    experiments = read_experiments(settings, experiment, method)
+    scorer = read_scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt)
     console = None if wants_json(json) else make_console()
     from keepsight.bench.methods import make_method
 
     methods = {text: make_method(text) for each in experiments for text in each.rows.values()}
-    with _progress(console) as bar:
+    with _resumable(), _progress(console) as bar:
         task = bar.add_task(f"{len(methods)} methods, {len(data_set.videos)} videos", total=len(data_set.videos))
         results, failures = run_methods(
             data_set,
@@ -113,75 +116,19 @@ def list_all() -> None:
     console.print(f"methods      {', '.join(METHODS)}", markup=False)
 
 
-def _data_set(
-    name: str, folder: Path | None, difficulty: str, videos: int, minutes: float, ask_minutes: str, questions: int
-) -> "DataSet":
-    from keepsight.bench.datasets import load_dataset
-    from keepsight.bench.datasets.toyworld import ToyWorldSettings, make_toyworld
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """A signal ends the run; whole videos are kept.
 
-    if name != PAPER_TOY:
-        if folder is None:
-            raise SettingError(f"{name} is read from a folder: give it with --folder; {PAPER_TOY} needs none")
-        return load_dataset(name, folder)
-    if folder is not None:
-        raise SettingError(f"{PAPER_TOY} is made, not read: leave --folder out")
-    try:
-        times = tuple(float(text) for text in ask_minutes.split(",") if text.strip())
-    except ValueError:
-        raise SettingError(f"ask_minutes are numbers with commas between them, not {ask_minutes!r}") from None
-    return make_toyworld(ToyWorldSettings(difficulty, videos, minutes, questions_per_kind=questions, ask_minutes=times))
-
-
-def _num_processes(asked: int | None, device: str | None) -> int:
-    """All cores for a model on the CPU; one process where a GPU does the work."""
-    import os
-
-    from keepsight.models.devices import choose_device
-
-    if asked is not None:
-        return asked
-    return (os.cpu_count() or 1) if choose_device(device).type == "cpu" else 1
-
-
-def _experiments(
-    settings: "RunSettings", names: list[str] | None, methods: list[str] | None
-) -> "tuple[Experiment, ...]":
-    from keepsight.bench.experiments import Experiment, make_experiments
-    from keepsight.models.loading import load_model
-
-    if methods:
-        if names:
-            raise SettingError("give either --experiment or --method, not both")
-        rows = {text: text for text in methods}
-        return (Experiment("methods", "Methods", rows, methods[0]),)
-    info = load_model(settings.model, device=settings.device, dtype=settings.dtype).info
-    return make_experiments(tuple(names or ()), info)
-
-
-def _scorer(
-    data_set: "DataSet",
-    settings: "RunSettings",
-    url: str | None,
-    model: str,
-    key_variable: str,
-    prompt: Path | None,
-) -> "Scorer":
-    from keepsight.bench.scoring import make_scorer
-
-    if data_set.scoring != "judge":
-        return make_scorer(data_set.scoring)
-    if url is None and model != "local":
-        raise SettingError(f"answers of {data_set.name} are judged: give --judge-url and --judge-model, or `local`")
-    from keepsight.bench.scoring.endpoint import Endpoint
-    from keepsight.bench.scoring.judge import TEMPLATE, Judge, LocalJudge
-    from keepsight.models.loading import load_model
-
-    template = TEMPLATE if prompt is None else prompt.read_text(encoding="utf-8")
-    if url is None:
-        return make_scorer(
-            "judge", LocalJudge(load_model(settings.model, device=settings.device, dtype=settings.dtype), template)
-        )
-    return make_scorer("judge", Judge(Endpoint(url, api_key_variable=key_variable), model, template))
+    Raises:
+        Stopped: a signal came.
+    """
+    with stop_requests():
+        try:
+            yield
+        except StopRequest as request:
+            message = "stopped; the same command goes on after the last video that was done"
+            raise Stopped(message, request.signal_number) from None
 
 
 def _progress(console: Console | None) -> Progress:
@@ -221,5 +168,5 @@ def _report(
         emit("results", path=str(out / "results.json"), report_path=str(out / "report.md"))
         return
     for chapter in chapters:
-        console.print(ConsoleTable(chapter.tables[0]))
+        console.print(ConsoleTable(chapter.tables.answers))
     console.print(f"tables, plots and all answers: {out / 'report.md'}", markup=False)

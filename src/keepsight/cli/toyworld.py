@@ -25,7 +25,7 @@ def make(
     out: Annotated[Path, typer.Argument(metavar="OUT.mp4", help="The video; its truth goes beside it, as .json.")],
     minutes: Annotated[float, typer.Option(help="Length.")] = 8.0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same video.")] = 0,
-    difficulty: Annotated[str, typer.Option(help="easy, default or hard.")] = "default",
+    difficulty: Annotated[str, typer.Option(help="easy, default, hard, crowded, cluttered or fast.")] = "default",
     fps: Annotated[int, typer.Option(help="Frames a second.")] = 4,
     json: JsonOption = None,
 ) -> None:

@@ -83,8 +83,8 @@ class ClipRecord:
         token_grid: rows and columns of visual tokens in one frame.
         seconds_spent: wall time from encoding to storing.
         frame_seconds: time of each frame.
-        kept_indices: int32 `[num_kept]`, places of the kept tokens in the clip, in temporal order; empty for a
-            selector that makes new tokens instead of keeping some.
+        kept_indices: int32 `[num_kept]`, places of the kept tokens in the clip, in temporal order; for a selector that
+            makes new tokens, places that stand for them.
         embedding: float32 `[dim]`, the caption's.
         scores: float32 `[num_visual_tokens]`.
         thumbnail: JPEG of the clip's frames side by side (`thumbnails.contact_sheet`).

@@ -5,7 +5,8 @@ token stands one newline embedding, as the model class itself puts one after a w
 
     [chat opening][memory tokens][clip tokens][newline][instruction and chat closing]
 
-Positions are contiguous, and the scored columns are the clip's own tokens, neither memory nor newline.
+Positions are contiguous unless the memory comes with offsets (`positions.py`). The scored columns are the clip's own
+tokens, neither memory nor newline.
 """
 
 from collections.abc import Iterator, Sequence
@@ -146,6 +147,8 @@ class LlavaOnevisionAdapter:
         first = len(ids.before) + len(memory)
         positions = None
         if memory_offsets is not None:
+            if len(memory_offsets) != len(memory):
+                raise SettingError(f"memory_offsets are {len(memory_offsets)} for {len(memory)} memory tokens")
             positions = positions_with_gaps(len(ids.before), memory_offsets.to(embeds.device), embeds.shape[1])
         layers = resolve_layers(scoring.layers, self._info.score_layers, self._num_layers)
         with ScoreAccumulator(layers, slice(first, first + len(tokens)), scoring.heads) as accumulator:

@@ -56,8 +56,11 @@ DIFFICULTIES: dict[str, Difficulty] = {
     "hard": Difficulty(
         num_things=9, max_visible=4, event_weights=(0.05, 0.25, 0.4, 0.3), num_places=4, gap_beats=(2, 12), clutter=10
     ),
+    "crowded": Difficulty(num_things=10, max_visible=5),
+    "cluttered": Difficulty(clutter=30),
+    "fast": Difficulty(event_weights=(0.0, 0.1, 0.3, 0.6)),
 }
-"""The published settings of difficulty, by name."""
+"""The published settings of difficulty, by name. The last three are the default with one thing made harder."""
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,19 @@ so a video costs no file and no decoding.
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 from keepsight.bench.records import DataSet, Question, Video
 from keepsight.errors import SettingError
 from keepsight.spans import Span
-from keepsight.toyworld.captions import TrueCaption, clip_spans, true_captions
-from keepsight.toyworld.files import ToyVideoSettings, make_truth
+from keepsight.toyworld.captions import TrueCaption
+from keepsight.toyworld.files import ToyTruth, ToyVideoSettings, make_truth
 from keepsight.toyworld.questions import NOW_QUESTIONS, QUESTION_KINDS, ToyQuestion, ask, things_in_picture
 from keepsight.toyworld.render import render_frame
 from keepsight.toyworld.story import DIFFICULTIES, Story
 from keepsight.video import Frame
+from keepsight.video.sampling import SampleGrid
 
 SPLITS = {"validation": 50_000, "test": 60_000}
 """Seed of the first video of each split; the others follow one by one."""
@@ -38,7 +40,8 @@ class ToyWorldSettings:
         minutes: length of each.
         split: a name in `SPLITS`.
         questions_per_kind: how many of each kind are asked, each at the end of a random clip.
-        present_questions: how many times it is asked what is there right now, at a random frame inside a clip.
+        present_questions: how many times it is asked what is there right now, at a random frame inside a clip; not
+            where `ask_minutes` are given.
         ask_minutes: where given, questions are asked at these times only, `questions_per_kind` of each kind at each.
         first_video: number in the split of the first video.
 
@@ -62,7 +65,8 @@ class ToyWorldSettings:
             raise SettingError(f"split is one of {', '.join(SPLITS)}, not {self.split!r}")
         if self.num_videos < 1 or self.first_video < 0 or self.first_video + self.num_videos > MAX_VIDEOS:
             raise SettingError(
-                f"a split has {MAX_VIDEOS} videos; there is none from {self.first_video} for {self.num_videos} videos"
+                f"a split has {MAX_VIDEOS} videos, of which 1 or more are taken, not {self.num_videos} "
+                f"from number {self.first_video}"
             )
         if self.questions_per_kind < 0 or self.present_questions < 0:
             raise SettingError("numbers of questions are 0 or more")
@@ -85,25 +89,27 @@ class ToySource:
     difficulty: str
 
     @cached_property
+    def truth(self) -> ToyTruth:
+        """What happens, and the true caption of each clip; it is made once and goes along to other processes."""
+        return make_truth(self._video)
+
+    @property
     def story(self) -> Story:
         """What happens."""
-        return make_truth(self._video).story
+        return self.truth.story
 
-    @cached_property
+    @property
     def captions(self) -> tuple[TrueCaption, ...]:
         """The true caption of each clip."""
-        return make_truth(self._video).captions
+        return self.truth.captions
 
     def frames(self, sample_fps: float) -> Iterator[Frame]:
         """See `FrameSource.frames`."""
         size_pixels = self._video.size_pixels
-        for number in range(int(self.story.duration_seconds * sample_fps)):
-            seconds = number / sample_fps
+        grid = SampleGrid(sample_fps)
+        for number in range(grid.index_from(Fraction(self.story.duration_seconds))):
+            seconds = float(grid.instant(number))
             yield Frame(render_frame(self.story, seconds, size_pixels), seconds)
-
-    def captions_of_clips(self, clip_seconds: float) -> list[TrueCaption]:
-        """True captions of clips of another length."""
-        return true_captions(self.story, clip_spans(self.story.duration_seconds, clip_seconds))
 
     @property
     def _video(self) -> ToyVideoSettings:
@@ -152,7 +158,7 @@ def _past_questions(settings: ToyWorldSettings, source: ToySource, rng: random.R
 
 def _present_questions(settings: ToyWorldSettings, source: ToySource, rng: random.Random) -> Iterator[ToyQuestion]:
     """What is there right now, asked inside a clip, when its frames have no caption yet."""
-    for _ in range(settings.present_questions):
+    for _ in range(0 if settings.ask_minutes else settings.present_questions):
         clip = rng.randrange(1, max(2, len(source.captions)))
         shown = clip * CLIP_SECONDS + 2.0 * rng.randrange(3, 14)
         if shown < source.story.duration_seconds:

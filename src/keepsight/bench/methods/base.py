@@ -51,7 +51,9 @@ class Captioned:
     clip_index: int
     span: Span
     caption: str
-    kept_share: float
+    num_frames: int
+    num_visual_tokens: int
+    kept_indices: tuple[int, ...]
     seconds_spent: float
 
 

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from keepsight.bench.methods.base import Asked, Captioned, Reply
+from keepsight.bench.methods.checks import check_count
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import SettingError
 from keepsight.evidence import longest_reply
@@ -48,14 +49,23 @@ class KeyValueRetrieval:
     """Answer from the keys and values of the frames whose mean key is nearest the question, layer by layer.
 
     Attributes:
-        window_frames: frames that a new one attends to.
-        retrieved_frames: frames that a question is answered from; fewer where the model's window is short.
+        window_frames: frames that a new one attends to, 0 or more. More than the model's window has room for are
+            refused when watching begins.
+        retrieved_frames: frames that a question is answered from, 1 or more. A prompt with more than the model's window
+            has room for is refused.
         settings: frame rate and longest answer.
+
+    Raises:
+        SettingError: a number of frames is none, or too small.
     """
 
     window_frames: int = 64
     retrieved_frames: int = 64
     settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        check_count("window_frames", self.window_frames, minimum=0)
+        check_count("retrieved_frames", self.retrieved_frames)
 
     @property
     def sample_fps(self) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from keepsight.bench.methods.base import Asked, Captioned, Reply, ask_model
-from keepsight.errors import SettingError
+from keepsight.bench.methods.checks import check_count
 from keepsight.evidence import live_tokens, longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
@@ -43,15 +43,14 @@ class LastFrames:
         settings: frame rate and longest answer.
 
     Raises:
-        SettingError: `num_frames` is below 1.
+        SettingError: `num_frames` is no whole number of 1 or more.
     """
 
     num_frames: int = 4
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        if self.num_frames < 1:
-            raise SettingError(f"num_frames is 1 or more, not {self.num_frames}")
+        check_count("num_frames", self.num_frames)
 
     @property
     def sample_fps(self) -> float:

@@ -100,6 +100,14 @@ class LoopObserver:
         self.clips.append(
             WatchedClip(clip.span, line, self.model.count_tokens(f"{line}\n"), embedding, selected.tokens)
         )
-        kept_share = len(selected.tokens) / len(work.tokens)
-        spent = time.perf_counter() - started
-        self._captions.append(Captioned(clip.index, clip.span, description.caption, kept_share, spent))
+        self._captions.append(
+            Captioned(
+                clip_index=clip.index,
+                span=clip.span,
+                caption=description.caption,
+                num_frames=len(clip.frames),
+                num_visual_tokens=len(work.tokens),
+                kept_indices=tuple(selected.indices.tolist()),
+                seconds_spent=time.perf_counter() - started,
+            )
+        )

@@ -38,7 +38,12 @@ def choose_clips(
     """Places of the clips whose selected tokens fit the retrieval budget and the room, in time order."""
     if not clips:
         return []
-    retriever = make_retriever(settings.retriever, mmr_lambda=settings.mmr_lambda, seed=settings.seed)
+    retriever = make_retriever(
+        settings.retriever,
+        mmr_lambda=settings.mmr_lambda,
+        mmr_pool_budgets=settings.mmr_pool_budgets,
+        seed=settings.seed,
+    )
     budget = max(0, min(settings.retrieval_budget_tokens, room_tokens))
     costs = [len(clip.tokens) for clip in clips]
     return retriever.choose(mean_tokens(clips), model.embed(asked.question), costs, budget)

@@ -4,14 +4,15 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from keepsight.bench.methods.base import Asked, Captioned, Reply, ask_model
-from keepsight.errors import SettingError
+from keepsight.bench.methods.checks import check_count
 from keepsight.evidence import live_tokens, longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame
 
 _HELD_FOR_EACH = 4
-"""Frames held for each one wanted: spacing is off by at most one part in half of this."""
+"""Frames held for each one wanted, at most; at least half as many are, so that a frame lies within a quarter of the
+spacing from where it should be."""
 
 
 class EvenlySeen:
@@ -49,11 +50,20 @@ class EvenlySeen:
         """So many frames, or all if there are fewer, from the first to the last one seen, in time order."""
         if self._last is None:
             return ()
-        frames = self._held if self._held[-1] is self._last else [*self._held, self._last]
+        numbers = [place * self._step for place in range(len(self._held))]
+        frames = list(self._held)
+        if frames[-1] is not self._last:
+            numbers.append(self._num_seen - 1)
+            frames.append(self._last)
         if len(frames) <= num_frames:
             return frames
-        last = len(frames) - 1
-        return [frames[round(place * last / max(1, num_frames - 1))] for place in range(num_frames)]
+        spacing = numbers[-1] / max(1, num_frames - 1)
+        return [frames[_nearest(numbers, place * spacing)] for place in range(num_frames)]
+
+
+def _nearest(numbers: Sequence[int], wanted: float) -> int:
+    """Place of the number that is nearest; of two the smaller one."""
+    return min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
 
 
 @dataclass(frozen=True)
@@ -65,15 +75,14 @@ class UniformFrames:
         settings: frame rate and longest answer.
 
     Raises:
-        SettingError: `num_frames` is below 1.
+        SettingError: `num_frames` is no whole number of 1 or more.
     """
 
     num_frames: int = 32
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        if self.num_frames < 1:
-            raise SettingError(f"num_frames is 1 or more, not {self.num_frames}")
+        check_count("num_frames", self.num_frames)
 
     @property
     def sample_fps(self) -> float:

@@ -68,7 +68,7 @@ class StoryPool:
 
     def renew(self, rng: random.Random) -> None:
         """Add a story; the oldest goes when the pool is full."""
-        difficulty = rng.choices(list(DIFFICULTIES), (0.15, 0.7, 0.15))[0]
+        difficulty = rng.choices(("easy", "default", "hard"), (0.15, 0.7, 0.15))[0]
         self.kept.append(encode_story(self.model, FIRST_SEED + rng.getrandbits(48), difficulty, self.num_clips))
 
     def draw(self, rng: random.Random) -> EncodedStory:

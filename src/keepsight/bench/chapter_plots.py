@@ -1,0 +1,108 @@
+"""The plots of one experiment."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from keepsight.bench.chapter_tables import ChapterTables, knows_truth
+from keepsight.bench.experiments import FULL, Experiment, Plot
+from keepsight.bench.output import Table, line_plot
+from keepsight.bench.over_time import accuracy_by_age, accuracy_by_gap, accuracy_by_length, latency_by_age
+from keepsight.bench.records import DataSet
+from keepsight.bench.results import Results
+from keepsight.bench.tabulate import make_curves
+
+GAP_ROWS = ("FIFO of 0", "FIFO of 1", "FIFO of 4", "FIFO of 16")
+"""Lengths of memory that are drawn over the gap to bridge."""
+
+AGE_METHODS = (FULL, "kv-retrieval", "uniform-frames")
+"""Methods that are drawn over time."""
+
+LENGTH_ROWS = (
+    "MMR 0.5",
+    "MMR among 4 budgets",
+    "similarity",
+    "visual-token similarity",
+    "recency",
+    "random",
+    "blind",
+)
+"""Ways of retrieval that are drawn over the length of the video."""
+
+Drawn = Iterator[tuple[str, str]]
+"""Titles and file names of plots."""
+
+
+def draw_plots(
+    folder: Path, results: Results, data_set: DataSet, experiment: Experiment, tables: ChapterTables, *, seed: int = 0
+) -> Drawn:
+    """Draw what an experiment has to show.
+
+    Raises:
+        SettingError: matplotlib is not installed.
+        OSError: the disk refused.
+    """
+    if experiment.plot is not None:
+        yield from _over_number(folder / f"{experiment.name}.png", experiment.plot, tables.answers, "right answers")
+        if tables.past is not None:
+            path = folder / f"{experiment.name}-captions.png"
+            yield from _over_number(path, experiment.plot, tables.past, "said in the caption")
+    if experiment.name == "memory" and knows_truth(data_set):
+        yield from _over_gap(folder, results, data_set, experiment.rows, seed)
+    if experiment.name == "retrieval":
+        yield from _over_length(folder, results, experiment.rows, seed)
+    if experiment.name == "overview":
+        yield from _over_age(folder, results, experiment.rows, seed)
+
+
+def _over_number(path: Path, plot: Plot, table: Table, y_label: str) -> Drawn:
+    """A table's rows over the number that they differ in."""
+    curves = make_curves(plot, table)
+    if curves:
+        ticks = [x for x, _ in next(iter(plot.curves.values()))]
+        line_plot(
+            path,
+            table.title,
+            plot.x_label,
+            y_label,
+            curves,
+            x_log=plot.log,
+            x_percent=plot.percent,
+            x_ticks=ticks,
+            y_percent=True,
+            caption=table.caption,
+        )
+        yield table.title, path.name
+
+
+def _over_gap(folder: Path, results: Results, data_set: DataSet, rows: Mapping[str, str], seed: int) -> Drawn:
+    methods = {label: rows[label] for label in GAP_ROWS if label in rows}
+    curves = accuracy_by_gap(data_set, results, methods, seed)
+    if curves:
+        path, title = folder / "memory-gap.png", "What only memory can tell, by how far back it was seen"
+        line_plot(path, title, "gap to bridge, clips", "said in the caption", curves, y_percent=True)
+        yield title, path.name
+
+
+def _over_length(folder: Path, results: Results, rows: Mapping[str, str], seed: int) -> Drawn:
+    curves = accuracy_by_length(results, {label: rows[label] for label in LENGTH_ROWS if label in rows}, seed)
+    if curves:
+        path, title = folder / "retrieval-length.png", "Right answers as the video grows"
+        log = min(curves[0].x) > 0
+        line_plot(
+            path, title, "minutes of video before the question", "right answers", curves, x_log=log, y_percent=True
+        )
+        yield title, path.name
+
+
+def _over_age(folder: Path, results: Results, rows: Mapping[str, str], seed: int) -> Drawn:
+    shown = {label: method for label, method in rows.items() if method in AGE_METHODS}
+    accuracy = accuracy_by_age(results, shown, seed)
+    if accuracy:
+        path, title = folder / "accuracy-age.png", "Right answers by the age of the evidence"
+        line_plot(path, title, "minutes since the evidence", "right answers", accuracy, y_percent=True)
+        yield title, path.name
+    latency = latency_by_age(results, shown)
+    if latency:
+        path, title = folder / "latency-age.png", "Time of answering by the age of the stream"
+        line_plot(path, title, "minutes of video before the question", "seconds", latency)
+        yield title, path.name

@@ -1,0 +1,102 @@
+"""The tables of one experiment: answers, answers by kind, judge's marks, and captions where their truth is known."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from keepsight.bench.datasets.toyworld import ToySource
+from keepsight.bench.experiments import Experiment
+from keepsight.bench.output import Table
+from keepsight.bench.records import DataSet
+from keepsight.bench.results import Results
+from keepsight.bench.scoring.base import MAX_RATING
+from keepsight.bench.tabulate import Scored, make_table, scored_answers
+from keepsight.bench.toy_captions import past_scores, scored_captions
+from keepsight.bench.toy_failures import failure_cases
+
+FAILURES_OF = "overview"
+"""The experiment whose chapter counts failure modes."""
+
+
+@dataclass(frozen=True)
+class ChapterTables:
+    """Tables of an experiment.
+
+    Attributes:
+        answers: right answers, in all and split into yes-no questions and others.
+        past: what captions say that only memory can tell; None where the truth is not known or nothing needs memory.
+        more: all other tables.
+    """
+
+    answers: Table
+    past: Table | None
+    more: tuple[Table, ...]
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter((self.answers, *self.more, *([self.past] if self.past else [])))
+
+
+def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, seed: int = 0) -> ChapterTables:
+    """All tables of an experiment.
+
+    Args:
+        results: of a run with all methods of the experiment.
+        data_set: was run.
+        experiment: rows and reference.
+        seed: of the bootstrap.
+    """
+    about = f"{results.data_set}, {len(data_set.videos)} videos, model {results.environment['model']}"
+
+    def table(
+        title: str,
+        note: str,
+        cases_of: Callable[[str], Sequence[Scored]],
+        *,
+        compare: bool = True,
+        distinct: bool = False,
+    ) -> Table:
+        full_title = f"{experiment.title}: {title}" if title else experiment.title
+        caption = f"{about}; {note}" if note else about
+        return make_table(experiment, full_title, caption, cases_of, compare=compare, distinct=distinct, seed=seed)
+
+    answers = table("", "", lambda method: scored_answers(results.of(method)))
+    more = [table("by kind of question", "", lambda method: scored_answers(results.of(method), by_task=True))]
+    if any(prediction.rating is not None for prediction in results.predictions):
+        more.append(table("marks", f"the judge's marks, per cent of {MAX_RATING}", partial(_marks, results)))
+    if any(prediction.f1 is not None for prediction in results.predictions):
+        more.append(table("token F1", "words of the answer, without articles", partial(_token_f1, results)))
+    if not knows_truth(data_set) or not any(results.captions_of(method) for method in experiment.rows.values()):
+        return ChapterTables(answers, None, tuple(more))
+
+    def of_captions(cases: Callable[..., list[Scored]]) -> Callable[[str], list[Scored]]:
+        return lambda method: cases(data_set, results.captions_of(method))
+
+    note = "each thing that happens counts for itself; methods with the captions of one before are left out"
+    more.append(table("what captions say, to the letter", note, of_captions(scored_captions), distinct=True))
+    if experiment.name == FAILURES_OF:
+        note = "shares of cases, see docs/experiments.md"
+        more.append(table("failure modes", note, of_captions(failure_cases), compare=False, distinct=True))
+    note = "clauses of captions, to the letter"
+    past = table("what only memory can tell", note, of_captions(past_scores), distinct=experiment.plot is None)
+    return ChapterTables(answers, past if past.rows else None, tuple(more))
+
+
+def knows_truth(data_set: DataSet) -> bool:
+    """Whether it is known what is true of each clip."""
+    return all(isinstance(video.source, ToySource) for video in data_set.videos)
+
+
+def _marks(results: Results, method: str) -> list[Scored]:
+    return [
+        Scored(prediction.question_id, prediction.video_id, prediction.rating / MAX_RATING)
+        for prediction in results.of(method)
+        if prediction.rating is not None
+    ]
+
+
+def _token_f1(results: Results, method: str) -> list[Scored]:
+    return [
+        Scored(prediction.question_id, prediction.video_id, prediction.f1)
+        for prediction in results.of(method)
+        if prediction.f1 is not None
+    ]

@@ -1,0 +1,94 @@
+"""The failure modes that the paper names, counted in the toy world, where it is known what each token shows.
+
+- Repetitive captions: a caption that says word for word what the one before it said, although something else is true.
+- Poor captions that lead to wrong selection: things that the caption does not name, and whether a token of them is kept
+  all the same; of things that it names, nearly all should be.
+- Spatial drift: kept tokens that show no thing and no box, in the first clips of a video and in later ones. If what is
+  remembered drew attention away from where things are, the later share would be lower.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from keepsight.bench.datasets.toyworld import ToySource
+from keepsight.bench.records import DataSet
+from keepsight.bench.results import CaptionedClip
+from keepsight.bench.tabulate import Scored
+from keepsight.bench.toy_captions import with_truth
+from keepsight.toyworld.render import BOX_SIZE, THING_SIZE
+from keepsight.toyworld.scoring import parse_caption
+
+REPEATS = "repeats the caption before, wrongly"
+NAMED = "named things with a token kept"
+UNNAMED = "unnamed things with a token kept"
+EARLY = "kept tokens on things, clips 1-4"
+LATE = "kept tokens on things, from clip 12"
+COLUMNS = (REPEATS, NAMED, UNNAMED, EARLY, LATE)
+EARLY_CLIPS, LATE_CLIP = 4, 11
+_LEAST_COVER = 0.15
+"""A token shows a thing that covers so much of its cell."""
+
+
+def failure_cases(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
+    """Every case of the failure modes, 1 where what the column says holds."""
+    return [*_repeats(data_set, clips), *_kept(data_set, clips)]
+
+
+def _repeats(data_set: DataSet, clips: Sequence[CaptionedClip]) -> Iterator[Scored]:
+    for (before, _, _), (clip, truth, _) in pairwise(with_truth(data_set, clips)):
+        if before.video_id == clip.video_id:
+            wrong = clip.caption == before.caption and clip.caption.strip() != truth.text
+            yield Scored(_case(clip, "repeat"), clip.video_id, float(wrong), (REPEATS,))
+
+
+def _kept(data_set: DataSet, clips: Sequence[CaptionedClip]) -> Iterator[Scored]:
+    for clip, _, source in with_truth(data_set, clips):
+        said = " ".join(parse_caption(clip.caption)[1]).split()
+        shown, kept = _things_shown(source, clip), [_seen_at(source, clip, index) for index in clip.kept_indices]
+        for noun in sorted(shown):
+            column = NAMED if noun in said else UNNAMED
+            yield Scored(_case(clip, noun), clip.video_id, float(any(noun in seen for seen in kept)), (column,))
+        if clip.clip_index < EARLY_CLIPS or clip.clip_index >= LATE_CLIP:
+            column = EARLY if clip.clip_index < EARLY_CLIPS else LATE
+            for index, seen in zip(clip.kept_indices, kept, strict=True):
+                yield Scored(_case(clip, f"token {index}"), clip.video_id, float(bool(seen)), (column,))
+
+
+def _case(clip: CaptionedClip, what: str) -> str:
+    return f"{clip.video_id}/{clip.clip_index}/{what}"
+
+
+def _things_shown(source: ToySource, clip: CaptionedClip) -> set[str]:
+    """Nouns of the things on the screen at any frame of a clip."""
+    return {
+        shown.thing.noun
+        for frame in range(clip.num_frames)
+        for shown in source.story.visible_at(_frame_seconds(clip, frame))
+        if shown.thing is not None
+    }
+
+
+def _seen_at(source: ToySource, clip: CaptionedClip, index: int) -> set[str]:
+    """What a visual token shows: nouns, and `box`."""
+    per_frame = clip.num_visual_tokens // clip.num_frames
+    grid = round(per_frame**0.5)
+    frame, cell = divmod(index, per_frame)
+    seconds = _frame_seconds(clip, frame)
+    seen = set()
+    for shown in source.story.visible_at(seconds):
+        size = THING_SIZE if shown.thing is not None else BOX_SIZE
+        if _cover(shown.position(seconds), size, divmod(cell, grid), grid) > _LEAST_COVER:
+            seen.add(shown.thing.noun if shown.thing is not None else "box")
+    return seen
+
+
+def _frame_seconds(clip: CaptionedClip, frame: int) -> float:
+    return clip.start_seconds + frame * (clip.end_seconds - clip.start_seconds) / clip.num_frames
+
+
+def _cover(middle: tuple[float, float], size: float, cell: tuple[int, int], grid: int) -> float:
+    """Share of a cell (row and column) that a square of some size around a point covers."""
+    row, column = cell
+    width = min(middle[0] + size / 2, (column + 1) / grid) - max(middle[0] - size / 2, column / grid)
+    height = min(middle[1] + size / 2, (row + 1) / grid) - max(middle[1] - size / 2, row / grid)
+    return max(0.0, width) * max(0.0, height) * grid * grid

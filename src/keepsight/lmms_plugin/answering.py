@@ -1,0 +1,136 @@
+"""Answers to questions about video files: every file is watched once, by the full loop, whatever is asked about it."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+from keepsight.answering import answer_question
+from keepsight.bench.datasets.sources import ArraySource, FileSource
+from keepsight.bench.records import FrameSource
+from keepsight.errors import DataError, EmptyJournalError
+from keepsight.evidence import longest_reply
+from keepsight.journal import Journal
+from keepsight.lmms_plugin.questions import VideoQuestion
+from keepsight.lmms_plugin.watching import VideoWatch
+from keepsight.models.protocol import VideoModel
+from keepsight.settings import Settings
+from keepsight.watcher import Watcher
+
+
+class VideoAnswerer:
+    """Watches video files and answers questions about them, each from what was seen before it is asked.
+
+        with VideoAnswerer(model, Settings()) as answerer:
+            (reply,) = answerer.answer_all([VideoQuestion(Path("kitchen.mp4"), "Where did the dog go?")])
+
+    Args:
+        model: describes and answers.
+        settings: how.
+        journal_path: where captions are kept; a later run with the same model and settings finds them there, so the
+            files must not have changed in between. None keeps them until `close`.
+    """
+
+    def __init__(self, model: VideoModel, settings: Settings, journal_path: Path | None = None) -> None:
+        with ExitStack() as opened:
+            if journal_path is None:
+                folder = TemporaryDirectory(prefix="keepsight-", ignore_cleanup_errors=True)
+                journal_path = Path(opened.enter_context(folder)) / "journal.db"
+            self._journal = opened.enter_context(Journal.create(journal_path))
+            self._opened = opened.pop_all()
+        self._model = model
+        self._settings = settings
+        self._watcher = Watcher(model, self._journal, settings)
+
+    def answer_all(self, questions: Sequence[VideoQuestion]) -> list[str]:
+        """Answers in the order of the questions.
+
+        Questions about one video are put in order of the time of asking while it is watched; those of an earlier call
+        are not watched for again.
+
+        Raises:
+            DataError: a video's form does not go with its times.
+            VideoError: a video cannot be read. One that is cut off is asked about as far as it goes.
+            PromptTooLongError: a question leaves no room for a caption.
+            JournalWriteError: the disk refused.
+        """
+        answers: dict[int, str] = {}
+        for places in _by_video(questions).values():
+            in_order = sorted(places, key=lambda place: questions[place].ask_seconds)
+            replies = self._ask_about_one([questions[place] for place in in_order])
+            answers.update(zip(in_order, replies, strict=True))
+        return [answers[place] for place in range(len(questions))]
+
+    def close(self) -> None:
+        """Close the journal; delete it if it was a temporary one. A second call does nothing."""
+        self._opened.close()
+
+    def _ask_about_one(self, questions: Sequence[VideoQuestion]) -> list[str]:
+        """Answers about one video, asked in order of time."""
+        first = questions[0]
+        is_array = first.path.suffix.lower() == ".npy"
+        settings = replace(self._settings, sample_fps=1.0) if is_array else self._settings
+        # A resumed stream has no frames without a caption any more, so to see these it is watched anew.
+        session = self._watcher.begin(_name(first), settings, restart=settings.live)
+        watch = VideoWatch(session, _source(first), settings)
+        replies = []
+        for question in questions:
+            watch.reach(question.ask_seconds - question.start_seconds)
+            replies.append(self._answer(watch, question))
+        watch.leave()
+        return replies
+
+    def _answer(self, watch: VideoWatch, question: VideoQuestion) -> str:
+        settings = self._settings
+        if question.max_answer_tokens is not None:
+            settings = replace(settings, max_answer_tokens=question.max_answer_tokens)
+        asked = question.ask_seconds - question.start_seconds
+        session = watch.session
+        try:
+            answer = answer_question(
+                self._model,
+                self._journal,
+                session.stream,
+                question.question,
+                ask_seconds=None if math.isinf(asked) else asked,
+                settings=settings,
+                live_frames=session.pending_frames if settings.live else (),
+            )
+        except EmptyJournalError:  # nothing has happened yet that it could be answered from
+            longest = longest_reply(self._model, settings)
+            return question.cut("".join(self._model.answer("", question.question, max_new_tokens=longest)))
+        return question.cut(answer.text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _by_video(questions: Sequence[VideoQuestion]) -> Mapping[Hashable, list[int]]:
+    """Places of the questions about each video, in the order in which the videos come first."""
+    places: dict[Hashable, list[int]] = {}
+    for place, question in enumerate(questions):
+        places.setdefault(_name(question), []).append(place)
+    return places
+
+
+def _name(question: VideoQuestion) -> str:
+    """Names a video, or a part of one as media fragments do (W3C Media Fragments URI 1.0, section 4.2.1)."""
+    path = str(question.path.resolve())
+    return f"{path}#t={question.start_seconds}" if question.start_seconds else path
+
+
+def _source(question: VideoQuestion) -> FrameSource:
+    if question.path.suffix.lower() != ".npy":
+        return FileSource(question.path, question.start_seconds)
+    if question.start_seconds:
+        raise DataError(f"the shots of {question.path.name} are watched from the first, not {question.start_seconds}")
+    return ArraySource(question.path)

@@ -1,0 +1,56 @@
+"""The judge that lmms-eval is set up with, asked for verdicts in the form that Keepsight's bench uses."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from lmms_eval.llm_judge import Request, ServerConfig, get_server
+
+from keepsight.bench.scoring.judge import TEMPLATE
+from keepsight.bench.scoring.verdict import MalformedVerdictError, Verdict, read_verdict
+from keepsight.errors import JudgeError
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class ServerJudge:
+    """A judge behind one of lmms-eval's own connections, which reads its address and key from the environment.
+
+    Attributes:
+        server: answers `evaluate`.
+    """
+
+    server: Any
+
+    def judge(self, question: str, answer: str, prediction: str) -> Verdict:
+        """See `AnswerJudge.judge`. A malformed reply is asked for again, three times in all.
+
+        Raises:
+            MalformedVerdictError: no reply held a verdict.
+        """
+        prompt = TEMPLATE.format(question=question, answer=answer, prediction=prediction)
+        last = MalformedVerdictError("the judge was not asked")
+        for _ in range(_ATTEMPTS):
+            reply = self.server.evaluate(Request(messages=[{"role": "user", "content": prompt}]))
+            try:
+                return read_verdict(reply.content)
+            except MalformedVerdictError as error:
+                last = error
+        raise last
+
+
+def judge_from_environment() -> ServerJudge | None:
+    """The judge named by MODEL_VERSION at the kind of address that API_TYPE says, or None where no model is named.
+
+    Raises:
+        JudgeError: a model is named, but there is no key for it.
+    """
+    model = os.environ.get("MODEL_VERSION", "")
+    if not model:
+        return None
+    kind = os.environ.get("API_TYPE", "openai")
+    server = get_server(kind, ServerConfig(model_name=model, temperature=0.0, max_tokens=64))
+    if not server.is_available():
+        raise JudgeError(f"MODEL_VERSION names the judge {model}, but lmms-eval has no key for API_TYPE {kind}")
+    return ServerJudge(server)

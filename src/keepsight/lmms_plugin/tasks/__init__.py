@@ -1,0 +1,1 @@
+"""Task files of lmms-eval, and the functions that they name."""

@@ -1,0 +1,97 @@
+"""Small videos for tests of the bench: pictures that come from a rule, and models whose answers tell what they saw."""
+
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from fake_model import FakeModel
+from torch import Tensor
+
+from keepsight.bench.causal import watch_and_ask
+from keepsight.bench.methods import Method
+from keepsight.bench.records import Question, TimeUnit, Video
+from keepsight.bench.results import CaptionedClip, Prediction
+from keepsight.bench.shared_model import SharedModel
+from keepsight.errors import TruncatedVideoError
+from keepsight.models.protocol import VideoModel
+from keepsight.video import Frame
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """Small pictures, another one at each instant.
+
+    Attributes:
+        seconds: length.
+        other_from: from this time on the pictures are others, drawn with `seed`.
+        seed: of the other pictures.
+        breaks_at: the file is damaged at this time.
+    """
+
+    seconds: float = 40.0
+    other_from: float = math.inf
+    seed: int = 1
+    breaks_at: float = math.inf
+
+    def frames(self, sample_fps: float) -> Iterator[Frame]:
+        for number in range(math.ceil(self.seconds * sample_fps)):
+            seconds = number / sample_fps
+            if seconds >= self.breaks_at:
+                raise TruncatedVideoError("cut.mp4 is cut off")
+            yield Frame(picture(number, 0 if seconds < self.other_from else self.seed), seconds)
+
+
+def picture(number: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng((seed, number)).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+
+
+@dataclass
+class TellingModel(FakeModel):
+    """A stand-in whose answer differs with every word and every token that it was given.
+
+    Attributes:
+        num_encoded: pictures encoded so far.
+        shown: visual tokens of each call of `answer`, in order.
+    """
+
+    num_encoded: int = 0
+    shown: list[Tensor | None] = field(default_factory=list)
+
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        self.num_encoded += len(frames)
+        return super().encode(frames)
+
+    def answer(
+        self, context: str, question: str, visual_tokens: Tensor | None = None, *, max_new_tokens: int = 256
+    ) -> Iterator[str]:
+        super().answer(context, question, visual_tokens, max_new_tokens=max_new_tokens)
+        self.shown.append(visual_tokens)
+        seen = b"" if visual_tokens is None else visual_tokens.numpy().tobytes()
+        return iter([f"{context}|{question}|", f"{zlib.crc32(seen)} "])
+
+
+def question(at: float, name: str = "") -> Question:
+    return Question(name or f"q{at:09.3f}", f"What happened by {at:g}, {name}?", "a dog", at)
+
+
+def video(
+    source: object, times: Sequence[float], unit: TimeUnit = TimeUnit.SECONDS, video_id: str = "kitchen"
+) -> Video:
+    """A video with a question at each of the times."""
+    questions = tuple(question(at, f"{video_id}-{place}") for place, at in enumerate(times))
+    return Video(video_id, source, questions, unit)  # type: ignore[arg-type]
+
+
+def watch(
+    model: VideoModel, watched: Video, methods: Mapping[str, Method[Any]]
+) -> tuple[list[Prediction], list[CaptionedClip]]:
+    return watch_and_ask(SharedModel(model), watched, methods)
+
+
+def answers(model: VideoModel, watched: Video, methods: Mapping[str, Method[Any]]) -> dict[tuple[str, str], str]:
+    """(method, question's id) -> answer."""
+    predictions, _ = watch(model, watched, methods)
+    return {(prediction.method, prediction.question_id): prediction.answer for prediction in predictions}
