@@ -20,6 +20,8 @@
     │   └── JournalWriteError       the disk refused a write (full, read-only)
     ├── DataError               a data set or results file is not what its format says
     └── JudgeError              the judge of answers cannot be reached or does not answer as asked
+        ├── JudgeBusyError          it was busy or out of reach; asking again may help
+        └── MalformedVerdictError   its reply is not in the form that was asked for
 
 Each message is one line that says what is wrong and what is allowed; the command line prints it as it
 stands and ends with exit code 2.
@@ -104,3 +106,19 @@ class DataError(KeepsightError):
 
 class JudgeError(KeepsightError):
     """The model that judges answers cannot be reached, or does not answer in the form it was asked for."""
+
+
+class JudgeBusyError(JudgeError):
+    """The judge could not be reached, was busy, or sent what is no chat completion; asking again may help.
+
+    Attributes:
+        wait_seconds: how long it asked to be left alone, None where it did not say.
+    """
+
+    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class MalformedVerdictError(JudgeError):
+    """The judge's reply holds no verdict in the form that was asked for; asking again may help."""

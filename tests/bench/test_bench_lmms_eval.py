@@ -25,8 +25,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepsight.bench.scoring.judge import JudgeScorer
-from keepsight.bench.scoring.verdict import MalformedVerdictError, Verdict
-from keepsight.errors import DataError, EmptyJournalError, SettingError, SourceNotFoundError
+from keepsight.bench.scoring.verdict import Verdict
+from keepsight.errors import DataError, EmptyJournalError, MalformedVerdictError, SettingError, SourceNotFoundError
 from keepsight.journal import EndReason, Journal
 from keepsight.lmms_plugin import TASKS
 from keepsight.lmms_plugin.answering import VideoAnswerer

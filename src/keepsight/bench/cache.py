@@ -32,6 +32,17 @@ class Cache:
     model_fingerprint: str
     version: str
 
+    def make_folder(self) -> None:
+        """Make the folder where it is missing, before hours are spent on answers that cannot be kept.
+
+        Raises:
+            KeepsightError: the disk refused.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._refused(error) from error
+
     def find(self, data_set: DataSet, video: Video, method: str, name: str) -> "Answered | None":
         """What a method answered before, under the name that it has now; None where it has to be asked.
 
@@ -63,11 +74,14 @@ class Cache:
             "predictions": [asdict(prediction) for prediction in answered.predictions],
             "captions": [asdict(clip) for clip in answered.captions],
         }
+        self.make_folder()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self._path(data_set, video, method), json.dumps(record).encode())
         except OSError as error:
-            raise KeepsightError(f"cannot keep answers in {self.folder}: {error.strerror or error}") from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> KeepsightError:
+        return KeepsightError(f"cannot keep answers in {self.folder}: {error.strerror or error}")
 
     def _path(self, data_set: DataSet, video: Video, method: str) -> Path:
         parts = [_FORMAT, self.version, self.model_fingerprint, data_set.name, data_set.scoring, repr(video), method]

@@ -95,6 +95,7 @@ def run(
     """
     model = _load(settings.model, settings.device, settings.dtype)
     cache = Cache(settings.cache_folder, fingerprint(model), version("keepsight"))
+    cache.make_folder()
     failures = list(_watch_missing(data_set, methods, settings, cache, progress))
     predictions: list[Prediction] = []
     captions: list[CaptionedClip] = []

@@ -7,8 +7,8 @@ from typing import Any
 from lmms_eval.llm_judge import Request, ServerConfig, get_server
 
 from keepsight.bench.scoring.judge import TEMPLATE
-from keepsight.bench.scoring.verdict import MalformedVerdictError, Verdict, read_verdict
-from keepsight.errors import JudgeError
+from keepsight.bench.scoring.verdict import Verdict, read_verdict
+from keepsight.errors import JudgeError, MalformedVerdictError
 
 _ATTEMPTS = 3
 

@@ -15,25 +15,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keepsight.bench.scoring.verdict import shorten
-from keepsight.errors import JudgeError, SettingError
+from keepsight.errors import JudgeBusyError, JudgeError, SettingError
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes after which the same request may succeed (RFC 9110, section 15; RFC 6585, section 4; RFC 8470)."""
 
 _MAX_BYTES = 4 * 1024 * 1024
 """A longer reply is no verdict."""
-
-
-class BusyError(JudgeError):
-    """The endpoint could not be reached, was busy, or sent what is no chat completion; asking again may help.
-
-    Attributes:
-        wait_seconds: how long the endpoint asked to be left alone, None where it did not say.
-    """
-
-    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
-        super().__init__(message)
-        self.wait_seconds = wait_seconds
 
 
 @dataclass(frozen=True)
@@ -73,7 +61,7 @@ class Endpoint:
         """What the model says to a request: the text of the first choice's message. One attempt.
 
         Raises:
-            BusyError: asking again may help.
+            JudgeBusyError: asking again may help.
             JudgeError: it will not: the request was refused, or the key is missing.
         """
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -91,7 +79,7 @@ class Endpoint:
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             said = f"{type(error).__name__}: {reason}" if str(reason) else type(error).__name__
-            raise BusyError(f"the judge at {self.url} cannot be reached: {shorten(_hide(said, secret))}") from None
+            raise JudgeBusyError(f"the judge at {self.url} cannot be reached: {shorten(_hide(said, secret))}") from None
         return _hide(_text_of(received, self.url), secret)
 
     def _key(self) -> str:
@@ -112,7 +100,7 @@ class Endpoint:
             said = ""
         message = f"the judge at {self.url} refused with status {error.code}: {said or 'no reason given'}"
         if error.code in _BUSY:
-            return BusyError(message, seconds_to_wait(error.headers.get("Retry-After")))
+            return JudgeBusyError(message, seconds_to_wait(error.headers.get("Retry-After")))
         return JudgeError(message)
 
 
@@ -169,7 +157,7 @@ def _text_of(received: bytes, url: str) -> str:
     except (ValueError, LookupError, TypeError, RecursionError):
         text = None
     if not isinstance(text, str):
-        raise BusyError(f"the judge at {url} sent no chat completion with choices[0].message.content")
+        raise JudgeBusyError(f"the judge at {url} sent no chat completion with choices[0].message.content")
     return text
 
 

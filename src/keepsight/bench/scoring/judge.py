@@ -10,10 +10,10 @@ from typing import Protocol
 
 from keepsight.bench.records import Question
 from keepsight.bench.scoring.base import Score
-from keepsight.bench.scoring.endpoint import BusyError, Endpoint
+from keepsight.bench.scoring.endpoint import Endpoint
 from keepsight.bench.scoring.exact import token_f1
-from keepsight.bench.scoring.verdict import MalformedVerdictError, Verdict, read_verdict
-from keepsight.errors import JudgeError, SettingError
+from keepsight.bench.scoring.verdict import Verdict, read_verdict
+from keepsight.errors import JudgeBusyError, JudgeError, MalformedVerdictError, SettingError
 from keepsight.models.protocol import VideoModel
 
 TEMPLATE = """You grade answers to questions about a video. You cannot see the video; trust the correct answer.
@@ -72,13 +72,13 @@ class Judge:
         for attempt in range(self.endpoint.retries + 1):
             try:
                 return read_verdict(self.endpoint.complete(body))
-            except (MalformedVerdictError, BusyError) as error:
+            except (MalformedVerdictError, JudgeBusyError) as error:
                 last = error
-            if attempt < self.endpoint.retries and isinstance(last, BusyError):
+            if attempt < self.endpoint.retries and isinstance(last, JudgeBusyError):
                 self._wait(attempt, last)
         raise JudgeError(f"{last} ({self.endpoint.retries + 1} attempts)") from None
 
-    def _wait(self, attempt: int, error: BusyError) -> None:
+    def _wait(self, attempt: int, error: JudgeBusyError) -> None:
         longest = self.endpoint.max_wait_seconds
         wanted = min(2.0**attempt, longest) if error.wait_seconds is None else error.wait_seconds
         if wanted > longest:

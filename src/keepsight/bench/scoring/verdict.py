@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from keepsight.bench.scoring.base import MAX_RATING
-from keepsight.errors import DataError, JudgeError
+from keepsight.errors import DataError, MalformedVerdictError
 
 _MAX_LENGTH = 1000
 """Characters of a verdict; what is longer was not asked for."""
-
-
-class MalformedVerdictError(JudgeError):
-    """The reply holds no verdict in the form that was asked for; asking again may help."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from datasets import Dataset
 
 from keepsight.bench.scoring.judge import JudgeScorer
-from keepsight.bench.scoring.verdict import MalformedVerdictError
+from keepsight.errors import MalformedVerdictError
 from keepsight.lmms_plugin.judging import judge_from_environment
 from keepsight.lmms_plugin.rvs_documents import Document, read_documents, score_reply, video_content
 from keepsight.lmms_plugin.rvs_documents import mean_score as mean_score

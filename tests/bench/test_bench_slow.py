@@ -1,0 +1,82 @@
+"""`keepsight bench run` as a process, with the bundled model: one process or two, stopped or not, the same results."""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from keepsight.bench.results import Results
+
+pytestmark = pytest.mark.slow
+
+KEEPSIGHT = [sys.executable, "-c", "from keepsight.cli import main; main()"]
+SMALL = ("--experiment", "positions", "--videos", "3", "--minutes", "4")
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """A run in its own process group, as a shell starts it."""
+    command = [*KEEPSIGHT, "bench", "run", *words, "--out", str(folder), "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def finished(folder: Path, *words: str) -> Results:
+    process = start(folder, *words)
+    output, errors = process.communicate(timeout=240)
+    assert (process.returncode, errors) == (0, "")
+    assert '"event": "results"' in output
+    return Results.load(folder / "results.json")
+
+
+def timeless(results: Results) -> Sequence[object]:
+    """All that must not depend on how a run went."""
+    return [replace(one, answer_seconds=0.0) for one in results.predictions] + [
+        replace(one, seconds_spent=0.0) for one in results.captions
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return finished(tmp_path_factory.mktemp("one"), *SMALL, "--processes", "1")
+
+
+def test_the_bundled_model_is_better_than_guessing(whole: Results) -> None:
+    shares = {name: statistics.mean(one.score or 0.0 for one in whole.of(name)) for name in whole.methods}
+    assert len(whole.captions_of("captions")) == 24
+    assert shares["captions"] > shares["blind"] + 0.2
+
+
+def test_two_processes_give_what_one_gives(whole: Results, tmp_path: Path) -> None:
+    assert timeless(finished(tmp_path, *SMALL, "--processes", "2")) == timeless(whole)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_ctrl_c_and_again(whole: Results, tmp_path: Path, processes: str) -> None:
+    """A terminal sends the signal to all processes of the command."""
+    process = start(tmp_path, *SMALL, "--processes", processes)
+    while process.poll() is None and not list((tmp_path / "cache").glob("*.json")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert errors == "keepsight: stopped; the same command goes on after the last video that was done\n"
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").glob("*.json")}
+    assert 0 < len(kept) < 15
+    assert timeless(finished(tmp_path, *SMALL, "--processes", processes)) == timeless(whole)
+    assert kept.items() <= {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").glob("*.json")}.items()
+
+
+def test_every_method_works_with_the_bundled_model(tmp_path: Path) -> None:
+    results = finished(tmp_path, "--experiment", "overview", "--videos", "1", "--minutes", "3", "--processes", "1")
+    counts = {len(results.of(name)) for name in results.methods}
+    assert len(results.methods) == 12
+    assert len(counts) == 1
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "KV retrieval" in page
+    assert "latency-age.png" in page

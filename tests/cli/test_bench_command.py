@@ -1,0 +1,301 @@
+"""`keepsight bench`: a folder with all there is to know of a run, or one line that says what is wrong."""
+
+import csv
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ended import Keepsight, MakeVideo
+from fake_model import FakeModel
+
+from keepsight.bench import runner
+from keepsight.bench.datasets import DATASETS
+from keepsight.bench.experiments import EXPERIMENTS
+from keepsight.bench.methods import METHODS
+from keepsight.bench.results import Results
+
+TOY = ("bench", "run", "--videos", 1, "--minutes", 1.5, "--processes", 1)
+
+
+@dataclass
+class SignallingModel(FakeModel):
+    """A stand-in that sends this process a signal at its n-th answer."""
+
+    signals_at: int = -1
+    signal_number: int = signal.SIGINT
+
+    def answer(self, *values: Any, **named: Any) -> Iterator[str]:
+        if len(self.calls) == self.signals_at:
+            os.kill(os.getpid(), self.signal_number)
+        return super().answer(*values, **named)
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> SignallingModel:
+    """Answers in place of the model that a run asks for."""
+    model = SignallingModel()
+    monkeypatch.setattr(runner, "_load", lambda *_: model)
+    return model
+
+
+def test_a_run_with_the_bundled_model(keepsight: Keepsight) -> None:
+    words = (*TOY, "--questions", 1, "--method", "captions", "--method", "blind", "--out", "out")
+    ended = keepsight(*words, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.events == [{"event": "results", "path": "out/results.json", "report_path": "out/report.md"}]
+    results = Results.load(Path("out/results.json"))
+    assert list(results.methods) == ["captions", "blind"]
+    assert results.environment["model"] == "tiny"
+    assert len(results.of("captions")) == len(results.of("blind")) > 5
+    assert [clip.end_seconds for clip in results.captions_of("captions")] == [32, 64, 96]
+    assert all(one.score in (0, 1) for one in results.predictions)
+    page = Path("out/report.md").read_text(encoding="utf-8")
+    assert page.startswith("# toyworld-default")
+    assert "captions" in page
+    with Path("out/methods.csv").open(encoding="utf-8", newline="") as file:
+        shares = {line["method"]: line["value"] for line in csv.DictReader(file) if line["column"] == "all"}
+    assert set(shares) == {"captions", "blind"}
+    assert json.loads(Path("out/methods.json").read_text(encoding="utf-8"))
+
+    again = keepsight(*words, "--no-json")
+    assert again.code == 0
+    assert "Methods" in again.out
+    assert "blind" in again.out
+    assert "tables, plots and all answers: out/report.md" in again.out
+    assert Results.load(Path("out/results.json")).predictions == results.predictions  # times too: nothing ran again
+
+
+def test_data_sets_experiments_and_methods_are_listed(keepsight: Keepsight) -> None:
+    out = keepsight("bench", "list").out
+    for name in ("paper-toy", *DATASETS, *EXPERIMENTS, *METHODS):
+        assert name in out
+
+
+def letter(task: str, response: str, right: str) -> dict[str, object]:
+    return {"id": 1, "video": "a.mp4", "task": task, "question": "?", "response": response, "ground_truth": right}
+
+
+def test_a_results_file_is_scored_again(keepsight: Keepsight) -> None:
+    """(1/2 + 1) / 2 for the past, 0 for the present: 37.5 %."""
+    past = [letter("EPM", "B", "B"), letter("EPM", "A", "B"), letter("HLD", "It is C", "C")]
+    whole = {"backward": past, "realtime": [letter("OCR", "D", "A")], "forward": []}
+    Path("ovo.json").write_text(json.dumps(whole), encoding="utf-8")
+    ended = keepsight("bench", "score", "ovobench", "ovo.json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.of("score") == [
+        {"event": "score", "group": "backward", "task": "EPM", "accuracy": 0.5, "num_questions": 2},
+        {"event": "score", "group": "backward", "task": "HLD", "accuracy": 1.0, "num_questions": 1},
+        {"event": "score", "group": "realtime", "task": "OCR", "accuracy": 0.0, "num_questions": 1},
+    ]
+    (overall,) = ended.of("overall")
+    assert overall["accuracy"] == 0.375
+    text = keepsight("bench", "score", "ovobench", "ovo.json", "--no-json").out
+    assert text.splitlines()[-1].split() == ["overall", "37.5%"]
+    assert text.splitlines()[0].split() == ["backward", "EPM", "50.0%", "2"]
+
+
+def test_our_own_results_are_scored_again(keepsight: Keepsight, stand_in: FakeModel) -> None:
+    keepsight(*TOY, "--method", "blind")
+    ended = keepsight("bench", "score", "keepsight", "bench/results.json")
+    assert ended.code == 0
+    assert ended.of("overall")[0]["accuracy"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "Missing command"),
+        (("frobnicate",), "frobnicate"),
+        (("run", "kitchens"), "not 'kitchens'"),
+        (("run", "rvs-ego"), "give it with --folder"),
+        (("run", "rvs-ego", "--folder", "nowhere"), "nowhere"),
+        (("run", "rvs-ego", "--folder", "."), "ego4d_oe.json"),
+        (("run", "--folder", "."), "leave --folder out"),
+        (("run", "--experiment", "everything"), "an experiment is one of overview"),
+        (("run", "--experiment", ""), "an experiment is one of overview"),
+        (("run", "--experiment", "memory", "--method", "blind"), "either --experiment or --method"),
+        (("run", "--method", "magic"), "a method is one of captions"),
+        (("run", "--method", ""), "a method is one of captions"),
+        (("run", "--method", "captions:magic=1"), "no setting 'magic'"),
+        (("run", "--method", "captions:retention=2"), "retention must be"),
+        (("run", "--method", "last-frames:num_frames=few"), "num_frames must be"),
+        (("run", "--method", "captions:retention"), "name:setting=value"),
+        (("run", "--difficulty", "silly"), "difficulty is one of"),
+        (("run", "--videos", 0), "videos"),
+        (("run", "--videos", -3), "videos"),
+        (("run", "--videos", 1001), "1000 videos"),
+        (("run", "--videos", "many"), "--videos"),
+        (("run", "--minutes", 0), "minutes"),
+        (("run", "--minutes", -1), "minutes"),
+        (("run", "--minutes", "nan"), "minutes"),
+        (("run", "--questions", -1), "numbers of questions"),
+        (("run", "--questions", 0), "needs questions"),
+        (("run", "--ask-minutes", "soon"), "ask_minutes are numbers"),
+        (("run", "--ask-minutes", "1,,x"), "ask_minutes are numbers"),
+        (("run", "--ask-minutes", "1:30"), "ask_minutes are numbers"),
+        (("run", "--ask-minutes", "-2"), "ask_minutes lie in the video"),
+        (("run", "--ask-minutes", "2,99"), "ask_minutes lie in the video"),
+        (("run", "--ask-minutes", "nan"), "ask_minutes lie in the video"),
+        (("run", "--processes", 0), "processes is 1 or more"),
+        (("run", "--processes", -2), "processes is 1 or more"),
+        (("run", "--device", "tpu"), "device"),
+        (("run", "--model", "hugest", "--method", "blind"), "there is no model 'hugest'"),
+        (
+            (
+                "run",
+                "--frobnicate",
+            ),
+            "No such option",
+        ),
+        (("score", "ovobench"), "RESULTS"),
+        (("score", "ovobench", "none.json"), "none.json"),
+        (("score", "ovobench", "."), "cannot read"),
+        (("score", "magic", "none.json"), "magic"),
+    ],
+    ids=str,
+)
+def test_nonsense_is_one_line(keepsight: Keepsight, words: tuple[object, ...], says: str) -> None:
+    ended = keepsight("bench", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.complaint
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"backward": [3]}', "\x00"])
+def test_a_results_file_of_another_form(keepsight: Keepsight, content: str) -> None:
+    Path("ovo.json").write_text(content, encoding="utf-8")
+    ended = keepsight("bench", "score", "ovobench", "ovo.json")
+    assert (ended.code, ended.out) == (2, "")
+    assert "ovo.json" in ended.complaint
+
+
+def test_a_place_that_cannot_be_written_to(keepsight: Keepsight, stand_in: FakeModel) -> None:
+    Path("taken").write_text("a file", encoding="utf-8")
+    ended = keepsight(*TOY, "--method", "blind", "--out", "taken")
+    assert ended.code == 2
+    assert "taken" in ended.complaint
+    assert stand_in.calls == []  # it is found out before the work begins
+    Path("out").mkdir()
+    Path("out/report.md").mkdir()
+    ended = keepsight(*TOY, "--method", "blind", "--out", "out")
+    assert ended.code == 2
+    assert "cannot write into out" in ended.complaint
+
+
+def make_rvs(folder: Path, video: Path) -> None:
+    (folder / "videos").mkdir(parents=True)
+    (folder / "videos" / "a.mp4").write_bytes(video.read_bytes())
+    turns = [{"question": "Where is it?", "answer": "in the sink", "start_time": 2.0, "end_time": 6.0}]
+    entry = {"video_id": "a", "video_path": "a.mp4", "duration": 10.0, "conversations": turns}
+    (folder / "ego4d_oe.json").write_text(json.dumps([entry]), encoding="utf-8")
+
+
+JUDGE = ("--judge-url", "http://localhost:9/v1/chat/completions", "--judge-model", "judge")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "give --judge-url and --judge-model"),
+        (("--judge-model", "judge"), "give --judge-url and --judge-model"),
+        (("--judge-url", "http://localhost:9/v1/chat/completions"), "needs a name"),
+        (("--judge-url", "localhost", "--judge-model", "judge"), "a host and a path"),
+        (("--judge-url", "http://me:secret@localhost/", "--judge-model", "judge"), "password"),
+        ((*JUDGE, "--judge-prompt", "none.txt"), "cannot read the judge's prompt none.txt"),
+        ((*JUDGE, "--judge-prompt", "."), "cannot read the judge's prompt"),
+        ((*JUDGE, "--judge-prompt", "video.bin"), "no UTF-8 text"),
+        ((*JUDGE, "--judge-prompt", "short.txt"), "{answer}"),
+        (("--judge-model", "local", "--judge-prompt", "short.txt"), "{answer}"),
+    ],
+    ids=str,
+)
+def test_a_judge_that_is_missing_or_cannot_be(
+    keepsight: Keepsight, stand_in: FakeModel, make_video: MakeVideo, words: tuple[object, ...], says: str
+) -> None:
+    make_rvs(Path("rvs"), make_video(seconds=8))
+    Path("video.bin").write_bytes(b"\xff\xfe\xff")
+    Path("short.txt").write_text("Is {prediction} right?", encoding="utf-8")
+    ended = keepsight("bench", "run", "rvs-ego", "--folder", "rvs", "--method", "blind", "--model", "fake", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.complaint
+    assert "secret" not in ended.complaint
+    assert stand_in.calls == []
+
+
+def test_a_judge_that_talks_nonsense_leaves_the_answers(
+    keepsight: Keepsight, stand_in: FakeModel, make_video: MakeVideo
+) -> None:
+    make_rvs(Path("rvs"), make_video(seconds=8))
+    words = ("bench", "run", "rvs-ego", "--folder", "rvs", "--method", "captions", "--model", "fake", "--processes", 1)
+    ended = keepsight(*words, "--judge-model", "local")
+    assert ended.code == 2
+    assert "judge" in ended.complaint
+    asked = len(stand_in.calls)
+    assert len(list(Path("bench/cache").iterdir())) == 1
+    keepsight(*words, "--judge-model", "local")
+    assert len(stand_in.calls) == asked  # the judge is another model; what was answered is not asked again
+
+
+def make_nextqa(folder: Path, whole: Path) -> None:
+    (folder / "NExTVideo").mkdir(parents=True)
+    rows = ["video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4"]
+    for name, content in (("1", whole.read_bytes()), ("2", b"no video"), ("3", whole.read_bytes())):
+        (folder / "NExTVideo" / f"{name}.mp4").write_bytes(content)
+        rows.append(f"{name},10,64,48,what is it,0,0,CW,a dog,a cat,a cup,a ball,a lamp")
+    (folder / "val.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "map_vid_vidorID.json").write_text(json.dumps({name: name for name in "123"}), encoding="utf-8")
+
+
+def test_a_video_that_fails_is_one_line_and_the_others_are_kept(
+    keepsight: Keepsight, stand_in: FakeModel, make_video: MakeVideo
+) -> None:
+    make_nextqa(Path("nextqa"), make_video(seconds=8))
+    words = ("bench", "run", "nextqa-mc", "--folder", "nextqa", "--method", "last-frames", "--model", "fake")
+    ended = keepsight(*words, "--processes", 1)
+    assert ended.complaint.startswith("no answers about 2: ")
+    results = Results.load(Path("bench/results.json"))
+    assert [one.video_id for one in results.predictions] == ["1", "3"]
+    assert "a dog" in stand_in.calls[0].question
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_keeps_the_videos_that_were_done(
+    keepsight: Keepsight, stand_in: SignallingModel, number: int, code: int
+) -> None:
+    words = ("bench", "run", "--videos", 3, "--minutes", 1.5, "--processes", 1, "--method", "blind")
+    stand_in.signals_at, stand_in.signal_number = 20, number
+    ended = keepsight(*words)
+    assert ended.code == code
+    assert "the same command goes on" in ended.complaint
+    assert ended.out == ""
+    done = {json.loads(path.read_text(encoding="utf-8"))["predictions"][0]["video_id"] for path in cached()}
+    assert done == {"default-60000"}
+    stand_in.calls.clear()
+    stand_in.signals_at = -1
+    assert keepsight(*words).code == 0
+    results = Results.load(Path("bench/results.json"))
+    again = {one.video_id for one in results.predictions if one.question in {call.question for call in stand_in.calls}}
+    assert {"default-60001", "default-60002"} <= again
+    assert len(stand_in.calls) <= sum(one.video_id != "default-60000" for one in results.predictions)
+
+
+def cached() -> list[Path]:
+    return list(Path("bench/cache").glob("*.json"))
+
+
+def test_methods_that_the_model_cannot_do(keepsight: Keepsight, stand_in: FakeModel) -> None:
+    ended = keepsight(*TOY, "--method", "kv-retrieval")
+    assert ended.code == 2
+    assert "kv-retrieval works on keys and values, which fake does not give" in ended.complaint
+
+
+def test_help_of_every_command(keepsight: Keepsight) -> None:
+    for words in (("bench",), ("bench", "run"), ("bench", "score"), ("bench", "list")):
+        ended = keepsight(*words, "--help")
+        assert ended.code == 0
+        assert "Usage: keepsight bench" in ended.out
