@@ -1,4 +1,4 @@
-"""How long choosing captions for a question takes, on one thread: MMR as it is and by its plain definition.
+"""How long choosing captions takes, on one thread: MMR as set by default, over all captions, and by its definition.
 
     python benchmarks/retrieval.py                                   # all sizes: minutes, and 3 GB of memory
     python benchmarks/retrieval.py --captions 10000 --dims 896
@@ -24,6 +24,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from keepsight.retrieval import MMR, Recency, Similarity  # noqa: E402
+from keepsight.settings import Settings  # noqa: E402
 
 Floats = NDArray[np.float32]
 BUDGET_TOKENS = 10_000
@@ -95,9 +96,11 @@ def measure(kind: str, num_captions: int, dim: int, caption_tokens: int, repeats
     make = random_journal if kind == "random" else repetitive_journal
     rows, query = make(num_captions, dim, rng)
     costs = rng.integers(caption_tokens * 2 // 3, caption_tokens * 4 // 3 + 1, num_captions)
+    default = MMR(pool_budgets=Settings().mmr_pool_budgets)
     calls: list[Callable[[], list[int]]] = [
+        lambda: default.choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
+        lambda: default.choose(rows, query, costs, BUDGET_TOKENS),
         lambda: MMR().choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
-        lambda: MMR().choose(rows, query, costs, BUDGET_TOKENS),
         lambda: Similarity().choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
         lambda: Recency().choose(rows, query, costs, BUDGET_TOKENS),
     ]
@@ -119,7 +122,7 @@ def main() -> None:
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, 1 thread, load {os.getloadavg()[0]:.1f}"
     )
     print(f"Python {platform.python_version()}, NumPy {np.__version__}; CPU milliseconds, best of {arguments.repeats}")
-    heads = ("MMR", "+ lengths", "similarity", "recency", "definition")
+    heads = ("MMR", "+ lengths", "of all", "similarity", "recency", "definition")
     print(
         f"{'journal':<11}{'captions':>9}{'dim':>6}{'tokens':>8}{'chosen':>8}" + "".join(f"{head:>12}" for head in heads)
     )

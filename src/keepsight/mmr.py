@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 TIE_TOLERANCE = 1e-6
 """Values closer than this are equal: about ten times the rounding error of a float32 product of unit vectors."""
 
+_DENSE = 1024
+"""So many captions, or fewer, are compared each with each in one product, which is faster than being lazy."""
+
 _POOL = 512
 """Captions with the highest bounds that are brought up to date together."""
 
@@ -42,7 +45,7 @@ def mmr_order(
     budget: int,
     lambda_: float,
     *,
-    pool_size: int = _POOL,
+    pool_size: int | None = None,
 ) -> list[int]:
     """Captions in the order in which they are taken until the budget is full.
 
@@ -55,9 +58,34 @@ def mmr_order(
         costs: tokens of each caption, 0 or more, `[num_captions]`.
         budget: tokens that the captions taken may have together.
         lambda_: weight of relevance against redundancy, from 0 to 1.
-        pool_size: captions that are brought up to date together, 1 or more; it decides on speed only.
+        pool_size: captions that are brought up to date together, 1 or more; None compares all with all where they are
+            few. It decides on speed only.
     """
-    return _LazyGreedy(embeddings, scales, relevance, costs, budget, lambda_, pool_size).run()
+    if pool_size is None and len(embeddings) <= _DENSE:
+        rows = embeddings if scales is None else embeddings * scales[:, None]
+        return _dense_order(rows, relevance, costs, budget, lambda_)
+    return _LazyGreedy(embeddings, scales, relevance, costs, budget, lambda_, pool_size or _POOL).run()
+
+
+def _dense_order(rows: Floats, relevance: Floats, costs: Indices, budget: int, lambda_: float) -> list[int]:
+    """The definition, step by step, over all similarities at once."""
+    redundancy = (rows @ rows.T) * np.float32(1 - lambda_)
+    gain = relevance * np.float32(lambda_)
+    values = gain.copy()
+    worst = np.full_like(gain, -np.inf)
+    taken: list[int] = []
+    left, longest = budget, int(costs.max(initial=0))
+    while True:
+        if left < longest:
+            values[costs > left] = -np.inf
+        best = _earliest_best(values)
+        if best is None:
+            return taken
+        taken.append(best)
+        left -= int(costs[best])
+        np.maximum(worst, redundancy[best], out=worst)
+        gain[best] = -np.inf  # for good: its value is made anew from it
+        np.subtract(gain, worst, out=values)
 
 
 class _LazyGreedy:

@@ -32,6 +32,12 @@ DIFFERENCES: dict[str, tuple[object, object, str]] = {
         False,
         "the paper describes full clips only; here the last frames of a video, fewer than a clip, get a caption too",
     ),
+    "mmr_pool_budgets": (
+        4.0,
+        None,
+        "the paper ranks all captions; here MMR ranks those most like the question that would fill the budget four "
+        "times, which is all of them for the first hours, and keeps long journals quick to ask",
+    ),
 }
 """Where the defaults differ from the paper: setting -> (default here, the paper's, why). All other defaults are the
 paper's (arXiv 2510.17364, sections 3 and 4), except `mmr_lambda` and `max_answer_tokens`, which it does not give."""
@@ -87,7 +93,7 @@ class Settings:
     caption_partial_clip: bool = True
     retriever: str = "mmr"
     mmr_lambda: float = 0.5
-    mmr_pool_budgets: float | None = None
+    mmr_pool_budgets: float | None = 4.0
     retrieval_budget_tokens: int = 10_000
     max_answer_tokens: int = 256
     live: bool = False
