@@ -19,7 +19,7 @@ AGE_METHODS = (FULL, "kv-retrieval", "uniform-frames")
 
 LENGTH_ROWS = (
     "MMR 0.5",
-    "MMR among 4 budgets",
+    "MMR among all captions",
     "similarity",
     "visual-token similarity",
     "recency",

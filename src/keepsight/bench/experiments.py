@@ -128,7 +128,8 @@ def _positions(_: ModelInfo) -> Experiment:
 def _retrieval(info: ModelInfo) -> Experiment:
     rows = {"MMR 0.5": FULL}
     rows |= {f"MMR {weight}": f"{FULL}:mmr_lambda={weight}" for weight in (0.25, 0.75)}
-    rows |= {f"MMR among {pool} budgets": f"{FULL}:mmr_pool_budgets={pool}" for pool in (2, 4, 8)}
+    rows["MMR among all captions"] = f"{FULL}:mmr_pool_budgets=null"
+    rows |= {f"MMR among {pool} budgets": f"{FULL}:mmr_pool_budgets={pool}" for pool in (2, 8)}
     rows |= {name: f"{FULL}:retriever={name}" for name in ("similarity", "recency", "random", "all")}
     rows["visual-token similarity"] = "visual-similarity"
     window = info.context_window_tokens
