@@ -1,6 +1,6 @@
 """Curves over time: accuracy over the age of the evidence and over the gap to bridge, latency over the stream's age."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from keepsight.bench.output import Curve
 from keepsight.bench.records import DataSet
@@ -29,26 +29,22 @@ def accuracy_by_gap(data_set: DataSet, results: Results, methods: Mapping[str, s
 
 def accuracy_by_age(results: Results, methods: Mapping[str, str], seed: int) -> list[Curve]:
     """Share of right answers over the minutes between evidence and asking."""
-    curves = []
-    for label, method in methods.items():
-        known = [
-            (prediction.age_seconds / 60, prediction)
-            for prediction in results.of(method)
-            if prediction.age_seconds is not None and prediction.score is not None
-        ]
-        curves.append(curve_over_groups(label, _scored(_even_groups(known)), seed=seed))
-    return [curve for curve in curves if curve is not None]
+    return _accuracy(results, methods, lambda prediction: prediction.age_seconds, seed)
 
 
 def accuracy_by_length(results: Results, methods: Mapping[str, str], seed: int) -> list[Curve]:
     """Share of right answers over the minutes of video before the question."""
+    return _accuracy(results, methods, lambda prediction: prediction.ask_seconds, seed)
+
+
+def _accuracy(
+    results: Results, methods: Mapping[str, str], seconds_of: Callable[[Prediction], float | None], seed: int
+) -> list[Curve]:
+    """Share of right answers over the minutes that a prediction is at; those without a time are left out."""
     curves = []
     for label, method in methods.items():
-        known = [
-            (prediction.ask_seconds / 60, prediction)
-            for prediction in results.of(method)
-            if prediction.ask_seconds is not None and prediction.score is not None
-        ]
+        timed = [(seconds_of(prediction), prediction) for prediction in results.of(method)]
+        known = [(seconds / 60, prediction) for seconds, prediction in timed if seconds is not None]
         curves.append(curve_over_groups(label, _scored(_even_groups(known)), seed=seed))
     return [curve for curve in curves if curve is not None]
 

@@ -2,13 +2,11 @@
 
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from keepsight.bench.methods.base import Asked, Captioned, Reply, ask_model
-from keepsight.bench.methods.checks import check_count
-from keepsight.evidence import live_tokens, longest_reply
+from keepsight.bench.methods.base import Asked, Captioned, Reply
+from keepsight.bench.methods.few_frames import FewFrames
 from keepsight.models.protocol import VideoModel
-from keepsight.settings import Settings
 from keepsight.video import Frame
 
 
@@ -35,27 +33,10 @@ class LastSeen:
 
 
 @dataclass(frozen=True)
-class LastFrames:
-    """Show the model the last frames and ask.
-
-    Attributes:
-        num_frames: how many, 1 or more.
-        settings: frame rate and longest answer.
-
-    Raises:
-        SettingError: `num_frames` is no whole number of 1 or more.
-    """
+class LastFrames(FewFrames):
+    """Show the model the last frames and ask: see `FewFrames`."""
 
     num_frames: int = 4
-    settings: Settings = field(default_factory=Settings)
-
-    def __post_init__(self) -> None:
-        check_count("num_frames", self.num_frames)
-
-    @property
-    def sample_fps(self) -> float:
-        """Frames a second."""
-        return self.settings.sample_fps
 
     @property
     def watching(self) -> Hashable:
@@ -67,7 +48,5 @@ class LastFrames:
         return LastSeen(self.num_frames)
 
     def answer(self, model: VideoModel, seen: LastSeen, asked: Asked) -> Reply:
-        """Answer from the frames, as many of them as fit in half of the window."""
-        max_new_tokens = longest_reply(model, self.settings)
-        tokens = live_tokens(model, asked.wording, tuple(seen.frames), max_new_tokens)
-        return ask_model(model, "", asked, tokens, max_new_tokens=max_new_tokens)
+        """Answer from the frames."""
+        return self.show(model, tuple(seen.frames), asked)

@@ -1,13 +1,11 @@
 """The baseline that sees frames spread evenly over all that has been: 32 of them, the usual way to watch a clip."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from keepsight.bench.methods.base import Asked, Captioned, Reply, ask_model
-from keepsight.bench.methods.checks import check_count
-from keepsight.evidence import live_tokens, longest_reply
+from keepsight.bench.methods.base import Asked, Captioned, Reply
+from keepsight.bench.methods.few_frames import FewFrames
 from keepsight.models.protocol import VideoModel
-from keepsight.settings import Settings
 from keepsight.video import Frame
 
 _HELD_FOR_EACH = 4
@@ -67,27 +65,10 @@ def _nearest(numbers: Sequence[int], wanted: float) -> int:
 
 
 @dataclass(frozen=True)
-class UniformFrames:
-    """Show the model frames spread evenly over the video so far and ask.
-
-    Attributes:
-        num_frames: how many, 1 or more; fewer where half of the model's window has no room for so many.
-        settings: frame rate and longest answer.
-
-    Raises:
-        SettingError: `num_frames` is no whole number of 1 or more.
-    """
+class UniformFrames(FewFrames):
+    """Show the model frames spread evenly over the video so far and ask: see `FewFrames`."""
 
     num_frames: int = 32
-    settings: Settings = field(default_factory=Settings)
-
-    def __post_init__(self) -> None:
-        check_count("num_frames", self.num_frames)
-
-    @property
-    def sample_fps(self) -> float:
-        """Frames a second."""
-        return self.settings.sample_fps
 
     @property
     def watching(self) -> Hashable:
@@ -99,9 +80,6 @@ class UniformFrames:
         return EvenlySeen(self.num_frames)
 
     def answer(self, model: VideoModel, seen: EvenlySeen, asked: Asked) -> Reply:
-        """Answer from the frames."""
-        max_new_tokens = longest_reply(model, self.settings)
+        """Answer from the frames, fewer but as evenly spread where so many do not fit."""
         fitting = model.info.context_window_tokens // 2 // model.info.tokens_per_frame
-        frames = seen.evenly(max(1, min(self.num_frames, fitting)))
-        tokens = live_tokens(model, asked.wording, frames, max_new_tokens)
-        return ask_model(model, "", asked, tokens, max_new_tokens=max_new_tokens)
+        return self.show(model, seen.evenly(max(1, min(self.num_frames, fitting))), asked)
