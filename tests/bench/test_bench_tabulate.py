@@ -291,9 +291,15 @@ def test_captions_are_scored_clause_by_clause() -> None:
     cases = scored_captions(DATA, clips_of(32.0, texts))
     wrong = [case.case for case in cases if not case.score]
     assert wrong == [f"toy/{spans[index].start_seconds}-{spans[index].end_seconds}/{truth[index].clauses[0].text}"]
-    assert past_scores(DATA, clips_of(32.0, texts)) == [
-        Scored(case.case, "toy", case.score) for case in cases if case.columns == (PAST,)
-    ]
+    past = past_scores(DATA, clips_of(32.0, texts))
+    assert {(case.case, case.score) for case in past} == {
+        (case.case, case.score) for case in cases if case.columns == (PAST,)
+    }
+    gaps = {clause.scored.case: clause.gap_clips for clause in past_clauses(DATA, clips_of(32.0, texts))}
+    for case in past:
+        (column,) = case.columns
+        fewest, most = column.removesuffix(" clips back").split("-")
+        assert int(fewest) <= gaps[case.case] <= int(most)
 
 
 def test_clips_of_another_length_are_other_cases() -> None:

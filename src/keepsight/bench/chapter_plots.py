@@ -11,8 +11,11 @@ from keepsight.bench.records import DataSet
 from keepsight.bench.results import Results
 from keepsight.bench.tabulate import make_curves
 
-GAP_ROWS = ("FIFO of 0", "FIFO of 1", "FIFO of 4", "FIFO of 16")
-"""Lengths of memory that are drawn over the gap to bridge."""
+GAP_ROWS = {
+    "memory": ("FIFO of 0", "FIFO of 1", "FIFO of 4", "FIFO of 16"),
+    "policies": ("FIFO of 4 clips", "merge, as many tokens", "medoids, as many tokens", "FIFO of 16 clips"),
+}
+"""Rows of experiments that are drawn over the gap to bridge."""
 
 AGE_METHODS = (FULL, "kv-retrieval", "uniform-frames")
 """Methods that are drawn over time."""
@@ -46,8 +49,8 @@ def draw_plots(
         if tables.past is not None:
             path = folder / f"{experiment.name}-captions.png"
             yield from _over_number(path, experiment.plot, tables.past, "said in the caption")
-    if experiment.name == "memory" and knows_truth(data_set):
-        yield from _over_gap(folder, results, data_set, experiment.rows, seed)
+    if experiment.name in GAP_ROWS and knows_truth(data_set):
+        yield from _over_gap(folder, results, data_set, experiment, seed)
     if experiment.name == "retrieval":
         yield from _over_length(folder, results, experiment.rows, seed)
     if experiment.name == "overview":
@@ -74,11 +77,11 @@ def _over_number(path: Path, plot: Plot, table: Table, y_label: str) -> Drawn:
         yield table.title, path.name
 
 
-def _over_gap(folder: Path, results: Results, data_set: DataSet, rows: Mapping[str, str], seed: int) -> Drawn:
-    methods = {label: rows[label] for label in GAP_ROWS if label in rows}
+def _over_gap(folder: Path, results: Results, data_set: DataSet, experiment: Experiment, seed: int) -> Drawn:
+    methods = {label: experiment.rows[label] for label in GAP_ROWS[experiment.name] if label in experiment.rows}
     curves = accuracy_by_gap(data_set, results, methods, seed)
     if curves:
-        path, title = folder / "memory-gap.png", "What only memory can tell, by how far back it was seen"
+        path, title = folder / f"{experiment.name}-gap.png", "What only memory can tell, by how far back it was seen"
         line_plot(path, title, "gap to bridge, clips", "said in the caption", curves, y_percent=True)
         yield title, path.name
 

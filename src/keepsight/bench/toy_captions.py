@@ -18,6 +18,8 @@ MEMORY_CLIPS = 16
 """What is true of a clip is what a watcher can tell who remembers so many clips before it."""
 
 MAX_GAP_CLIPS = 64
+GAP_COLUMNS = (2, 4, 8, 16)
+"""Largest gaps, in clips, of the columns of tables about memory."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,15 @@ def scored_captions(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[S
 
 
 def past_scores(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
-    """Of `scored_captions`, what only memory can tell."""
-    scored = scored_captions(data_set, clips)
-    return [replace(clause, columns=()) for clause in scored if PAST in clause.columns]
+    """Of `scored_captions`, what only memory can tell, by how many clips back it was seen."""
+    clauses = sorted(past_clauses(data_set, clips), key=lambda clause: clause.gap_clips)  # columns in this order
+    return [replace(clause.scored, columns=(_gap_column(clause.gap_clips),)) for clause in clauses]
+
+
+def _gap_column(gap_clips: int) -> str:
+    ranges = zip((1, *(most + 1 for most in GAP_COLUMNS)), GAP_COLUMNS, strict=False)
+    names = [f"{fewest}-{most} clips back" for fewest, most in ranges if fewest <= gap_clips <= most]
+    return names[0] if names else f"more than {GAP_COLUMNS[-1]}"
 
 
 def past_clauses(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[PastClause]:
