@@ -224,6 +224,16 @@ def test_methods_of_several_frame_rates_watch_apart(bench: Bench) -> None:
     assert len({results.of(name)[1].answer for name in methods}) == 3
 
 
+def test_each_frame_rate_is_watched_once(bench: Bench) -> None:
+    texts = ("last-frames", "last-frames:sample_fps=0.5", "last-frames:num_frames=9")
+    bench.run(methods={text: make_method(text, SETTINGS) for text in texts})
+    assert isinstance(bench.model, TellingModel)
+    num_frames = {3.0: (3, 2), 8.5: (9, 5)}  # at 1 and at 0.5 a second; of the latter the last four are shown
+    assert num_frames[8.5][0] + num_frames[8.5][1] == 14
+    fingerprints = 2
+    assert bench.model.num_encoded == 3 * 14 + fingerprints
+
+
 def test_shots_at_several_frame_rates_are_the_same_shots(bench: Bench, tmp_path: Path) -> None:
     np.save(tmp_path / "film.npy", np.random.default_rng(0).integers(0, 255, (9, 8, 8, 3), dtype=np.uint8))
     film = video(ArraySource(tmp_path / "film.npy"), [3.0, 8.5, math.inf], TimeUnit.SHOTS)
