@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from fake_model import FakeModel
 from torch import Tensor
 
 from keepsight.journal import EndReason, Journal
-from keepsight.settings import Settings
+from keepsight.settings import PAPER, Settings
 
 WATCH = ("--model", "fake", "--sample-fps", 2)  # a clip spans 8 s
 
@@ -118,9 +119,7 @@ def test_options_reach_the_settings(keepsight: Keepsight, make_video: MakeVideo)
         stream = journal.streams.latest()
         assert stream is not None
         settings = Settings.from_json(stream.settings_json)
-    assert settings == Settings(
-        sample_fps=2, selector="uniform", retention=0.5, memory_clips=2, caption_partial_clip=False, live=True
-    )
+    assert settings == replace(PAPER, sample_fps=2, selector="uniform", retention=0.5, memory_clips=2, live=True)
 
 
 def test_a_caption_cannot_steer_the_terminal(
