@@ -257,6 +257,7 @@ def test_a_video_that_fails_is_one_line_and_the_others_are_kept(
     make_nextqa(Path("nextqa"), make_video(seconds=8))
     words = ("bench", "run", "nextqa-mc", "--folder", "nextqa", "--method", "last-frames", "--model", "fake")
     ended = keepsight(*words, "--processes", 1)
+    assert ended.code == 1
     assert ended.complaint.startswith("no answers about 2: ")
     results = Results.load(Path("bench/results.json"))
     assert [one.video_id for one in results.predictions] == ["1", "3"]

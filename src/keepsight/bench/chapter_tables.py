@@ -45,7 +45,10 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
         experiment: rows and reference.
         seed: of the bootstrap.
     """
-    about = f"{results.data_set}, {len(data_set.videos)} videos, model {results.environment['model']}"
+    num_videos = len(data_set.videos)
+    about = (
+        f"{results.data_set}, {num_videos} video{'' if num_videos == 1 else 's'}, model {results.environment['model']}"
+    )
 
     def table(
         title: str,

@@ -21,7 +21,7 @@ from keepsight.bench.results import CaptionedClip, Prediction, Results
 from keepsight.bench.scored import score_all
 from keepsight.bench.scoring import Scorer
 from keepsight.bench.shared_model import SharedModel
-from keepsight.errors import DataError, KeepsightError, SettingError, VideoError
+from keepsight.errors import DataError, KeepsightError, PromptTooLongError, SettingError, VideoError
 from keepsight.models.loading import load_model
 from keepsight.models.protocol import VideoModel
 
@@ -60,7 +60,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Failure:
-    """A video that could not be watched to its end; its methods have no answers."""
+    """A video that could not be watched to its end, or with a question too long to ask; its methods have no answers."""
 
     video_id: str
     reason: str
@@ -179,7 +179,7 @@ def _watch_one(
                     [clip for clip in captions if clip.method == name],
                 )
                 cache.put(own, video, repr(method), answered)
-    except (VideoError, DataError) as error:
+    except (VideoError, DataError, PromptTooLongError) as error:
         return Failure(video.video_id, str(error))
     return None
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from keepsight.bench.results import Results
     from keepsight.bench.runner import Failure
 
+EXIT_INCOMPLETE = 1
+"""Some videos have no answers; the others' results are written."""
+
 bench = typer.Typer(help="Compare methods over data sets.")
 
 
@@ -79,6 +82,8 @@ def run(
             scoring_threads=1 if judge_url is None else 8,
         )
     _report(console, out, results, data_set, experiments, failures)
+    if failures:
+        raise typer.Exit(EXIT_INCOMPLETE)
 
 
 @bench.command()
