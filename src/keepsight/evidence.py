@@ -153,7 +153,7 @@ def choose_captions(
     if not candidates.lines:
         return []
     room = model.info.context_window_tokens - longest_reply(model, settings)
-    retriever = _retriever(settings)
+    retriever = retriever_of(settings)
     wanted = model.embed(question if query is None else query)
     budget = min(settings.retrieval_budget_tokens, room)
     while budget > 0:
@@ -167,7 +167,8 @@ def choose_captions(
     return []
 
 
-def _retriever(settings: Settings) -> Retriever:
+def retriever_of(settings: Settings) -> Retriever:
+    """The rule of choice that the settings name."""
     return make_retriever(
         settings.retriever,
         mmr_lambda=settings.mmr_lambda,

@@ -15,7 +15,6 @@ def score_all(
     scorer: Scorer,
     *,
     num_threads: int = 1,
-    progress: Callable[[], None] = lambda: None,
 ) -> tuple[Prediction, ...]:
     """The predictions with their scores, in the same order.
 
@@ -24,7 +23,6 @@ def score_all(
         data_set: has the questions.
         scorer: the rule.
         num_threads: answers scored at a time; more than one where a judge is waited for.
-        progress: called for each answer scored.
 
     Raises:
         JudgeError: the judge cannot be reached or does not answer as asked.
@@ -33,7 +31,6 @@ def score_all(
 
     def score(prediction: Prediction) -> Prediction:
         result = scorer.score(questions[prediction.question_id], prediction.answer)
-        progress()
         return replace(prediction, score=result.value, f1=result.f1, rating=result.rating)
 
     return tuple(_each(score, predictions, num_threads))

@@ -11,29 +11,12 @@ from keepsight.bench.datasets.choices import index_within
 from keepsight.bench.datasets.folder import DataFolder, fingerprint, read_csv, read_json
 from keepsight.bench.datasets.sources import FileSource
 from keepsight.bench.records import DataSet, Question, Video
+from keepsight.bench.scoring.nextqa import group_of
 from keepsight.errors import DataError
 
 HOLDS = "a NExT-QA folder holds val.csv, map_vid_vidorID.json, and NExTVideo/ (or videos/) with the videos"
 CHOICES = ("a0", "a1", "a2", "a3", "a4")
 COLUMNS = ("video", "question", "answer", "qid", "type", *CHOICES)
-
-GROUPS = {"C": ("CW", "CH"), "T": ("TN", "TC", "TP"), "D": ("DC", "DL", "DO")}
-"""Groups that results are reported in, and their types: causal (why, how), temporal (next, current, previous) and
-descriptive (count, location, other)."""
-
-
-def group_of(task: str) -> str:
-    """The group that a question's type is reported in: `C`, `T` or `D`.
-
-    The published tables count TP, which is rare, within TN; grouped by first letter it comes to the same.
-
-    Raises:
-        DataError: there is no such type.
-    """
-    for group, types in GROUPS.items():
-        if task in types:
-            return group
-    raise DataError(f"NExT-QA's types are {', '.join(sum(GROUPS.values(), ()))}, not {task!r}")
 
 
 def load_nextqa(folder: Path) -> DataSet:

@@ -3,7 +3,6 @@
 Source: arXiv 2501.05510. The prompts of the forward tasks are worded here.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from keepsight.bench.datasets.annotation import Annotation
@@ -12,16 +11,9 @@ from keepsight.bench.datasets.choices import index_within
 from keepsight.bench.datasets.folder import DataFolder, fingerprint, read_objects
 from keepsight.bench.datasets.sources import FileSource
 from keepsight.bench.records import DataSet, Question, Video
-from keepsight.errors import DataError
+from keepsight.bench.scoring.ovobench import group_of
 
 HOLDS = "an OVO-Bench folder holds ovo_bench_new.json (or ovo_bench.json) and src_videos/ or chunked_videos/"
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "backward": ("EPM", "ASI", "HLD"),
-    "realtime": ("OCR", "ACR", "ATR", "STU", "FPD", "OJR"),
-    "forward": ("REC", "SSR", "CRR"),
-}
-"""Groups that results are reported in, and their tasks."""
 
 COUNT_PROMPT = (
     "Someone in this video does one thing several times: {activity}. Count every time it has been done since the video "
@@ -35,18 +27,6 @@ ENOUGH_PROMPT = (
     'Somebody asks: "{question}" Does what the video has shown until this moment suffice to answer that? Reply with '
     "Yes or No and nothing else, and do not answer the question itself."
 )
-
-
-def group_of(task: str) -> str:
-    """The group of a task: `backward`, `realtime` or `forward`.
-
-    Raises:
-        DataError: there is no such task.
-    """
-    for group, tasks in GROUPS.items():
-        if task in tasks:
-            return group
-    raise DataError(f"OVO-Bench's tasks are {', '.join(sum(GROUPS.values(), ()))}, not {task!r}")
 
 
 def load_ovobench(folder: Path) -> DataSet:

@@ -70,6 +70,17 @@ class Observer(Protocol):
         """Captions written so far; empty for observers that write none."""
 
 
+class NoCaptions:
+    """The part of an observer that writes no captions and leaves nothing for the end."""
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def captions(self) -> list[Captioned]:
+        """None."""
+        return []
+
+
 ObserverT = TypeVar("ObserverT", bound=Observer)
 
 

@@ -3,25 +3,18 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from keepsight.bench.methods.base import Asked, Captioned, Reply, ask_model
+from keepsight.bench.methods.base import Asked, NoCaptions, Reply, ask_model
 from keepsight.evidence import longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame
 
 
-class NothingSeen:
+class NothingSeen(NoCaptions):
     """An observer that looks away."""
 
     def see(self, _frame: Frame) -> None:
         """Forget it."""
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
-
-    def captions(self) -> list[Captioned]:
-        """None."""
-        return []
 
 
 @dataclass(frozen=True)

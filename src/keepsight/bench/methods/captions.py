@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.loop import LoopObserver
-from keepsight.evidence import choose_captions, longest_reply
+from keepsight.evidence import Candidates, choose_captions, longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.prompts import captions_context
 from keepsight.settings import Settings
@@ -42,8 +42,12 @@ class Captions:
 
     def context(self, model: VideoModel, seen: LoopObserver, asked: Asked, *, num_visual_tokens: int = 0) -> str:
         """The block of captions for a question, such that it fits beside so many visual tokens."""
-        candidates = seen.candidates()
+        candidates = self.candidates(seen)
         chosen = choose_captions(
             model, asked.wording, candidates, self.settings, query=asked.question, num_visual_tokens=num_visual_tokens
         )
         return captions_context(candidates.lines[index] for index in chosen)
+
+    def candidates(self, seen: LoopObserver) -> Candidates:
+        """The captions to choose from, each with what a question is compared with."""
+        return seen.candidates()

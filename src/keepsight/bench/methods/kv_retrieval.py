@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from keepsight.bench.methods.base import Asked, Captioned, Reply
+from keepsight.bench.methods.base import Asked, NoCaptions, Reply
 from keepsight.bench.methods.checks import check_count
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import SettingError
@@ -14,7 +14,7 @@ from keepsight.settings import Settings
 from keepsight.video import Frame
 
 
-class KeyValuesSeen:
+class KeyValuesSeen(NoCaptions):
     """Encodes each frame into keys and values as it comes.
 
     Args:
@@ -35,13 +35,6 @@ class KeyValuesSeen:
     def see(self, frame: Frame) -> None:
         """Encode one more frame after those in the window."""
         self.stream.see(self._model.encode([frame.image]))
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
-
-    def captions(self) -> list[Captioned]:
-        """None."""
-        return []
 
 
 @dataclass(frozen=True)

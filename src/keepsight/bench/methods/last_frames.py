@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from keepsight.bench.methods.base import Asked, Captioned, Reply
+from keepsight.bench.methods.base import Asked, NoCaptions, Reply
 from keepsight.bench.methods.few_frames import FewFrames
 from keepsight.models.protocol import VideoModel
 from keepsight.video import Frame
 
 
-class LastSeen:
+class LastSeen(NoCaptions):
     """Holds the newest frames.
 
     Args:
@@ -23,13 +23,6 @@ class LastSeen:
     def see(self, frame: Frame) -> None:
         """Take a frame; the oldest leaves."""
         self.frames.append(frame)
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
-
-    def captions(self) -> list[Captioned]:
-        """None."""
-        return []
 
 
 @dataclass(frozen=True)

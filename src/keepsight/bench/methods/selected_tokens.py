@@ -9,9 +9,8 @@ from torch import Tensor
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver, WatchedClip
-from keepsight.evidence import longest_reply
+from keepsight.evidence import longest_reply, retriever_of
 from keepsight.models.protocol import VideoModel
-from keepsight.retrieval import make_retriever
 from keepsight.settings import Settings
 
 
@@ -38,15 +37,9 @@ def choose_clips(
     """Places of the clips whose selected tokens fit the retrieval budget and the room, in time order."""
     if not clips:
         return []
-    retriever = make_retriever(
-        settings.retriever,
-        mmr_lambda=settings.mmr_lambda,
-        mmr_pool_budgets=settings.mmr_pool_budgets,
-        seed=settings.seed,
-    )
     budget = max(0, min(settings.retrieval_budget_tokens, room_tokens))
     costs = [len(clip.tokens) for clip in clips]
-    return retriever.choose(mean_tokens(clips), model.embed(asked.question), costs, budget)
+    return retriever_of(settings).choose(mean_tokens(clips), model.embed(asked.question), costs, budget)
 
 
 def mean_tokens(clips: list[WatchedClip]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from keepsight.bench.methods.base import Asked, Captioned, Reply
+from keepsight.bench.methods.base import Asked, NoCaptions, Reply
 from keepsight.bench.methods.few_frames import FewFrames
 from keepsight.models.protocol import VideoModel
 from keepsight.video import Frame
@@ -13,7 +13,7 @@ _HELD_FOR_EACH = 4
 spacing from where it should be."""
 
 
-class EvenlySeen:
+class EvenlySeen(NoCaptions):
     """Holds frames at even distances in constant memory: when it is full, every second one leaves.
 
     Args:
@@ -36,13 +36,6 @@ class EvenlySeen:
         if len(self._held) > self._capacity:
             self._held = self._held[::2]
             self._step *= 2
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
-
-    def captions(self) -> list[Captioned]:
-        """None."""
-        return []
 
     def evenly(self, num_frames: int) -> Sequence[Frame]:
         """So many frames, or all if there are fewer, from the first to the last one seen, in time order."""

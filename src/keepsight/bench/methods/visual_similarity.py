@@ -2,25 +2,17 @@
 
 from dataclasses import dataclass, replace
 
-from keepsight.bench.methods.base import Asked
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
 from keepsight.bench.methods.selected_tokens import mean_tokens
-from keepsight.evidence import choose_captions
-from keepsight.models.protocol import VideoModel
-from keepsight.prompts import captions_context
+from keepsight.evidence import Candidates
 
 
 @dataclass(frozen=True)
 class VisualSimilarity(Captions):
     """As `Captions`, but a clip is as near to the question as the mean of its selected visual tokens is."""
 
-    def context(self, model: VideoModel, seen: LoopObserver, asked: Asked, *, num_visual_tokens: int = 0) -> str:
-        """The captions of the clips whose selected tokens are nearest."""
-        if not seen.clips:
-            return ""
-        candidates = replace(seen.candidates(), embeddings=mean_tokens(seen.clips))
-        chosen = choose_captions(
-            model, asked.wording, candidates, self.settings, query=asked.question, num_visual_tokens=num_visual_tokens
-        )
-        return captions_context(candidates.lines[index] for index in chosen)
+    def candidates(self, seen: LoopObserver) -> Candidates:
+        """The captions, each with the mean of its clip's selected tokens."""
+        candidates = seen.candidates()
+        return replace(candidates, embeddings=mean_tokens(seen.clips)) if seen.clips else candidates
