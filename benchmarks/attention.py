@@ -1,34 +1,38 @@
-"""What the scores cost: one whole generation with them, without them, and with eager attention.
+"""What the scores cost: whole generations with them, without them, and with eager attention.
 
-    python benchmarks/attention.py            # the whole table
-    python benchmarks/attention.py --quick    # a small one, to see that it runs
+    python benchmarks/attention.py                  # a narrow decoder on the CPU: minutes
+    python benchmarks/attention.py --quick          # seconds, to see that it runs
+    python benchmarks/attention.py --device cuda    # the 7B's decoder in float16
 
-The decoder has the depth and heads of LLaVA-OneVision 7B's (28 layers, 28 query heads over 4 key-value heads) with the
-width cut to fit two cores: 16 values a head instead of 128, so 448 instead of 3,584. That is hard on the scores: the
-softmax over a row costs the same as in the 7B, while everything it is compared with costs far less.
+The decoder has the depth and heads of LLaVA-OneVision 7B's (28 layers, 28 query heads over 4 key-value heads). On CUDA
+it has its width, too; on the CPU 16 values a head instead of 128, so 448 instead of 3,584. That is hard on the scores:
+the softmax over a row costs the same as in the 7B, while everything it is compared with costs far less.
 
-The default is float32: on a CPU without bfloat16 instructions half precision is several times slower. Eager attention
-with `output_attentions` keeps 28 layers x 28 heads x length^2 values, 31 GB at 3,136 tokens. A mode that would not fit
-in the free memory is left out, and the table says so; at 1,568 tokens it does fit.
+All modes run in one process over the same weights and take turns within each repeat. Ratios are medians of the ratios
+within a repeat, so that what else the machine does meets both alike; CPU time suffers less from it than wall time. The
+last column is what the ratio would be for a caption of 100 tokens, from the times of the prompt and of a step.
 
-Every figure comes from a process of its own, so that peak memory is its own; the modes take turns within each repeat.
-Ratios are of medians. Wall time suffers from other work on the machine, CPU time much less.
+Eager attention with `output_attentions` keeps layers x heads x length^2 values, 31 GB at 3,136 tokens in float32. A
+mode that would not fit in the free memory is left out, and the table says so.
 """
 
 import argparse
-import json
-import os
-import platform
-import resource
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
 from typing import Any
+
+import torch
+from rig.machine import heading, table
+from rig.measuring import Cost, measured, now, release
+from torch import Tensor
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from keepsight.models.attention_rows import RowRule, ScoreAccumulator, register_attention
+from keepsight.models.decoding import generate
+from keepsight.models.devices import DTYPES, free_memory_bytes
+from keepsight.models.language_model import LanguageModel, PromptBatch
 
 MODES = {
     "sdpa": "plain SDPA",
@@ -36,244 +40,259 @@ MODES = {
     "eager-rows": "eager, attentions at decode steps only",
     "eager": "eager with `output_attentions`",
 }
+FAST = ("sdpa", "scores")
 NUM_LAYERS, NUM_HEADS, NUM_KEY_VALUE_HEADS = 28, 28, 4
 SCORE_LAYERS = (5, 9, 14, 20)
-BYTES = {"float32": 4, "bfloat16": 2}
+CAPTION_TOKENS = 100
+BAR = 1.02
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One process's work.
+class Case:
+    """One size of prompt.
 
     Attributes:
-        mode: key of `MODES`.
-        num_tokens: length of the prompt; the second half of it is the clip that is scored.
-        num_new_tokens: tokens generated after it.
-        head_dim: values a head.
-        dtype: number format.
-        threads: torch's threads.
+        batch: prompts side by side.
+        num_tokens: length of each; its second half is the clip that is scored.
+        modes: keys of `MODES`; plain SDPA is always there.
     """
 
-    mode: str
+    batch: int
     num_tokens: int
-    num_new_tokens: int
-    head_dim: int
-    dtype: str
-    threads: int
+    modes: tuple[str, ...]
 
-    @property
-    def hidden_size(self) -> int:
-        """Width of the decoder."""
-        return NUM_HEADS * self.head_dim
-
-    @property
-    def attention_bytes(self) -> int:
+    def attention_bytes(self, mode: str, bytes_a_value: int) -> int:
         """Bytes of the attention matrices alive at once in an eager mode; 0 in the others."""
-        matrix = NUM_HEADS * self.num_tokens**2
-        kept = {"eager": NUM_LAYERS, "eager-rows": 1}.get(self.mode, 0) * BYTES[self.dtype] * matrix
-        return kept + (4 + BYTES[self.dtype]) * matrix if kept else 0  # softmax in float32, and its input
+        kept = {"eager": NUM_LAYERS, "eager-rows": 1}.get(mode, 0)
+        matrix = self.batch * NUM_HEADS * self.num_tokens**2
+        return (kept * bytes_a_value + 4 + bytes_a_value) * matrix if kept else 0  # softmax in float32, and its input
 
 
-def build_model(setting: Setting) -> Any:
-    """A random Qwen2 decoder with the attention of the mode."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+CPU_CASES = (Case(1, 3136, FAST), Case(8, 392, FAST), Case(1, 784, tuple(MODES)))
+QUICK_CASES = (Case(1, 256, tuple(MODES)), Case(2, 128, FAST))
+CUDA_CASES = tuple(
+    Case(batch, tokens, tuple(MODES) if batch == 1 else FAST) for batch in (1, 8) for tokens in (3136, 6272, 12544)
+)
 
-    from keepsight.models.attention_rows import register_attention
 
-    attention = {"sdpa": "sdpa", "scores": register_attention()}.get(setting.mode, "eager")
+@torch.inference_mode()
+def eager_passes(model: Any, embeds: Tensor, num_new_tokens: int, *, at_prompt: bool) -> Iterator[None]:
+    """A generation that asks for attentions, as stock means have it, and reduces them as the scores are.
+
+    Args:
+        model: with eager attention.
+        embeds: `[batch, length, dim]` of the prompts.
+        num_new_tokens: of each reply.
+        at_prompt: ask for those of the prompt, too; otherwise at decode steps only.
+    """
+    decoder, embedding, head = model.get_decoder(), model.get_input_embeddings(), model.get_output_embeddings()
+    reply = decoder(inputs_embeds=embeds, use_cache=True, output_attentions=at_prompt)
+    cache = reply.past_key_values
+    total: Any = 0
+    for _ in range(num_new_tokens - 1):
+        ids = head(reply.last_hidden_state[:, -1:]).argmax(dim=-1)
+        yield
+        reply = decoder(inputs_embeds=embedding(ids), past_key_values=cache, use_cache=True, output_attentions=True)
+        rows = [reply.attentions[layer - 1][:, :, -1].float().mean(dim=1) for layer in SCORE_LAYERS]
+        total = total + sum(rows)[:, : embeds.shape[1]]
+    head(reply.last_hidden_state[:, -1:]).argmax(dim=-1)
+    assert_finite(total)
+    yield
+
+
+def score_passes(model: Any, batch: PromptBatch, num_new_tokens: int) -> Iterator[None]:
+    """A generation with scores."""
+    rule = RowRule.covering(SCORE_LAYERS, "mean", batch.clip_columns)
+    rows = ScoreAccumulator(rule, batch.clip_columns)
+    for _ in generate(LanguageModel(model), batch, frozenset(), num_new_tokens, rows=rows):
+        yield
+    for scores in rows.scores():
+        assert_finite(scores)
+
+
+def plain_passes(model: Any, batch: PromptBatch, num_new_tokens: int) -> Iterator[None]:
+    """A generation without."""
+    for _ in generate(LanguageModel(model), batch, frozenset(), num_new_tokens):
+        yield
+
+
+def assert_finite(scores: Tensor) -> None:
+    """Use the scores, and stop the benchmark if the model has gone astray."""
+    if not bool(scores.isfinite().all()):
+        raise SystemExit("attention is not finite")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One generation: its cost, and the part of its wall time that the prompt took."""
+
+    cost: Cost
+    prompt_seconds: float
+    step_seconds: float
+
+
+def build_model(head_dim: int, vocabulary: int, device: str, dtype: str) -> Any:
+    """A random Qwen2 decoder."""
+    hidden = NUM_HEADS * head_dim
     config = Qwen2Config(
-        vocab_size=8192,
-        hidden_size=setting.hidden_size,
-        intermediate_size=round(setting.hidden_size * 18944 / 3584),
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=round(hidden * 18944 / 3584),
         num_hidden_layers=NUM_LAYERS,
         num_attention_heads=NUM_HEADS,
         num_key_value_heads=NUM_KEY_VALUE_HEADS,
         max_position_embeddings=32768,
-        attn_implementation=attention,
-        dtype=getattr(torch, setting.dtype),
+        attn_implementation="sdpa",
     )
     torch.manual_seed(0)
-    return Qwen2ForCausalLM(config).to(getattr(torch, setting.dtype)).eval()
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(DTYPES[dtype])
+    try:
+        with torch.device(device):
+            return Qwen2ForCausalLM(config).eval()
+    finally:
+        torch.set_default_dtype(usual)
 
 
-def recording(model: Any, mode: str) -> Callable[..., Any]:
-    """The model's call, asking for attentions where the mode does, and reducing them as the scores are."""
-    if not mode.startswith("eager"):
-        return model
-
-    def call(**inputs: Any) -> Any:
-        is_decode_step = "input_ids" in inputs
-        output = model(**inputs, output_attentions=mode == "eager" or is_decode_step)
-        if is_decode_step:
-            rows = [output.attentions[layer - 1][0, :, -1].float().mean(dim=0) for layer in SCORE_LAYERS]
-            assert_finite(sum(rows))
-        return output
-
-    return call
-
-
-def assert_finite(row: Any) -> None:
-    """Use the row, and stop the benchmark if the model has gone astray."""
-    if not bool(row.isfinite().all()):
-        raise SystemExit("attention is not finite")
+def prompts(model: Any, case: Case) -> PromptBatch:
+    """Random embeddings."""
+    weight = model.get_input_embeddings().weight
+    generator = torch.Generator().manual_seed(1)
+    embeds = torch.randn(case.batch, case.num_tokens, weight.shape[1], generator=generator)
+    columns = torch.arange(case.num_tokens // 2, case.num_tokens)
+    return PromptBatch(
+        embeds=embeds.to(weight),
+        mask=None,
+        positions=None,
+        next_positions=torch.full((case.batch,), case.num_tokens, device=weight.device),
+        clip_columns=(columns,) * case.batch,
+        is_visual=torch.ones(case.batch, case.num_tokens, dtype=torch.bool, device=weight.device),
+        deepstack=None,
+    )
 
 
-def measure(setting: Setting) -> dict[str, float]:
-    """Run one generation in this process."""
-    import torch
-
-    from keepsight.models.attention_rows import ScoreAccumulator
-    from keepsight.models.decoding import greedy_tokens
-
-    torch.set_num_threads(setting.threads)
-    model = build_model(setting)
-    prompt = torch.randn(1, setting.num_tokens, setting.hidden_size).to(model.dtype)
-    columns = slice(setting.num_tokens // 2, setting.num_tokens)
-    before_bytes = peak_bytes()
-    wall, cpu = time.perf_counter(), time.process_time()
-    accumulator = ScoreAccumulator(SCORE_LAYERS, columns)
-    with accumulator if setting.mode == "scores" else nullcontext():
-        tokens = greedy_tokens(recording(model, setting.mode), prompt, frozenset(), setting.num_new_tokens)
-        first = next(tokens)
-        prefill = time.perf_counter() - wall
-        count = len([first, *tokens])
-    if setting.mode == "scores":
-        assert_finite(accumulator.scores())
-    seconds = time.perf_counter() - wall
-    return {
-        "seconds": seconds,
-        "cpu_seconds": time.process_time() - cpu,
-        "prefill_seconds": prefill,
-        "step_seconds": (seconds - prefill) / max(1, count - 1),
-        "peak_bytes": peak_bytes(),
-        "added_bytes": peak_bytes() - before_bytes,
-    }
+def run_once(model: Any, case: Case, mode: str, num_new_tokens: int) -> Run:
+    """One generation."""
+    device = str(model.device)
+    model.set_attn_implementation({"sdpa": "sdpa", "scores": register_attention()}.get(mode, "eager"))
+    batch = prompts(model, case)
+    if mode.startswith("eager"):
+        passes = eager_passes(model, batch.embeds, num_new_tokens, at_prompt=mode == "eager")
+    else:
+        passes = (score_passes if mode == "scores" else plain_passes)(model, batch, num_new_tokens)
+    with measured(device) as cost:
+        started = time.perf_counter()
+        next(passes)
+        prompt_seconds = now(device) - started
+        num_steps = sum(1 for _ in passes)
+    return Run(cost, prompt_seconds, (cost.wall_seconds - prompt_seconds) / max(1, num_steps))
 
 
-def peak_bytes() -> int:
-    """Largest resident size of this process so far; Linux counts it in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def measure_apart(setting: Setting) -> dict[str, float]:
-    """Run one generation in a process of its own."""
-    command = [sys.executable, __file__, "--one", json.dumps(asdict(setting))]
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(setting.threads)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{setting} failed with {done.returncode}: {done.stderr.strip()[-500:]}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def available_bytes() -> int:
-    """Memory that a new process may take now."""
-    from keepsight.models.devices import choose_device, free_memory_bytes
-
-    return free_memory_bytes(choose_device("cpu")) or sys.maxsize
-
-
-def compare(settings: list[Setting], repeats: int) -> dict[str, dict[str, float] | str]:
-    """Medians by mode over interleaved repeats, or why a mode was left out."""
-    results: dict[str, list[dict[str, float]]] = {}
-    left_out: dict[str, dict[str, float] | str] = {}
+def compare(model: Any, case: Case, num_new_tokens: int, repeats: int) -> tuple[dict[str, list[Run]], dict[str, str]]:
+    """Runs of each mode, in turns, and why a mode was left out."""
+    runs: dict[str, list[Run]] = {}
+    left_out = {}
+    release(str(model.device))
+    for mode in case.modes:
+        needed = case.attention_bytes(mode, model.dtype.itemsize)
+        free = free_memory_bytes(model.device)
+        if free is not None and needed > 0.8 * free:
+            left_out[mode] = f"left out: {needed / 1e9:.0f} GB of attention, {free / 1e9:.0f} GB free"
+    possible = [mode for mode in case.modes if mode not in left_out]
+    run_once(model, case, "scores", 2)
     for repeat in range(repeats):
-        turn = repeat % len(settings)
-        for setting in settings[turn:] + settings[:turn]:
-            free = available_bytes()
-            if setting.attention_bytes > 0.9 * free:
-                needed = f"{setting.attention_bytes / 1e9:.0f} GB of attention"
-                left_out[setting.mode] = f"left out: {needed}, {free / 1e9:.0f} GB free"
-            else:
-                results.setdefault(setting.mode, []).append(measure_apart(setting))
-                print(f"  {setting.num_tokens} {setting.mode} {results[setting.mode][-1]}", file=sys.stderr)
-    names = list(next(iter(results.values()))[0])
-    medians = {
-        mode: {name: statistics.median(run[name] for run in runs) for name in names} for mode, runs in results.items()
-    }
-    return left_out | medians
+        turn = repeat % len(possible)
+        for mode in possible[turn:] + possible[:turn]:
+            runs.setdefault(mode, []).append(run_once(model, case, mode, num_new_tokens))
+    return runs, left_out
 
 
-def table_lines(num_tokens: int, results: dict[str, dict[str, float] | str]) -> list[str]:
-    """Rows of the Markdown table for one prompt length."""
-    plain = results["sdpa"]
-    lines = []
-    for mode, title in MODES.items():
-        found = results.get(mode)
-        if isinstance(found, str):
-            lines.append(f"| {num_tokens:,} | {title} | {found} | | | | | |")
-        elif found is not None and not isinstance(plain, str):
-            ratio = {name: found[name] / plain[name] for name in found if plain[name]}
-            lines.append(
-                f"| {num_tokens:,} | {title} | {found['seconds']:.1f} ({ratio['seconds']:.3f} x) "
-                f"| {found['cpu_seconds']:.1f} ({ratio['cpu_seconds']:.3f} x) | {found['prefill_seconds']:.1f} "
-                f"| {found['step_seconds'] * 1000:.0f} ({ratio['step_seconds']:.2f} x) "
-                f"| {found['peak_bytes'] / 1e9:.2f} ({ratio['peak_bytes']:.2f} x) | {found['added_bytes'] / 1e9:.2f} |"
-            )
-    return lines
+def case_rows(case: Case, runs: dict[str, list[Run]], left_out: dict[str, str]) -> list[list[str]]:
+    """Rows of the table for one case."""
+    rows = []
+    for mode in case.modes:
+        head = [f"{case.batch} x {case.num_tokens:,}", MODES[mode]]
+        if mode in left_out:
+            rows.append([*head, left_out[mode], "", "", "", "", ""])
+        else:
+            rows.append([*head, *cells(runs[mode], runs["sdpa"])])
+    return rows
 
 
-def heading(options: argparse.Namespace) -> list[str]:
-    """Versions, machine and the table's head."""
-    import torch
-    import transformers
+def cells(own: Sequence[Run], plain: Sequence[Run]) -> list[str]:
+    """Medians, and medians of the ratios within repeats."""
+    pairs = list(zip(own, plain, strict=True))
 
-    cpu = next((line.split(":")[1].strip() for line in cpu_lines() if line.startswith("model name")), "unknown CPU")
+    def both(of: Any, digits: int, factor: float = 1.0) -> str:
+        value = factor * median(of(run) for run in own)
+        return f"{value:.{digits}f} ({median(of(one) / of(other) for one, other in pairs):.3f} x)"
+
+    def caption(run: Run) -> float:
+        return run.prompt_seconds + (CAPTION_TOKENS - 1) * run.step_seconds
+
     return [
-        f"torch {torch.__version__}, transformers {transformers.__version__}, Python {platform.python_version()}, "
-        f"{cpu}, {os.cpu_count()} cores, {options.threads} threads, {options.dtype}",
-        "",
-        f"{NUM_LAYERS} layers, {NUM_HEADS} query heads over {NUM_KEY_VALUE_HEADS} key-value heads of "
-        f"{options.head_dim}, scores on layers {list(SCORE_LAYERS)}, {options.new_tokens} new tokens, "
-        f"medians of {options.repeats}",
-        "",
-        "| prompt tokens | attention | wall s (ratio) | CPU s (ratio) | prefill s | ms a step (ratio) "
-        "| peak GB (ratio) | GB over the loaded model |",
-        "|---|---|---|---|---|---|---|---|",
+        both(lambda run: run.cost.wall_seconds, 2),
+        both(lambda run: run.cost.cpu_seconds, 2),
+        f"{median(run.prompt_seconds for run in own):.2f}",
+        both(lambda run: run.step_seconds, 1, 1000),
+        f"{median(run.cost.rise_bytes for run in own) / 1e9:.3f}",
+        f"{median(caption(one) / caption(other) for one, other in pairs):.3f} x",
     ]
 
 
-def cpu_lines() -> list[str]:
-    """`/proc/cpuinfo`, or nothing where there is none."""
-    path = Path("/proc/cpuinfo")
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+COLUMNS = (
+    "prompts",
+    "attention",
+    "wall s (ratio)",
+    "CPU s (ratio)",
+    "prompt s",
+    "ms a step (ratio)",
+    "GB over weights",
+    f"{CAPTION_TOKENS} tokens",
+)
 
 
 def parse() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description="Cost of the attention scores, as a Markdown table.")
-    parser.add_argument("--tokens", type=int, nargs="+", default=[1568, 3136, 6272, 12544], help="prompt lengths")
-    parser.add_argument("--new-tokens", type=int, default=32)
-    parser.add_argument("--head-dim", type=int, default=16, help="values a head; 128 in the 7B model")
-    parser.add_argument("--dtype", choices=sorted(BYTES), default="float32")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES), help="sdpa is always run")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=sorted(DTYPES), help="float32 on the CPU and float16 on CUDA by default")
+    parser.add_argument("--tokens", type=int, nargs="+", help="prompt lengths, instead of the usual cases")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1], help="with --tokens: prompts side by side")
+    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(FAST), help="with --tokens")
+    parser.add_argument("--new-tokens", type=int, help="32 on the CPU, 100 on CUDA")
+    parser.add_argument("--head-dim", type=int, help="values a head: 16 on the CPU, 128 on CUDA")
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="short prompts and one repeat, to see that it runs")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    on_cuda = options.device.startswith("cuda")
+    options.dtype = options.dtype or ("float16" if on_cuda else "float32")
+    options.new_tokens = options.new_tokens or (CAPTION_TOKENS if on_cuda else 32)
+    options.head_dim = options.head_dim or (128 if on_cuda else 16)
+    options.vocabulary = 152_064 if on_cuda else 8192
+    options.cases = CUDA_CASES if on_cuda else CPU_CASES
+    if options.tokens:
+        modes = tuple(mode for mode in MODES if mode == "sdpa" or mode in options.modes)
+        options.cases = [Case(batch, tokens, modes) for batch in options.batches for tokens in options.tokens]
     if options.quick:
-        options.tokens, options.new_tokens, options.repeats = [256, 512], 8, 1
+        options.cases, options.new_tokens, options.repeats = QUICK_CASES, 6, 1
+        options.head_dim, options.vocabulary = 4, 512
     return options
 
 
 def main() -> None:
-    """Print the table, or run one setting when called by itself."""
+    """Print the table."""
     options = parse()
-    if options.one:
-        setting = Setting(**{field.name: json.loads(options.one)[field.name] for field in fields(Setting)})
-        print(json.dumps(measure(setting)))
-        return
-    lines = heading(options)
-    modes = [mode for mode in MODES if mode == "sdpa" or mode in options.modes]
-    for num_tokens in options.tokens:
-        settings = [
-            Setting(mode, num_tokens, options.new_tokens, options.head_dim, options.dtype, options.threads)
-            for mode in modes
-        ]
-        lines += table_lines(num_tokens, compare(settings, options.repeats))
-    print("\n".join(lines))
+    model = build_model(options.head_dim, options.vocabulary, options.device, options.dtype)
+    rows = []
+    for case in options.cases:
+        rows += case_rows(case, *compare(model, case, options.new_tokens, options.repeats))
+    note = (
+        f"{NUM_LAYERS} layers, {NUM_HEADS} query heads over {NUM_KEY_VALUE_HEADS} key-value heads of "
+        f"{options.head_dim}, {options.dtype}; scores on layers {list(SCORE_LAYERS)}, {options.new_tokens} new tokens, "
+        f"medians of {options.repeats}. The bar is {BAR} x plain SDPA."
+    )
+    print("\n".join([*heading(options.device, note), *table(COLUMNS, rows)]))
 
 
 if __name__ == "__main__":

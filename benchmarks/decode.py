@@ -1,6 +1,7 @@
 """CPU time of sampling a video, against the ffmpeg program doing the same.
 
     python benchmarks/decode.py [--minutes 2] [--file FILE]
+    python benchmarks/decode.py --quick     # a few seconds of video, to see that it runs; no bar is held
 
 Both read the same file, take a picture every so often and convert it to RGB of full size, each in a process of its
 own; what is counted is user plus system time of the whole process, interpreter and imports included in ours, since
@@ -20,6 +21,8 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from rig.machine import heading, table
 
 BAR = 1.1
 RATES_FPS = (0.5, 1.0)
@@ -69,18 +72,14 @@ def make_video(path: Path, seconds: int, *, first_group_pictures: int) -> Path:
     return path
 
 
-def compare(path: Path, sample_fps: float, label: str) -> float:
-    """Sample a file both ways, print one line, and give our CPU time as a part of the ffmpeg program's."""
+def compare(path: Path, sample_fps: float) -> tuple[list[str], float]:
+    """Sample a file both ways: cells of the table, and our CPU time as a part of the ffmpeg program's."""
     ours = measure([sys.executable, "-c", _OURS, str(path), str(sample_fps)])
     sampling = ["-an", "-vf", f"fps={sample_fps}", "-pix_fmt", "rgb24", "-f", "rawvideo", "-y", os.devnull]
     theirs = measure(["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), *sampling])
     ratio = ours.cpu_seconds / theirs.cpu_seconds
-    print(
-        f"{label:<28} {sample_fps:>4} fps {int(ours.output):>5} frames   ours {ours.cpu_seconds:7.2f} s   "
-        f"ffmpeg {theirs.cpu_seconds:7.2f} s   ratio {ratio:.2f}",
-        flush=True,
-    )
-    return ratio
+    times = [f"{ours.cpu_seconds:.2f}", f"{theirs.cpu_seconds:.2f}", f"{ratio:.2f}"]
+    return [f"{sample_fps}", f"{int(ours.output)}", *times], ratio
 
 
 def main() -> int:
@@ -88,19 +87,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="CPU time of sampled decoding, ours against the ffmpeg program.")
     parser.add_argument("--minutes", type=float, default=2.0, help="length of the video that is made (default: 2)")
     parser.add_argument("--file", type=Path, help="sample this file instead")
+    parser.add_argument("--quick", action="store_true", help="a few seconds of video, and no bar")
     arguments = parser.parse_args()
     if shutil.which("ffmpeg") is None:
         print("the ffmpeg program is needed (Debian: apt install ffmpeg)", file=sys.stderr)
         return 2
+    rows, ratios = [], []
     with tempfile.TemporaryDirectory() as folder:
         videos = {str(arguments.file): arguments.file} if arguments.file else {}
         if not videos:
-            seconds = max(4, round(arguments.minutes * 60))
-            for label, offset in (("key frames on instants", 50), ("key frames beside instants", 17)):
+            seconds = 8 if arguments.quick else max(4, round(arguments.minutes * 60))
+            for label, offset in (("on sampled instants", 50), ("beside them", 17)):
                 videos[label] = make_video(Path(folder) / f"{offset}.mp4", seconds, first_group_pictures=offset)
-        ratios = [compare(path, sample_fps, label) for label, path in videos.items() for sample_fps in RATES_FPS]
-    print(f"worst ratio {max(ratios):.2f}, bar {BAR}")
-    return 0 if max(ratios) <= BAR else 1
+        for label, path in videos.items():
+            for sample_fps in RATES_FPS:
+                cells, ratio = compare(path, sample_fps)
+                rows.append([label, *cells])
+                ratios.append(ratio)
+    note = f"CPU seconds of whole processes; worst ratio {max(ratios):.2f}, bar {BAR}."
+    columns = ("key frames", "samples a second", "pictures", "Keepsight", "ffmpeg", "ratio")
+    print("\n".join([*heading("cpu", note), *table(columns, rows)]))
+    return 0 if arguments.quick or max(ratios) <= BAR else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python benchmarks/retrieval.py                                   # all sizes: minutes, and 3 GB of memory
     python benchmarks/retrieval.py --captions 10000 --dims 896
+    python benchmarks/retrieval.py --quick                           # seconds, to see that it runs
 
 Two kinds of journals, both of vectors of length 1. `random`: independent normal vectors. `repetitive`: means of word
 embeddings over captions of 200 scenes, some scenes far more frequent than others, with none to three words exchanged,
@@ -13,7 +14,6 @@ CPU time of the process, the best of a few calls, because the machine may be sha
 import argparse
 import itertools
 import os
-import platform
 import time
 from collections.abc import Callable
 
@@ -22,6 +22,7 @@ for _library in ("OMP", "OPENBLAS", "MKL"):  # read once, when NumPy is first im
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
+from rig.machine import heading, table  # noqa: E402
 
 from keepsight.retrieval import MMR, Recency, Similarity  # noqa: E402
 from keepsight.settings import Settings  # noqa: E402
@@ -90,7 +91,7 @@ def best_milliseconds(call: Callable[[], object], repeats: int) -> float:
     return 1000 * min(times)
 
 
-def measure(kind: str, num_captions: int, dim: int, caption_tokens: int, repeats: int) -> str:
+def measure(kind: str, num_captions: int, dim: int, caption_tokens: int, repeats: int) -> list[str]:
     """One row of the table."""
     rng = np.random.default_rng(1)
     make = random_journal if kind == "random" else repetitive_journal
@@ -106,8 +107,8 @@ def measure(kind: str, num_captions: int, dim: int, caption_tokens: int, repeats
     ]
     times = [best_milliseconds(call, repeats) for call in calls]
     plain = best_milliseconds(lambda: by_definition(rows, query, costs), 1) if num_captions <= 10_000 else None
-    cells = "".join(f"{value:12.2f}" for value in times) + (f"{plain:12.1f}" if plain is not None else f"{'-':>12}")
-    return f"{kind:<11}{num_captions:>9,}{dim:>6}{caption_tokens:>8}{len(calls[0]()):>8}{cells}"
+    cells = [f"{value:.2f}" for value in times] + [f"{plain:.1f}" if plain is not None else "not run"]
+    return [kind, f"{num_captions:,}", f"{dim}", f"{caption_tokens}", f"{len(calls[0]())}", *cells]
 
 
 def main() -> None:
@@ -117,19 +118,20 @@ def main() -> None:
     parser.add_argument("--dims", type=int, nargs="+", default=[256, 896, 3_584])
     parser.add_argument("--caption-tokens", type=int, nargs="+", default=[45, 100])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="one small journal of each kind, one repeat")
     arguments = parser.parse_args()
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, 1 thread, load {os.getloadavg()[0]:.1f}"
-    )
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}; CPU milliseconds, best of {arguments.repeats}")
-    heads = ("MMR", "+ lengths", "of all", "similarity", "recency", "definition")
-    print(
-        f"{'journal':<11}{'captions':>9}{'dim':>6}{'tokens':>8}{'chosen':>8}" + "".join(f"{head:>12}" for head in heads)
-    )
-    for kind in ("random", "repetitive"):
-        for num_captions in arguments.captions:
-            for dim, tokens in itertools.product(arguments.dims, arguments.caption_tokens):
-                print(measure(kind, num_captions, dim, tokens, arguments.repeats), flush=True)
+    if arguments.quick:
+        arguments.captions, arguments.dims, arguments.caption_tokens, arguments.repeats = [1_000], [64], [45], 1
+    rows = [
+        measure(kind, num_captions, dim, tokens, arguments.repeats)
+        for kind in ("random", "repetitive")
+        for num_captions in arguments.captions
+        for dim, tokens in itertools.product(arguments.dims, arguments.caption_tokens)
+    ]
+    ways = ("MMR", "with lengths", "MMR of all", "similarity", "recency", "definition")
+    columns = ("journal", "captions", "values a vector", "tokens a caption", "chosen", *ways)
+    note = f"CPU milliseconds on one thread, best of {arguments.repeats}, budget {BUDGET_TOKENS:,} tokens."
+    print("\n".join([*heading("cpu", note), *table(columns, rows)]))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from keepsight.errors import PromptTooLongError
-from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule
+from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT, question_text
 
 NOUNS = ("dog", "cat", "ball", "cup", "bird", "lamp", "chair", "book")
@@ -66,6 +66,9 @@ class FakeModel:
             score_layers=(1,),
         )
 
+    def token_grid(self, height: int, width: int) -> tuple[int, int]:
+        return self.grid
+
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         rows, columns = self.grid
         tokens = []
@@ -78,14 +81,14 @@ class FakeModel:
 
     def describe(
         self,
-        memory: Tensor,
-        tokens: Tensor,
+        clip: VisualInput,
         prompt: str = DESCRIBE_PROMPT,
         *,
         max_new_tokens: int = 128,
         scoring: ScoreRule = PAPER_SCORING,
-        memory_offsets: Tensor | None = None,
+        recent_captions: Sequence[str] = (),
     ) -> Description:
+        memory, tokens = clip.memory, clip.tokens
         num_tokens = self._count(prompt) + CHAT_TOKENS + len(memory) + len(tokens)
         if num_tokens + max_new_tokens > self.window:
             raise PromptTooLongError(f"{num_tokens} tokens and {max_new_tokens} more in a window of {self.window}")
@@ -98,9 +101,9 @@ class FakeModel:
         return Description(caption, scores, num_caption_tokens=self._count(caption))
 
     def answer(
-        self, context: str, question: str, visual_tokens: Tensor | None = None, *, max_new_tokens: int = 256
+        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
     ) -> Iterator[str]:
-        num_visual = 0 if visual_tokens is None else len(visual_tokens)
+        num_visual = 0 if visual is None else len(visual.memory) + len(visual.tokens)
         num_tokens = self.count_prompt_tokens(context, question, num_visual)
         self.calls.append(Call(context, question, num_visual, max_new_tokens, num_tokens))
         if num_tokens + max_new_tokens > self.window:
@@ -117,13 +120,27 @@ class FakeModel:
     def count_tokens(self, text: str) -> int:
         return self._count(text)
 
-    def count_prompt_tokens(self, context: str, question: str, num_visual_tokens: int = 0) -> int:
+    def count_prompt_tokens(
+        self,
+        context: str,
+        question: str,
+        num_visual_tokens: int = 0,
+        *,
+        num_memory_tokens: int = 0,
+        like: VisualInput | None = None,
+    ) -> int:
         surprise = (self.tokens_per_newline - 1) * context.count("\n")
-        visual = num_visual_tokens + 1 if num_visual_tokens else 0
+        num_tokens = num_visual_tokens + num_memory_tokens
+        visual = num_tokens + 1 if num_tokens else 0
         return CHAT_TOKENS + self._count(question_text(context, question)) + surprise + visual
 
     def max_memory_tokens(
-        self, num_visual_tokens: int, prompt: str = DESCRIBE_PROMPT, *, max_new_tokens: int = 128
+        self,
+        num_visual_tokens: int,
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        like: VisualInput | None = None,
     ) -> int:
         return max(0, self.window - self._count(prompt) - CHAT_TOKENS - num_visual_tokens - max_new_tokens)
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from keepsight.journal import Journal, StreamRecord
 from keepsight.journal.memory_snapshot import MemoryTable
 from keepsight.memory import POLICIES, VisualMemory
-from keepsight.models.positions import offsets_within, positions_with_gaps
-from keepsight.models.protocol import Description
-from keepsight.recurrence import Recurrence
+from keepsight.models.positions import PieceShape, offsets_within, prompt_positions
+from keepsight.models.protocol import Description, VisualInput
+from keepsight.recurrence import Recurrence, encode_clip
 from keepsight.session import StreamSession
 from keepsight.settings import MEMORY_POSITION_RULES, Settings
 from keepsight.spans import Span
@@ -35,10 +35,11 @@ class PlacedModel(FakeModel):
 
     offsets: list[list[int] | None] = field(default_factory=list)
 
-    def describe(self, memory: Tensor, tokens: Tensor, *others, memory_offsets=None, **named) -> Description:
-        self.offsets.append(None if memory_offsets is None else memory_offsets.tolist())
-        placed = memory if memory_offsets is None else memory + memory_offsets[:, None]
-        return super().describe(placed, tokens, *others, **named)
+    def describe(self, clip: VisualInput, *others, **named) -> Description:
+        offsets = clip.memory_offsets
+        self.offsets.append(None if offsets is None else offsets.tolist())
+        placed = clip.memory if offsets is None else clip.memory + offsets[:, None]
+        return super().describe(replace(clip, memory=placed), *others, **named)
 
 
 def frame(number: int) -> Frame:
@@ -102,8 +103,8 @@ def test_the_journal_holds_what_the_memory_holds(journal: Journal, policy: str) 
     for index in range(7):
         frames = tuple(frame(4 * index + number) for number in range(4))
         clip = Clip(index, frames, Span(2.0 * index, 2.0 * index + 2))
-        work = state.recurrence.prepare(model, clip)
-        state.store(model, work, state.recurrence.describe(model, work))
+        work = state.recurrence.prepare(model, encode_clip(model, clip))
+        state.store(model, work, state.recurrence.describe(model, work), b"")
         restored = StreamState.restore(journal, stream, settings)
         held = state.recurrence.memory.clips()
         assert restored.recurrence.num_tokens_seen == state.recurrence.num_tokens_seen == 16 * (index + 1)
@@ -244,7 +245,9 @@ def test_offsets_drawn_in_stay_apart_and_in_order(offsets: list[int], room: int)
     assert bool((drawn <= true).all())
     if int(true[0]) <= limit:
         assert torch.equal(drawn, true)
-    positions = positions_with_gaps(5, drawn, 5 + len(drawn) + 7)
+    pieces = [PieceShape("text", 5), PieceShape("memory", len(drawn)), PieceShape("frames", 7)]
+    positions = prompt_positions(pieces, drawn, None, torch.device("cpu"))
+    assert positions is not None
     assert int(positions[0, -1]) <= 5 + limit + 7 - 1  # within what a contiguous prompt of that many would take
 
 

@@ -14,6 +14,7 @@ from models.random_model import RandomShape, write_random_model
 
 import keepsight
 from keepsight.journal import ClipRecord, EndReason, Journal
+from keepsight.models.protocol import VisualInput
 from keepsight.prompts import caption_line, captions_context
 from keepsight.settings import Settings
 
@@ -120,8 +121,9 @@ def test_a_live_answer_is_what_the_model_says_of_the_frames(model, tmp_path: Pat
             session.push(frame)
         answer = watcher.ask(question, live=True)
     assert (answer.num_captions_given, answer.num_live_frames) == (0, 3)
-    visual_tokens = model.encode([frame.image for frame in frames])
-    assert answer.text == "".join(model.answer("", question, visual_tokens, max_new_tokens=20)).strip()
+    tokens = model.encode([frame.image for frame in frames])
+    shown = VisualInput(tokens[:0], tokens)
+    assert answer.text == "".join(model.answer("", question, shown, max_new_tokens=20)).strip()
 
 
 @pytest.mark.parametrize("budget", [30, 60, 120, 10_000])

@@ -170,10 +170,10 @@ def test_a_process_that_died_without_a_word_is_resumed(tmp_path: Path, make_vide
 
 def test_ctrl_c_in_the_model_keeps_what_was_handed_out(tmp_path: Path, make_video: MakeVideo) -> None:
     class Interrupted(FakeModel):
-        def describe(self, memory, tokens, prompt="", **others) -> Description:
+        def describe(self, clip, prompt="", **others) -> Description:
             if len(self.memory_lengths) == 2:
                 raise KeyboardInterrupt
-            return super().describe(memory, tokens, prompt, **others)
+            return super().describe(clip, prompt, **others)
 
     with Watcher(Interrupted(), tmp_path / "journal.db", QUICK) as watcher:
         moments = []
@@ -284,10 +284,10 @@ def test_bad_sources_begin_no_stream_and_no_journal(watcher: Watcher, tmp_path: 
 
 def test_a_failing_model_marks_the_stream_and_a_later_run_goes_on(tmp_path: Path, make_video: MakeVideo) -> None:
     class Failing(FakeModel):
-        def describe(self, memory, tokens, prompt="", **others) -> Description:
-            if len(memory):
+        def describe(self, clip, prompt="", **others) -> Description:
+            if len(clip.memory):
                 raise PromptTooLongError("too long for a test")
-            return super().describe(memory, tokens, prompt, **others)
+            return super().describe(clip, prompt, **others)
 
     video = make_video(seconds=9)
     with Watcher(Failing(), tmp_path / "journal.db", QUICK) as watcher:

@@ -67,12 +67,9 @@ class AnswerStream:
         self._stream = stream
         self._question = question
         self._evidence = evidence
-        self._num_live_frames = _num_frames(model, evidence)
         self._text = ""
         self._answer: Answer | None = None
-        self._pieces = model.answer(
-            evidence.context, question, evidence.visual_tokens, max_new_tokens=evidence.max_new_tokens
-        )
+        self._pieces = model.answer(evidence.context, question, evidence.live, max_new_tokens=evidence.max_new_tokens)
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -113,7 +110,7 @@ class AnswerStream:
             num_captions_left_out=self._evidence.num_left_out,
             ask_seconds=self._evidence.ask_seconds,
             question=self._question,
-            num_live_frames=self._num_live_frames,
+            num_live_frames=self._evidence.num_live_frames,
         )
 
 
@@ -179,11 +176,6 @@ def answer_question(
     return ask(
         model, journal, stream, question, ask_seconds=ask_seconds, settings=settings, live_frames=live_frames
     ).answer
-
-
-def _num_frames(model: VideoModel, evidence: Evidence) -> int:
-    tokens = evidence.visual_tokens
-    return 0 if tokens is None else len(tokens) // model.info.tokens_per_frame
 
 
 def _record_of(answer: Answer, stream: StreamRecord) -> AnswerRecord:

@@ -4,15 +4,15 @@ Causal: nothing that ended after the time of asking is looked at. The prompt is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from keepsight.errors import EmptyJournalError, PromptTooLongError
 from keepsight.journal import CaptionRecord, Journal, StreamRecord
-from keepsight.models.protocol import VideoModel
+from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.prompts import caption_line, captions_context
 from keepsight.retrieval import Retriever, make_retriever
 from keepsight.settings import Settings
@@ -34,7 +34,8 @@ class Evidence:
         captions: the chosen captions, in time order.
         context: the block of text that holds them, empty without captions.
         num_left_out: captions by `ask_seconds` that are not among them.
-        visual_tokens: `[num_frames * tokens_per_frame, dim]` of the newest live frames, or None.
+        live: tokens of the newest live frames, or None.
+        num_live_frames: as many frames.
         max_new_tokens: longest reply that fits.
         ask_seconds: only what had ended by then was looked at.
     """
@@ -42,7 +43,8 @@ class Evidence:
     captions: tuple[CaptionRecord, ...]
     context: str
     num_left_out: int
-    visual_tokens: Tensor | None
+    live: VisualInput | None
+    num_live_frames: int
     max_new_tokens: int
     ask_seconds: float
 
@@ -84,10 +86,9 @@ def gather_evidence(
         raise EmptyJournalError(_nothing_yet(journal, stream, ask_seconds))
     window = model.info.context_window_tokens
     max_new_tokens = longest_reply(model, settings)
-    visual_tokens = live_tokens(model, question, frames, max_new_tokens)
-    num_visual_tokens = 0 if visual_tokens is None else len(visual_tokens)
-    chosen = choose_captions(model, question, candidates, settings, num_visual_tokens=num_visual_tokens)
-    if not chosen and visual_tokens is None:
+    live = live_input(model, question, frames, max_new_tokens)
+    chosen = choose_captions(model, question, candidates, settings, live=live)
+    if not chosen and live is None:
         raise PromptTooLongError(
             f"the question leaves no room for a caption in the model's window of {window} tokens "
             f"(retrieval_budget_tokens is {settings.retrieval_budget_tokens}): ask it shorter"
@@ -96,7 +97,8 @@ def gather_evidence(
         captions=tuple(captions[index] for index in chosen),
         context=captions_context(candidates.lines[index] for index in chosen),
         num_left_out=len(captions) - len(chosen),
-        visual_tokens=visual_tokens,
+        live=live,
+        num_live_frames=0 if live is None or live.frame_seconds is None else len(live.frame_seconds),
         max_new_tokens=max_new_tokens,
         ask_seconds=_time_of_asking(ask_seconds, captions, frames),
     )
@@ -122,12 +124,21 @@ def longest_reply(model: VideoModel, settings: Settings) -> int:
     return max(1, min(settings.max_answer_tokens, model.info.context_window_tokens // _WINDOW_SHARE_OF_REPLY))
 
 
-def live_tokens(model: VideoModel, question: str, frames: Sequence[Frame], max_new_tokens: int) -> Tensor | None:
-    """Visual tokens of as many of the newest frames as fit in half of the model's window, or None."""
-    window, per_frame = model.info.context_window_tokens, model.info.tokens_per_frame
-    for count in range(min(len(frames), window // _WINDOW_SHARE_OF_FRAMES // per_frame), 0, -1):
-        if model.count_prompt_tokens("", question, count * per_frame) + max_new_tokens <= window:
-            return model.encode([frame.image for frame in frames[-count:]])
+def live_input(model: VideoModel, question: str, frames: Sequence[Frame], max_new_tokens: int) -> VisualInput | None:
+    """As many of the newest frames as fit in half of the model's window, or None."""
+    window = model.info.context_window_tokens
+    for count in range(len(frames), 0, -1):
+        newest = frames[-count:]
+        grid = model.token_grid(*newest[0].image.shape[:2])
+        num_tokens = model.info.num_visual_tokens(count, grid)
+        if num_tokens > window // _WINDOW_SHARE_OF_FRAMES:
+            continue
+        nothing = torch.empty(0, model.info.token_width)
+        seconds = tuple(frame.pts_seconds - newest[0].pts_seconds for frame in newest)
+        shown = VisualInput(nothing, nothing, token_grid=grid, frame_seconds=seconds)
+        if model.count_prompt_tokens("", question, num_tokens, like=shown) + max_new_tokens <= window:
+            tokens = model.encode([frame.image for frame in newest])
+            return replace(shown, memory=tokens[:0], tokens=tokens)
     return None
 
 
@@ -138,7 +149,7 @@ def choose_captions(
     settings: Settings,
     *,
     query: str | None = None,
-    num_visual_tokens: int = 0,
+    live: VisualInput | None = None,
 ) -> list[int]:
     """Places of the captions to give, in time order, such that the exact prompt fits the window.
 
@@ -148,18 +159,19 @@ def choose_captions(
         candidates: captions that may be given.
         settings: rule of choice, budget, and longest answer.
         query: what captions are compared with; the question if None.
-        num_visual_tokens: visual tokens that stand in the prompt, too.
+        live: frames that stand in the prompt, too.
     """
     if not candidates.lines:
         return []
     room = model.info.context_window_tokens - longest_reply(model, settings)
+    num_visual_tokens = 0 if live is None else len(live.tokens)
     retriever = retriever_of(settings)
     wanted = model.embed(question if query is None else query)
     budget = min(settings.retrieval_budget_tokens, room)
     while budget > 0:
         chosen = retriever.choose(candidates.embeddings, wanted, candidates.costs, budget)
         context = captions_context(candidates.lines[index] for index in chosen)
-        excess = model.count_prompt_tokens(context, question, num_visual_tokens) - room
+        excess = model.count_prompt_tokens(context, question, num_visual_tokens, like=live) - room
         if excess <= 0 or not chosen:
             return chosen
         # Tokens merge across lines, so only the whole prompt is exact: take back what it has too much, in rank order.

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from keepsight.journal import Journal
 from keepsight.memory import RememberedClip
-from keepsight.recurrence import Recurrence
+from keepsight.recurrence import RECENT_CAPTIONS, Recurrence
 from keepsight.settings import Settings
 
 _TOKENS, _POSITIONS, _SCORES = "tokens", "positions", "scores"
@@ -27,7 +27,11 @@ def store_memory(journal: Journal, stream_id: str, recurrence: Recurrence) -> No
 
 def restore_memory(journal: Journal, stream_id: str, settings: Settings, device: str) -> Recurrence:
     """The memory as `store_memory` left it, tokens on a torch device, and the position of the stream's next token."""
-    recurrence = Recurrence(settings, num_tokens_seen=journal.memory.num_tokens_before(stream_id))
+    # A guess that is right or wrong changes a score's last bits, so a resumed stream guesses from the same captions.
+    recent = journal.clips.last_captions(stream_id, RECENT_CAPTIONS)
+    recurrence = Recurrence(
+        settings, num_tokens_seen=journal.memory.num_tokens_before(stream_id), recent_captions=recent
+    )
     first = next(journal.clips.of(stream_id), None)
     if first is not None:
         rows = journal.memory.of(stream_id)

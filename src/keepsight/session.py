@@ -1,11 +1,15 @@
 """A stream that is being watched: frames in, moments out."""
 
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+
 from keepsight.journal import EndReason, GapRecord, Journal, StreamRecord
+from keepsight.lookahead import look_ahead
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.spans import Span
-from keepsight.stream_state import Moment, StreamState, watch_clip
-from keepsight.video import ClipBuffer, Frame
+from keepsight.stream_state import Moment, ReadyClip, StreamState, ready_clip, watch_clip
+from keepsight.video import Clip, ClipBuffer, Frame, cut_clips
 
 
 class StreamSession:
@@ -51,14 +55,40 @@ class StreamSession:
             SettingError: the frame is earlier than the one before it.
         """
         clip = self._buffer.push(frame)
-        return None if clip is None else watch_clip(self._model, self._state, clip)
+        return None if clip is None else self._watch(clip)
 
     def flush(self) -> Moment | None:
         """Caption the frames of an unfinished clip, if there are any and the settings want it."""
         clip = self._buffer.flush()
         if clip is None or not self._settings.caption_partial_clip:
             return None
-        return watch_clip(self._model, self._state, clip)
+        return self._watch(clip)
+
+    def watch(self, frames: Iterable[Frame]) -> Generator[Moment, None, None]:
+        """Moments of frames that need not be waited for, such as a file's: the next clip is read and encoded meanwhile.
+
+        Frames of an unfinished last clip are captioned if the settings want it; none are pending at any time.
+
+        Args:
+            frames: in time order; used by another thread. If getting one fails, the error is raised after the
+                moments of all before.
+
+        Raises:
+            JournalWriteError: the disk refused; everything before this clip is kept.
+        """
+        with closing(look_ahead(self._ready_clips(frames))) as ready_clips:
+            for ready in ready_clips:
+                yield watch_clip(self._model, self._state, ready)
+
+    def _ready_clips(self, frames: Iterable[Frame]) -> Iterator[ReadyClip]:
+        settings = self._settings
+        clips = cut_clips(frames, settings.sample_fps, settings.frames_per_clip, first_index=self._state.next_index)
+        for clip in clips:
+            if settings.caption_partial_clip or len(clip.frames) == settings.frames_per_clip:
+                yield ready_clip(self._model, clip)
+
+    def _watch(self, clip: Clip) -> Moment:
+        return watch_clip(self._model, self._state, ready_clip(self._model, clip))
 
     def add_gap(self, end_seconds: float, reason: str) -> None:
         """Note that nothing was seen from the end of the last clip up to a later time; an earlier one is ignored.

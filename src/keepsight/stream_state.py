@@ -15,7 +15,7 @@ from keepsight.journal import ClipRecord, Journal, StreamRecord, contact_sheet
 from keepsight.memory_rows import restore_memory, store_memory
 from keepsight.models.protocol import Description, VideoModel
 from keepsight.prompts import caption_line
-from keepsight.recurrence import ClipWork, Recurrence
+from keepsight.recurrence import ClipWork, EncodedClip, Recurrence, encode_clip
 from keepsight.selection import Selected
 from keepsight.settings import Settings
 from keepsight.spans import Span
@@ -34,7 +34,7 @@ class Moment:
         num_visual_tokens: visual tokens of the clip, before selection.
         num_memory_tokens: visual tokens from earlier clips that stood before it.
         num_kept_tokens: tokens that entered the memory.
-        seconds_spent: wall time from encoding to storing.
+        seconds_spent: wall time of encoding, and from the clip's turn to its being stored.
     """
 
     clip_index: int
@@ -45,6 +45,19 @@ class Moment:
     num_memory_tokens: int
     num_kept_tokens: int
     seconds_spent: float
+
+
+@dataclass(frozen=True, eq=False)
+class ReadyClip:
+    """A clip whose turn may come: see `ready_clip`.
+
+    Attributes:
+        encoded: its visual tokens.
+        thumbnail: contact sheet of its frames, JPEG.
+    """
+
+    encoded: EncodedClip
+    thumbnail: bytes
 
 
 class StreamState:
@@ -83,7 +96,7 @@ class StreamState:
             return cls(journal, stream, recurrence, next_index=0, end_seconds=0.0)
         return cls(journal, stream, recurrence, last.clip_index + 1, last.span.end_seconds)
 
-    def store(self, model: VideoModel, work: ClipWork, description: Description) -> Moment:
+    def store(self, model: VideoModel, work: ClipWork, description: Description, thumbnail: bytes) -> Moment:
         """Remember what is worth keeping, and write caption and memory in one transaction.
 
         Raises:
@@ -91,7 +104,7 @@ class StreamState:
         """
         clip = work.clip
         selected = self.recurrence.keep(work, description)
-        record = self._record(model, work, description, selected)
+        record = self._record(model, work, description, selected, thumbnail)
         with self.journal.transaction():
             self.journal.clips.add(record)
             store_memory(self.journal, self.stream.id, self.recurrence)
@@ -108,7 +121,9 @@ class StreamState:
             seconds_spent=record.seconds_spent,
         )
 
-    def _record(self, model: VideoModel, work: ClipWork, description: Description, selected: Selected) -> ClipRecord:
+    def _record(
+        self, model: VideoModel, work: ClipWork, description: Description, selected: Selected, thumbnail: bytes
+    ) -> ClipRecord:
         clip, caption = work.clip, description.caption
         return ClipRecord(
             stream_id=self.stream.id,
@@ -116,24 +131,30 @@ class StreamState:
             span=clip.span,
             caption=caption,
             num_line_tokens=model.count_tokens(f"{caption_line(clip.span, caption)}\n"),
-            num_visual_tokens=len(work.tokens),
-            num_memory_tokens=len(work.memory),
-            token_grid=model.info.token_grid,
+            num_visual_tokens=len(work.visual.tokens),
+            num_memory_tokens=len(work.visual.memory),
+            token_grid=work.visual.token_grid or model.info.token_grid,
             frame_seconds=tuple(frame.pts_seconds for frame in clip.frames),
             kept_indices=selected.indices.cpu().numpy().astype(np.int32),
             embedding=model.embed(caption).numpy(),
             scores=description.scores.float().cpu().numpy(),
-            thumbnail=contact_sheet([frame.image for frame in clip.frames]),
+            thumbnail=thumbnail,
             seconds_spent=time.perf_counter() - work.started,
         )
 
 
-def watch_clip(model: VideoModel, state: StreamState, clip: Clip) -> Moment:
-    """Encode, describe and store one clip.
+def ready_clip(model: VideoModel, clip: Clip) -> ReadyClip:
+    """Do all that can be done for a clip before its turn comes: its visual tokens, and its thumbnails."""
+    encoded = encode_clip(model, clip)
+    return ReadyClip(encoded, contact_sheet([frame.image for frame in clip.frames]))
+
+
+def watch_clip(model: VideoModel, state: StreamState, ready: ReadyClip) -> Moment:
+    """Describe and store one clip.
 
     Raises:
         JournalWriteError: the disk refused; nothing of this clip is stored then.
         PromptTooLongError: the clip alone is longer than the model's window.
     """
-    work = state.recurrence.prepare(model, clip)
-    return state.store(model, work, state.recurrence.describe(model, work))
+    work = state.recurrence.prepare(model, ready.encoded)
+    return state.store(model, work, state.recurrence.describe(model, work), ready.thumbnail)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -164,14 +164,12 @@ def _watch_frames(
 ) -> Generator[Moment, None, TruncatedVideoError | None]:
     """Moments of the frames that are not watched yet, then the end's mark; returns the damage the video has, if any."""
     damage = None
+    frames = video.sampled_frames(settings.sample_fps, start_seconds=session.resume_seconds)
     try:
-        for frame in video.sampled_frames(settings.sample_fps, start_seconds=session.resume_seconds):
-            if moment := session.push(frame):
-                yield moment
+        with closing(session.watch(frames)) as moments:
+            yield from moments
     except TruncatedVideoError as error:
         damage = error
-    if moment := session.flush():
-        yield moment
     if damage is None:
         session.end(EndReason.COMPLETE)
     else:

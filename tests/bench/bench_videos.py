@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from fake_model import FakeModel
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from keepsight.bench.records import Question, TimeUnit, Video
 from keepsight.bench.results import CaptionedClip, Prediction
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import TruncatedVideoError
-from keepsight.models.protocol import VideoModel
+from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.video import Frame
 
 
@@ -65,11 +66,12 @@ class TellingModel(FakeModel):
         return super().encode(frames)
 
     def answer(
-        self, context: str, question: str, visual_tokens: Tensor | None = None, *, max_new_tokens: int = 256
+        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
     ) -> Iterator[str]:
-        super().answer(context, question, visual_tokens, max_new_tokens=max_new_tokens)
-        self.shown.append(visual_tokens)
-        seen = b"" if visual_tokens is None else visual_tokens.numpy().tobytes()
+        super().answer(context, question, visual, max_new_tokens=max_new_tokens)
+        shown = None if visual is None else torch.cat([visual.memory, visual.tokens])
+        self.shown.append(shown)
+        seen = b"" if shown is None else shown.numpy().tobytes()
         return iter([f"{context}|{question}|", f"{zlib.crc32(seen)} "])
 
 

@@ -118,13 +118,13 @@ def test_a_model_is_known_by_what_it_computes(random_model: VideoModel) -> None:
     """A change of any part of the network shows, also where the name and the embeddings stay."""
     before = fingerprint(random_model)
     assert fingerprint(random_model) == before
-    network = random_model.language_side.model  # type: ignore[attr-defined]
+    language = random_model.language_side.language  # type: ignore[attr-defined]
     decoder = random_model.language_side.decoder  # type: ignore[attr-defined]
     parts = {
         "first layer": (decoder.layers[0].mlp.up_proj.weight, 0.01),
         "last layer": (decoder.layers[-1].self_attn.q_proj.weight, 0.01),
-        "embeddings": (network.get_input_embeddings().weight, 0.01),
-        "head": (network.lm_head.weight, 0.1),
+        "embeddings": (language.embedding.weight, 0.01),
+        "head": (language.head.weight, 0.1),
     }
     for name, (weights, change) in parts.items():
         kept = weights.detach().clone()

@@ -383,8 +383,8 @@ def test_retry_after_as_seconds_date_or_nonsense() -> None:
 class Grader(FakeModel):
     """A model that grades by whether the right answer's words stand in the prediction's line."""
 
-    def answer(self, context: str, question: str, visual_tokens: Any = None, *, max_new_tokens: int = 256) -> Any:
-        super().answer(context, question, visual_tokens, max_new_tokens=max_new_tokens)
+    def answer(self, context: str, question: str, visual: Any = None, *, max_new_tokens: int = 256) -> Any:
+        super().answer(context, question, visual, max_new_tokens=max_new_tokens)
         _, right, given = question.split("|")
         yield "{'pred': "
         yield f"'{'yes' if right in given else 'no'}', 'score': {5 * (right in given)}}}"

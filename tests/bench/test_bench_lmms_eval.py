@@ -110,7 +110,7 @@ def test_live_frames_are_those_since_the_last_clip_before_the_question(make_vide
     with VideoAnswerer(model, live) as answerer:
         for times in ([11.0, 5.5, 8.0], [7.0]):  # the second call asks about an earlier time than was watched
             answerer.answer_all([VideoQuestion(path, "What?", ask_seconds=seconds) for seconds in times])
-    per_frame = model.info.tokens_per_frame
+    per_frame = model.info.tokens_per_step
     # Before 5.5 s the frames at 4 and 5 s; before 8 s none, as the clip has just ended; before 11 s those at 8 to 10.
     assert [call.num_visual_tokens // per_frame for call in model.calls] == [2, 0, 3, 3]
 

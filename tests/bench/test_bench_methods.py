@@ -28,7 +28,7 @@ from keepsight.bench.records import Video
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import EmptyJournalError, SettingError
 from keepsight.journal import Journal
-from keepsight.models.protocol import VideoModel
+from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.settings import Settings
 from keepsight.video import Frame, open_video
 
@@ -436,7 +436,10 @@ def test_keys_and_values_of_all_frames_are_the_plain_prompt(random_model: VideoM
     for prediction, num_frames in zip(predictions, (5, 10), strict=True):
         tokens = random_model.encode([picture(number) for number in range(num_frames)])
         asked = watched.questions[num_frames // 10].question
-        assert prediction.answer == "".join(random_model.answer("", asked, tokens, max_new_tokens=8)).strip()
+        assert (
+            prediction.answer
+            == "".join(random_model.answer("", asked, VisualInput(tokens[:0], tokens), max_new_tokens=8)).strip()
+        )
         assert prediction.num_prompt_tokens == random_model.count_prompt_tokens("", asked, len(tokens))
     assert captions == []
 
@@ -450,14 +453,12 @@ class TestSharedModel:
             chosen = [pictures[place] for place in places]
             assert torch.equal(shared.encode(chosen), alone.encode(chosen))
         tokens = alone.encode(pictures[:2])
-        ours = shared.describe(tokens[:3], tokens, "What?", max_new_tokens=20)
-        theirs = alone.describe(tokens[:3], tokens, "What?", max_new_tokens=20)
+        ours = shared.describe(VisualInput(tokens[:3], tokens), "What?", max_new_tokens=20)
+        theirs = alone.describe(VisualInput(tokens[:3], tokens), "What?", max_new_tokens=20)
         assert (ours.caption, ours.scores.tolist()) == (theirs.caption, theirs.scores.tolist())
-        for given_tokens in (None, tokens):
+        for visual in (None, VisualInput(tokens[:0], tokens)):
             for _ in range(2):
-                texts = [
-                    "".join(model.answer("[1]", "Where?", given_tokens, max_new_tokens=9)) for model in (shared, alone)
-                ]
+                texts = ["".join(model.answer("[1]", "Where?", visual, max_new_tokens=9)) for model in (shared, alone)]
                 assert texts[0] == texts[1]
         assert torch.equal(shared.embed("a dog"), alone.embed("a dog"))
         assert shared.count_tokens("a dog") == alone.count_tokens("a dog")
@@ -496,7 +497,7 @@ class TestSharedModel:
                 assert "".join(shared.answer(context, asked, max_new_tokens=length)).startswith(f"{context}|{asked}")
         assert len(model.calls) == 4
         for _ in range(2):
-            list(shared.answer("[1]", "a?", tokens, max_new_tokens=9))
+            list(shared.answer("[1]", "a?", VisualInput(tokens[:0], tokens), max_new_tokens=9))
         assert len(model.calls) == 6
 
     def test_what_was_saved_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:

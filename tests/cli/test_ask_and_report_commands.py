@@ -89,11 +89,15 @@ def test_the_report_of_an_interrupted_video_says_so(
 
 
 def test_models_are_json_lines_or_a_table(keepsight: Keepsight) -> None:
-    from keepsight.models.registry import list_models
+    from keepsight.models.registry import ADAPTERS, list_models
 
-    assert [line["name"] for line in keepsight("models").of("model")] == [model.name for model in list_models()]
+    ended = keepsight("models")
+    assert [line["name"] for line in ended.of("model")] == [model.name for model in list_models()]
+    architectures = ended.of("architecture")
+    assert [line["model_type"] for line in architectures] == list(ADAPTERS)
+    assert all(line["examples"] and line["tokens_per_frame"] > 0 for line in architectures)
     text = keepsight("models", "--no-json").out
-    assert "llava_onevision" in text
+    assert all(line["examples"][0] in text for line in architectures)
     assert all(model.name in text for model in list_models())
 
 

@@ -2,17 +2,16 @@
 
 import os
 import signal
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from ended import Keepsight, MakeVideo
 from fake_model import FakeModel
-from torch import Tensor
 
 from keepsight.journal import EndReason, Journal
+from keepsight.models.protocol import Description, VisualInput
 from keepsight.settings import PAPER, Settings
 
 WATCH = ("--model", "fake", "--sample-fps", 2)  # a clip spans 8 s
@@ -75,10 +74,10 @@ class Interrupting(FakeModel):
         super().__init__()
         self.at_call, self.number = at_call, number
 
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+    def describe(self, clip: VisualInput, *others: Any, **named: Any) -> Description:
         if len(self.memory_lengths) == self.at_call:
             os.kill(os.getpid(), self.number)
-        return super().encode(frames)
+        return super().describe(clip, *others, **named)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

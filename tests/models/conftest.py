@@ -1,8 +1,10 @@
 """Random checkpoints, each written once per test run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from random_model import ModelFolder, RandomShape, write_random_model
 
 
@@ -18,3 +20,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
         return written[shape]
 
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The models are so small that threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -12,9 +12,10 @@ from stock_model import StockModel, random_frames
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from keepsight.errors import ModelError, SettingError
-from keepsight.models.attention_rows import ScoreAccumulator, row_weights
+from keepsight.models.attention_rows import RowRule, ScoreAccumulator, row_weights
 from keepsight.models.layers import check_layers, scale_layers
 from keepsight.models.loading import load_model
+from keepsight.models.protocol import VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 
 SHAPES = [
@@ -45,7 +46,7 @@ def test_scores_equal_full_eager_attention(model_folder: ModelFolder, sizes: dic
     tokens = model.encode(random_frames(16))
     memory = with_memory(tokens, memory_share * len(tokens))
 
-    description = model.describe(memory, tokens, max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(memory, tokens), max_new_tokens=NEW_TOKENS)
 
     ids = stock.prompt_ids(DESCRIBE_PROMPT, len(memory) + len(tokens) + 1)
     embeds = stock.embeds(ids, torch.cat([memory, tokens]))
@@ -68,7 +69,7 @@ def test_without_memory_describing_is_the_stock_path_from_pixels(model_folder: M
     folder = model_folder()
     model, stock = load_model(folder), StockModel(folder)
     tokens = model.encode(random_frames(16))
-    description = model.describe(tokens[:0], tokens, max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(tokens[:0], tokens), max_new_tokens=NEW_TOKENS)
 
     pixels = torch.from_numpy(stock_pixels(folder, 16))
     ids = stock.prompt_ids(DESCRIBE_PROMPT, len(tokens) + 1)
@@ -97,7 +98,7 @@ def test_a_caption_of_one_token_is_scored_by_that_token_fed_back(model_folder: M
     (folder / "generation_config.json").write_text(json.dumps(settings | {"eos_token_id": list(range(vocab_size))}))
     model, stock = load_model(folder), StockModel(model_folder())
     tokens = model.encode(random_frames(4))
-    description = model.describe(tokens[:0], tokens)
+    description = model.describe(VisualInput(tokens[:0], tokens))
     assert description.num_caption_tokens == 1
 
     ids = stock.prompt_ids(DESCRIBE_PROMPT, len(tokens) + 1)
@@ -113,7 +114,7 @@ def test_other_layers_give_the_scores_of_those_layers(model_folder: ModelFolder)
     model, stock = load_model(folder, score_layers=(4, 2)), StockModel(folder)
     assert model.info.score_layers == (2, 4)
     tokens = model.encode(random_frames(4))
-    description = model.describe(tokens[:0], tokens, max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(tokens[:0], tokens), max_new_tokens=NEW_TOKENS)
     ids = stock.prompt_ids(DESCRIBE_PROMPT, len(tokens) + 1)
     embeds = stock.embeds(ids, tokens)
     reply = stock.generate(NEW_TOKENS, inputs_embeds=embeds)
@@ -128,7 +129,7 @@ def test_bfloat16_scores_are_near_those_of_float32_for_the_same_caption(model_fo
     model, exact = load_model(folder, dtype="bfloat16"), StockModel(folder)
     half = StockModel(folder, attention="sdpa", dtype=torch.bfloat16)
     tokens = model.encode(random_frames(16))
-    description = model.describe(tokens[:0], tokens, max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(tokens[:0], tokens), max_new_tokens=NEW_TOKENS)
     assert description.scores.dtype == torch.float32
 
     ids = exact.prompt_ids(DESCRIBE_PROMPT, len(tokens) + 1)
@@ -161,7 +162,7 @@ def test_nothing_of_length_by_length_is_made(model_folder: ModelFolder) -> None:
     model, stock = load_model(folder), StockModel(folder)
     tokens = model.encode(random_frames(64))
     with LargestTensor() as ours:
-        model.describe(tokens, tokens, max_new_tokens=4)
+        model.describe(VisualInput(tokens, tokens), max_new_tokens=4)
     length = 2 * len(tokens)
     assert ours.num_elements < length**2 / 4
     ids = stock.prompt_ids(DESCRIBE_PROMPT, length + 1)
@@ -174,12 +175,12 @@ def test_nothing_of_length_by_length_is_made(model_folder: ModelFolder) -> None:
 def test_descriptions_side_by_side_do_not_mix(model_folder: ModelFolder) -> None:
     model = load_model(model_folder())
     clips = [model.encode(random_frames(4, seed=seed)) for seed in range(4)]
-    alone = [model.describe(clip[:0], clip, max_new_tokens=NEW_TOKENS).scores for clip in clips]
+    alone = [model.describe(VisualInput(clip[:0], clip), max_new_tokens=NEW_TOKENS).scores for clip in clips]
     together: dict[int, torch.Tensor] = {}
 
     def describe(index: int) -> None:
         clip = clips[index]
-        together[index] = model.describe(clip[:0], clip, max_new_tokens=NEW_TOKENS).scores
+        together[index] = model.describe(VisualInput(clip[:0], clip), max_new_tokens=NEW_TOKENS).scores
 
     threads = [threading.Thread(target=describe, args=(index,)) for index in range(len(clips))]
     for thread in threads:
@@ -205,19 +206,23 @@ def test_row_weights_by_definition(mask: str) -> None:
     logits = torch.einsum("hd,hkd->hk", query[0, :, 0].double(), key[0].double().repeat_interleave(3, dim=0)) * 0.3
     if mask != "none":
         logits[:, ~visible] = -torch.inf
-    torch.testing.assert_close(weights.double(), logits.softmax(-1).mean(0)[5:40], rtol=1e-5, atol=1e-9)
+    torch.testing.assert_close(weights[0, 0].double(), logits.softmax(-1).mean(0)[5:40], rtol=1e-5, atol=1e-9)
 
 
 def test_float16_products_of_large_queries_do_not_overflow() -> None:
     query = torch.full((1, 1, 1, 128), 40.0, dtype=torch.float16)
     key = torch.full((1, 1, 10, 128), 40.0, dtype=torch.float16)  # unscaled: 204,800, above float16's 65,504
     weights = row_weights(query, key, None, 128**-0.5, slice(0, 10))
-    torch.testing.assert_close(weights, torch.full((10,), 0.1))
+    torch.testing.assert_close(weights, torch.full((1, 1, 10), 0.1))
 
 
 def test_an_accumulator_without_rows_says_so() -> None:
-    with ScoreAccumulator((1,), slice(0, 4)) as accumulator, pytest.raises(ModelError, match="no attention row"):
+    columns = [torch.arange(4)]
+    accumulator = ScoreAccumulator(RowRule.covering((1,), "mean", columns), columns)
+    with pytest.raises(ModelError, match="no attention row"):
         accumulator.scores()
+    with pytest.raises(ModelError, match="does not run"):
+        accumulator.commit(None, [1])
 
 
 @pytest.mark.parametrize(
@@ -230,4 +235,4 @@ def test_layers_scale_with_depth(num_layers: int, expected: tuple[int, ...]) -> 
 @pytest.mark.parametrize("layers", [(), (0,), (1, 5), (2, 2)])
 def test_impossible_layers_are_refused(layers: tuple[int, ...]) -> None:
     with pytest.raises(SettingError, match="score_layers"):
-        check_layers(layers, 4)
+        check_layers(layers, range(1, 5))

@@ -14,10 +14,12 @@ from stock_model import StockModel, random_frames
 from torch import Tensor
 
 from keepsight.errors import PromptTooLongError, SettingError
+from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.footprint import ModelShape
 from keepsight.models.kv_retrieval import KeyValueBlock, before_attention, nearest_frames, turn_keys
 from keepsight.models.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream, bytes_per_frame
 from keepsight.models.loading import load_model
+from keepsight.models.protocol import VisualInput
 from keepsight.prompts import question_text
 
 QUESTION = "Where is the dog now?"
@@ -30,8 +32,8 @@ SHAPES = [
 
 
 def encoded(model: Any, num_frames: int, seed: int = 0) -> list[Tensor]:
-    """Visual tokens of random frames, `[tokens_per_frame, dim]` each."""
-    return list(model.encode(random_frames(num_frames, seed)).split(model.info.tokens_per_frame))
+    """Visual tokens of random frames, `[tokens_per_step, dim]` each."""
+    return list(model.encode(random_frames(num_frames, seed)).split(model.info.tokens_per_step))
 
 
 def stream_of(model: Any, frames: list[Tensor], **settings: int) -> KeyValueStream:
@@ -172,7 +174,9 @@ def test_a_video_that_fits_is_answered_as_by_the_plain_prompt(
     frames = encoded(model, num_frames)
     stream = stream_of(model, frames, window_frames=num_frames, retrieved_frames=num_frames)
     visual = torch.cat(frames)
-    assert answer(stream) == "".join(model.answer("", QUESTION, visual, max_new_tokens=NEW_TOKENS))
+    assert answer(stream) == "".join(
+        model.answer("", QUESTION, VisualInput(visual[:0], visual), max_new_tokens=NEW_TOKENS)
+    )
     assert stream.offloaded_bytes == 0
 
     ids = stock.prompt_ids(question_text("", QUESTION), len(visual) + 1)
@@ -205,7 +209,7 @@ def test_what_has_left_the_window_takes_the_bytes_that_the_formula_says(
 ) -> None:
     folder = model_folder(num_layers=3, num_heads=7, num_key_value_heads=1, grid=4)
     model = load_model(folder, dtype=dtype)
-    shape = ModelShape.from_config(StockModel(folder).model.config)
+    shape = LlavaOnevisionAdapter.shape(StockModel(folder).model.config, {})
     stream = stream_of(model, [], window_frames=2)
     for count, tokens in enumerate(encoded(model, 5), start=1):
         stream.see(tokens)
@@ -224,6 +228,7 @@ def test_an_hour_at_half_a_frame_a_second_takes_what_the_paper_reports(
     num_layers: int, num_heads: int, num_key_value_heads: int, head_dim: int, gib_per_hour: float
 ) -> None:
     shape = ModelShape(
+        num_parameters=1,
         num_layers=num_layers,
         hidden_size=num_heads * head_dim,
         num_heads=num_heads,
@@ -231,15 +236,14 @@ def test_an_hour_at_half_a_frame_a_second_takes_what_the_paper_reports(
         head_dim=head_dim,
         intermediate_size=1,
         vocab_size=1,
-        ties_embeddings=True,
-        vision_layers=26,
         vision_hidden_size=1152,
         vision_intermediate_size=4304,
-        vision_has_head=False,
-        image_size=384,
-        patch_size=14,
+        frame_height=384,
+        frame_width=384,
+        patches_per_frame=729,
+        token_grid=(14, 14),
     )
-    assert shape.tokens_per_frame == 196
+    assert shape.tokens_per_step == 196
     assert 1800 * bytes_per_frame(shape, 2) / 2**30 == pytest.approx(gib_per_hour, abs=0.05)
 
 
@@ -266,8 +270,8 @@ def test_the_adapter_is_the_same_before_and_after(model_folder: ModelFolder) -> 
     clip = torch.cat(frames)
 
     def results() -> tuple[str, Tensor, str]:
-        description = model.describe(clip[:3], clip, max_new_tokens=NEW_TOKENS)
-        told = "".join(model.answer("", QUESTION, clip, max_new_tokens=NEW_TOKENS))
+        description = model.describe(VisualInput(clip[:3], clip), max_new_tokens=NEW_TOKENS)
+        told = "".join(model.answer("", QUESTION, VisualInput(clip[:0], clip), max_new_tokens=NEW_TOKENS))
         return description.caption, description.scores, told
 
     caption, scores, told = results()

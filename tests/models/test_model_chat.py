@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from random_model import CHAT_TEMPLATE, SPECIAL_TOKENS, byte_tokenizer, word_tokenizer
 
 from keepsight.errors import ModelError
-from keepsight.models.chat import ChatPrompts
+from keepsight.models.chat import ChatPrompts, VideoPlace
 
 TOKENIZERS = {"words": word_tokenizer(), "bytes": byte_tokenizer()}
 ORDINARY = st.text(st.characters(exclude_characters="<>|", exclude_categories=["Cs"]), max_size=40)
@@ -20,7 +20,7 @@ HOSTILE = st.lists(st.sampled_from([*SPECIAL_TOKENS, "<", "|>", " ", "\n", "dog"
 @example(text=" leading and trailing \n")
 def test_ordinary_text_has_the_ids_of_the_whole_prompt(name: str, with_video: bool, text: str) -> None:
     tokenizer = TOKENIZERS[name]
-    ids = ChatPrompts(tokenizer, "<video>").ids(text, with_video=with_video)
+    ids = ChatPrompts(tokenizer, VideoPlace("<video>")).ids(text, with_video=with_video)
     video = "<video>" if with_video else ""
     whole = tokenizer(f"<|im_start|>user {video}\n{text}<|im_end|><|im_start|>assistant\n", add_special_tokens=False)[
         "input_ids"
@@ -37,7 +37,7 @@ def test_ordinary_text_has_the_ids_of_the_whole_prompt(name: str, with_video: bo
 @example(text="<<|im_end|>|im_end|>")
 def test_no_control_token_comes_out_of_a_users_text(name: str, text: str) -> None:
     tokenizer = TOKENIZERS[name]
-    prompts = ChatPrompts(tokenizer, "<video>")
+    prompts = ChatPrompts(tokenizer, VideoPlace("<video>"))
     controls = set(tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS)))
     assert not controls & set(prompts.text_ids(text))
     ids = prompts.ids(text, with_video=True)
@@ -48,7 +48,7 @@ def test_no_control_token_comes_out_of_a_users_text(name: str, text: str) -> Non
 @given(text=HOSTILE)
 def test_the_letters_of_a_control_token_are_kept_as_text(text: str) -> None:
     tokenizer = TOKENIZERS["bytes"]
-    assert tokenizer.decode(ChatPrompts(tokenizer, "<video>").text_ids(text)) == text
+    assert tokenizer.decode(ChatPrompts(tokenizer, VideoPlace("<video>")).text_ids(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_a_template_that_is_no_video_chat_is_refused(template: str, message: str
     tokenizer = word_tokenizer()
     tokenizer.chat_template = template
     with pytest.raises(ModelError, match=message):
-        ChatPrompts(tokenizer, "<video>")
+        ChatPrompts(tokenizer, VideoPlace("<video>"))
 
 
 def test_a_tokenizer_without_the_video_token_is_refused() -> None:
-    with pytest.raises(ModelError, match="<movie>"):
-        ChatPrompts(word_tokenizer(), "<movie>")
+    with pytest.raises(ModelError, match="not one of a video model"):
+        ChatPrompts(word_tokenizer(), VideoPlace("<movie>"))
 
 
 def test_spaces_that_a_control_token_swallows_are_swallowed() -> None:
@@ -77,6 +77,6 @@ def test_spaces_that_a_control_token_swallows_are_swallowed() -> None:
 
     tokenizer = byte_tokenizer()
     tokenizer.add_tokens([AddedToken("<video>", special=True, lstrip=True, rstrip=True)], special_tokens=True)
-    ids = ChatPrompts(tokenizer, "<video>").ids("dog", with_video=True)
+    ids = ChatPrompts(tokenizer, VideoPlace("<video>")).ids("dog", with_video=True)
     whole = tokenizer("<|im_start|>user <video>\ndog<|im_end|><|im_start|>assistant\n", add_special_tokens=False)
     assert [*ids.before, tokenizer.convert_tokens_to_ids("<video>"), *ids.after] == whole["input_ids"]

@@ -12,12 +12,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.models import footprint
+from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.checkpoint import load_config
 from keepsight.models.footprint import ModelShape
 from keepsight.models.loading import load_model
+from keepsight.models.protocol import VisualInput
 
 MEMORY_PAGE = Path(__file__).parents[2] / "docs" / "memory.md"
 SEVEN_B = ModelShape(
+    num_parameters=8_029_890_080,
     num_layers=28,
     hidden_size=3584,
     num_heads=28,
@@ -25,13 +28,12 @@ SEVEN_B = ModelShape(
     head_dim=128,
     intermediate_size=18944,
     vocab_size=152_000,
-    ties_embeddings=False,
-    vision_layers=26,
     vision_hidden_size=1152,
     vision_intermediate_size=4304,
-    vision_has_head=False,
-    image_size=384,
-    patch_size=14,
+    frame_height=384,
+    frame_width=384,
+    patches_per_frame=729,
+    token_grid=(14, 14),
 )
 SHAPES = [
     pytest.param(
@@ -53,7 +55,9 @@ def test_parameters_are_counted_exactly(sizes: dict[str, int], ties: bool, has_h
     config.tie_word_embeddings = config.text_config.tie_word_embeddings = ties
     config.vision_config.vision_use_head = has_head
     model = LlavaOnevisionForConditionalGeneration(config)
-    assert ModelShape.from_config(config).num_parameters == sum(weight.numel() for weight in model.parameters())
+    assert LlavaOnevisionAdapter.shape(config, {}).num_parameters == sum(
+        weight.numel() for weight in model.parameters()
+    )
 
 
 @pytest.mark.parametrize("sizes", SHAPES)
@@ -63,7 +67,7 @@ def test_keys_and_values_are_counted_exactly(model_folder: ModelFolder, sizes: d
     with torch.inference_mode():
         cache = stock.model(input_ids=ids, use_cache=True).past_key_values
     measured = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    shape = ModelShape.from_config(stock.model.config)
+    shape = LlavaOnevisionAdapter.shape(stock.model.config, {})
     assert footprint.key_value_bytes(shape, ids.shape[1], bytes_per_value=2) == measured
 
 
@@ -111,11 +115,11 @@ class LiveBytes(TorchDispatchMode):
 @pytest.mark.parametrize("sizes", SHAPES)
 def test_working_memory_is_bounded_closely(model_folder: ModelFolder, sizes: dict[str, int]) -> None:
     folder = model_folder(grid=10, **sizes)
-    model, shape = load_model(folder), ModelShape.from_config(load_config(folder))
+    model, shape = load_model(folder), LlavaOnevisionAdapter.shape(load_config(folder), {})
     frames = random_frames(16, height=40, width=40)
     tokens = model.encode(frames)
     with LiveBytes() as describing:
-        model.describe(tokens, tokens, max_new_tokens=8)
+        model.describe(VisualInput(tokens, tokens), max_new_tokens=8)
     length = model.info.context_window_tokens - model.max_memory_tokens(2 * len(tokens), max_new_tokens=8)
     computed = footprint.key_value_bytes(shape, length, 4) + footprint.decoder_activation_bytes(shape, length, 4)
     assert 0.8 * computed < describing.peak <= computed
@@ -140,7 +144,7 @@ def test_the_documented_numbers_are_the_computed_ones() -> None:
 
 
 def test_the_7b_terms_by_hand() -> None:
-    assert SEVEN_B.tokens_per_frame == 196
+    assert SEVEN_B.tokens_per_step == 196
     assert footprint.key_value_bytes(SEVEN_B, 1, 2) == 57_344  # 2 x 28 layers x 4 heads x 128 x 2 bytes
     assert 8.0e9 < SEVEN_B.num_parameters < 8.1e9
     peak = footprint.describe_footprint(SEVEN_B, 2, 6_300)

@@ -148,14 +148,14 @@ def test_a_local_model_that_is_too_big_is_refused_from_its_config_alone(folder: 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "qwen2_5_vl", "architectures": ["Qwen2_5_VLForConditionalGeneration"]}, "Qwen2_5_VLFor"),
+        ({"model_type": "mllama", "architectures": ["MllamaForConditionalGeneration"]}, "MllamaFor"),
         ({"model_type": "bert", "architectures": None}, "bert"),
         ({"model_type": None, "architectures": []}, "unnamed"),
     ],
 )
 def test_an_architecture_without_adapter_is_named(folder: Path, config: dict[str, object], message: str) -> None:
     edit_config(folder, **config)
-    with pytest.raises(UnsupportedModelError, match=f"architecture {message}.*supported: llava_onevision"):
+    with pytest.raises(UnsupportedModelError, match=f"architecture {message}.*supported: .*llava_onevision"):
         load_model(folder)
 
 

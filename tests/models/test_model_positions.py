@@ -12,8 +12,8 @@ from torch import Tensor
 
 from keepsight.errors import SettingError
 from keepsight.models.loading import load_model
-from keepsight.models.positions import positions_with_gaps
-from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule
+from keepsight.models.positions import GridRule, PieceShape, prompt_positions
+from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 
 NEW_TOKENS = 10
@@ -87,9 +87,8 @@ class Pair:
     def describe(self, offsets: Sequence[int] | None, scoring=PAPER_SCORING, num_memory=NUM_MEMORY) -> Description:
         placed = None if offsets is None else torch.tensor(offsets, dtype=torch.int64)
         memory = self.memory[:num_memory]
-        return self.model.describe(
-            memory, self.tokens, max_new_tokens=NEW_TOKENS, scoring=scoring, memory_offsets=placed
-        )
+        clip = VisualInput(memory, self.tokens, memory_offsets=placed)
+        return self.model.describe(clip, max_new_tokens=NEW_TOKENS, scoring=scoring)
 
     def reference(self, offsets: Sequence[int]) -> EagerReference:
         key = tuple(offsets)
@@ -160,15 +159,45 @@ def test_a_rule_for_heads_that_does_not_exist_is_refused() -> None:
         (torch.tensor([3.0, 2.0, 1.0]), "are int64 .* not torch.float32"),
         (torch.tensor([[3, 2, 1], [3, 2, 1]]), r"of shape \[2, 3\]"),
         (torch.tensor(3), r"of shape \[\]"),
-        (torch.arange(9, 0, -1), "at most 8 of them"),
+        (torch.arange(4, 0, -1), r"of shape \[3\], one for each memory token"),
     ],
 )
 def test_offsets_that_no_memory_has_are_refused(offsets: Tensor, message: str) -> None:
     with pytest.raises(SettingError, match=message):
-        positions_with_gaps(4, offsets, 12)
+        positions(4, 3, 5, offsets=offsets)
+
+
+def positions(
+    num_before: int, num_memory: int, num_after: int, offsets: Tensor | None, grid: GridRule | None = None
+) -> Tensor:
+    pieces = [PieceShape("text", num_before), PieceShape("memory", num_memory), PieceShape("frames", num_after)]
+    placed = prompt_positions([*pieces, PieceShape("text", 2)], offsets, grid, torch.device("cpu"))
+    assert placed is not None
+    return placed
 
 
 def test_positions_by_hand() -> None:
-    assert positions_with_gaps(2, torch.tensor([7, 3, 1]), 8).tolist() == [[0, 1, 2, 6, 8, 9, 10, 11]]
-    assert positions_with_gaps(2, torch.tensor([3, 2, 1]), 8).tolist() == [list(range(8))]
-    assert positions_with_gaps(2, torch.empty(0, dtype=torch.int64), 4).tolist() == [[0, 1, 2, 3]]
+    assert positions(2, 3, 1, torch.tensor([7, 3, 1])).tolist() == [[0, 1, 2, 6, 8, 9, 10, 11]]
+    assert positions(2, 3, 1, torch.tensor([3, 2, 1])).tolist() == [list(range(8))]
+    assert positions(2, 0, 0, torch.empty(0, dtype=torch.int64)).tolist() == [[0, 1, 2, 3]]
+    assert prompt_positions([PieceShape("text", 5)], None, None, torch.device("cpu")) is None
+
+
+def test_positions_on_a_grid_by_hand() -> None:
+    """Two steps of 2 x 2 tokens, 3 positions apart in time, after 2 words and 3 memory tokens."""
+    placed = positions(2, 3, 8, None, GridRule(2, 2, step_interval=3))
+    assert placed.tolist() == [
+        [0, 1, 2, 3, 4, 5, 5, 5, 5, 8, 8, 8, 8, 9, 10],
+        [0, 1, 2, 3, 4, 5, 5, 6, 6, 5, 5, 6, 6, 9, 10],
+        [0, 1, 2, 3, 4, 5, 6, 5, 6, 5, 6, 5, 6, 9, 10],
+    ]
+
+
+def test_memory_at_its_original_places_on_a_grid_by_hand() -> None:
+    """Memory of two steps before (offset 7: the second cell) and one before (offsets 4 and 1: first and last cell)."""
+    placed = positions(2, 3, 4, torch.tensor([7, 4, 1]), GridRule(2, 2, step_interval=3))
+    assert placed.tolist() == [
+        [0, 1, 2, 5, 5, 8, 8, 8, 8, 9, 10],
+        [0, 1, 2, 2, 3, 2, 2, 3, 3, 9, 10],
+        [0, 1, 3, 2, 3, 2, 3, 2, 3, 9, 10],
+    ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from keepsight.errors import ModelError, SettingError
-from keepsight.models.preprocessing import FramePreprocessor, load_preprocessor
+from keepsight.models.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)
 
@@ -85,17 +85,19 @@ def test_settings_are_found_where_checkpoints_keep_them(
 ) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
-    preprocessor = load_preprocessor(tmp_path, 20)
+    found = read_settings(tmp_path)
+    check_frame_size(found, tmp_path, (20, 20))
+    preprocessor = make_preprocessor(found, (20, 20))
     assert (preprocessor.height, preprocessor.width, preprocessor.mean) == (20, 20, mean)
 
 
 def test_another_size_than_the_towers_is_refused(tmp_path: Path) -> None:
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 32, "width": 32}}))
     with pytest.raises(ModelError, match="32 x 32 pixels, but its vision tower takes 20 x 20"):
-        load_preprocessor(tmp_path, 20)
+        check_frame_size(read_settings(tmp_path), tmp_path, (20, 20))
 
 
 def test_a_settings_file_that_is_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "preprocessor_config.json").write_text("{")
     with pytest.raises(ModelError, match=r"preprocessor_config\.json is not JSON"):
-        load_preprocessor(tmp_path, 20)
+        read_settings(tmp_path)

@@ -11,7 +11,9 @@ from keepsight.errors import SettingError
 from keepsight.models.loading import load_model
 from keepsight.toyworld.art import picture
 from keepsight.toyworld.story import Kind
+from keepsight.toyworld.training.architecture import LLAVA_ONEVISION
 from keepsight.toyworld.training.blueprint import MODEL_DIM, build_model, save_bundle
+from keepsight.toyworld.training.curriculum import FROM_NOTHING
 from keepsight.toyworld.training.encoded_stories import (
     EncodedStory,
     StoryPool,
@@ -25,9 +27,8 @@ from keepsight.toyworld.training.listing_heads import GATHER_LAYER
 from keepsight.toyworld.training.loop import LoopSettings, load_modules, run_stage
 from keepsight.toyworld.training.moments import SHAPE_WORDS, moment_batch
 from keepsight.toyworld.training.reading import Reader
-from keepsight.toyworld.training.tower_stage import visual_tokens
 from keepsight.toyworld.training.watching import clip_item, live_item
-from keepsight.toyworld.training.watching_stage import LISTING_STEP, watching_step
+from keepsight.toyworld.training.watching_stage import watching_step
 
 
 def small_stage(folder: Path, num_steps: int, stop_after: int | None = None) -> dict[str, torch.Tensor]:
@@ -92,7 +93,7 @@ def test_a_saved_bundle_is_loaded_by_the_adapter_and_has_the_same_weights(tmp_pa
     frames = [torch.full((96, 96, 3), 200, dtype=torch.uint8).numpy()] * 2
     pixels = torch.full((2, 3, 96, 96), (200 / 255 - 0.5) / 0.5)
     with torch.no_grad():
-        expected = visual_tokens(model, pixels).flatten(0, 1)
+        expected = LLAVA_ONEVISION.visual_tokens(model, pixels).flatten(0, 1)
     torch.testing.assert_close(loaded.encode(frames), expected, rtol=0.02, atol=0.02)
 
 
@@ -172,7 +173,9 @@ def test_a_step_of_watching_learns_and_puts_the_listing_heads_in_at_its_time() -
     model = new_model()
     attention = model.model.language_model.layers[GATHER_LAYER].self_attn
     step = watching_step(model, InnerHeads(MODEL_DIM), Reader(), StoryPool(model, size=2, num_clips=2))
-    for number, changed in ((LISTING_STEP - 1, False), (LISTING_STEP, True)):
+    listing_step = FROM_NOTHING.listing_step
+    assert listing_step is not None
+    for number, changed in ((listing_step - 1, False), (listing_step, True)):
         before = attention.k_proj.bias.detach().clone()
         loss, figures = step(number, random.Random(5))
         loss.backward()

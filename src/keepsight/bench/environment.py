@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from keepsight.models.protocol import ScoreRule, VideoModel
+from keepsight.models.protocol import ScoreRule, VideoModel, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 
 _PACKAGES = ("keepsight", "torch", "transformers", "numpy", "av")
@@ -46,7 +46,9 @@ def fingerprint(model: VideoModel) -> str:
     picture = np.linspace(0, 255, 96 * 96 * 3).reshape(96, 96, 3).astype(np.uint8)
     tokens = model.encode([picture])
     seen = tokens.float().sum(dim=0).cpu()
-    said = model.describe(tokens[:0], tokens, max_new_tokens=_NUM_FINGERPRINT_TOKENS, scoring=ScoreRule("all"))
+    said = model.describe(
+        VisualInput(tokens[:0], tokens), max_new_tokens=_NUM_FINGERPRINT_TOKENS, scoring=ScoreRule("all")
+    )
     known = model.embed(DESCRIBE_PROMPT).float().cpu()
     info = model.info
     parts = [info.architecture, str(info.num_parameters), info.dtype, str(info.score_layers), said.caption]

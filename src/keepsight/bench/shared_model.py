@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule, VideoModel
+from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule, VideoModel, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 
 
@@ -34,7 +34,7 @@ class SharedModel:
     def __init__(self, model: VideoModel, capacity_frames: int = 128) -> None:
         self._model = model
         self._capacity = capacity_frames
-        self._known: OrderedDict[int, tuple[np.ndarray, Tensor, float]] = OrderedDict()
+        self._known: OrderedDict[tuple[int, ...], tuple[Sequence[np.ndarray], Tensor, float]] = OrderedDict()
         self._answers: dict[tuple[str, str, int], tuple[str, float]] = {}
         self.saved_seconds = 0.0
 
@@ -49,44 +49,48 @@ class SharedModel:
         return self._model.info
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames; those not known yet are encoded together."""
-        different = {id(frame): frame for frame in frames}
+        """Visual tokens of frames; steps of them that are not known yet are encoded together."""
+        steps = [_filled(step, self.info.frames_per_step) for step in _steps(frames, self.info.frames_per_step)]
+        different = {_key(step): step for step in steps}
         self.saved_seconds += sum(self._known[key][2] for key in different if key in self._known)
-        missing = [frame for key, frame in different.items() if key not in self._known]
+        missing = [step for key, step in different.items() if key not in self._known]
         if missing:
             started = time.perf_counter()
-            parts = self._model.encode(missing).chunk(len(missing))
+            parts = self._model.encode([frame for step in missing for frame in step]).chunk(len(missing))
             spent = (time.perf_counter() - started) / len(missing)
-            for frame, tokens in zip(missing, parts, strict=True):
-                self._known[id(frame)] = (frame, tokens, spent)  # the frame is held, so that its id stays its own
-        tokens = torch.cat([self._known[id(frame)][1] for frame in frames])
-        for frame in frames:
-            self._known.move_to_end(id(frame))
-        while len(self._known) > max(self._capacity, len(frames)):
+            for step, tokens in zip(missing, parts, strict=True):
+                self._known[_key(step)] = (step, tokens, spent)  # the frames are held, so that their ids stay theirs
+        tokens = torch.cat([self._known[_key(step)][1] for step in steps])
+        for step in steps:
+            self._known.move_to_end(_key(step))
+        while len(self._known) > max(self._capacity, len(steps)):
             self._known.popitem(last=False)
         return tokens
 
+    def token_grid(self, height: int, width: int) -> tuple[int, int]:
+        """See `VideoModel.token_grid`."""
+        return self._model.token_grid(height, width)
+
     def describe(
         self,
-        memory: Tensor,
-        tokens: Tensor,
+        clip: VisualInput,
         prompt: str = DESCRIBE_PROMPT,
         *,
         max_new_tokens: int = 128,
         scoring: ScoreRule = PAPER_SCORING,
-        memory_offsets: Tensor | None = None,
+        recent_captions: Sequence[str] = (),
     ) -> Description:
         """See `VideoModel.describe`."""
         return self._model.describe(
-            memory, tokens, prompt, max_new_tokens=max_new_tokens, scoring=scoring, memory_offsets=memory_offsets
+            clip, prompt, max_new_tokens=max_new_tokens, scoring=scoring, recent_captions=recent_captions
         )
 
     def answer(
-        self, context: str, question: str, visual_tokens: Tensor | None = None, *, max_new_tokens: int = 256
+        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
     ) -> Iterator[str]:
         """See `VideoModel.answer`; an answer without pictures comes in one piece."""
-        if visual_tokens is not None:
-            return self._model.answer(context, question, visual_tokens, max_new_tokens=max_new_tokens)
+        if visual is not None:
+            return self._model.answer(context, question, visual, max_new_tokens=max_new_tokens)
         prompt = (context, question, max_new_tokens)
         if prompt in self._answers:
             text, seconds = self._answers[prompt]
@@ -105,12 +109,41 @@ class SharedModel:
         """See `VideoModel.count_tokens`."""
         return self._model.count_tokens(text)
 
-    def count_prompt_tokens(self, context: str, question: str, num_visual_tokens: int = 0) -> int:
+    def count_prompt_tokens(
+        self,
+        context: str,
+        question: str,
+        num_visual_tokens: int = 0,
+        *,
+        num_memory_tokens: int = 0,
+        like: VisualInput | None = None,
+    ) -> int:
         """See `VideoModel.count_prompt_tokens`."""
-        return self._model.count_prompt_tokens(context, question, num_visual_tokens)
+        return self._model.count_prompt_tokens(
+            context, question, num_visual_tokens, num_memory_tokens=num_memory_tokens, like=like
+        )
 
     def max_memory_tokens(
-        self, num_visual_tokens: int, prompt: str = DESCRIBE_PROMPT, *, max_new_tokens: int = 128
+        self,
+        num_visual_tokens: int,
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        like: VisualInput | None = None,
     ) -> int:
         """See `VideoModel.max_memory_tokens`."""
-        return self._model.max_memory_tokens(num_visual_tokens, prompt, max_new_tokens=max_new_tokens)
+        return self._model.max_memory_tokens(num_visual_tokens, prompt, max_new_tokens=max_new_tokens, like=like)
+
+
+def _steps(frames: Sequence[np.ndarray], size: int) -> Iterator[Sequence[np.ndarray]]:
+    """Frames in groups of a size, the last one shorter if they do not divide."""
+    return (frames[start : start + size] for start in range(0, len(frames), size))
+
+
+def _filled(step: Sequence[np.ndarray], size: int) -> Sequence[np.ndarray]:
+    """A whole step: an unfinished one is filled up with its last frame, as the model does."""
+    return [*step, *[step[-1]] * (size - len(step))]
+
+
+def _key(step: Sequence[np.ndarray]) -> tuple[int, ...]:
+    return tuple(id(frame) for frame in step)

@@ -20,21 +20,28 @@ DeviceOption = Annotated[
 DtypeOption = Annotated[
     str | None, typer.Option(help="float32, float16 or bfloat16; float16 on CUDA when not given.", metavar="TYPE")
 ]
+QuantizationOption = Annotated[
+    str | None, typer.Option(help="int8 or int4 weights in the decoder; needs keepsight[quantization].", metavar="KIND")
+]
 JsonOption = Annotated[
     bool | None,
     typer.Option("--json/--no-json", help="JSON lines or text; text on a terminal, JSON otherwise when not given."),
 ]
 
 
-def load_model_or_say(name: str, device: str | None, dtype: str | None) -> "VideoModel":
+def load_model_or_say(
+    name: str, device: str | None, dtype: str | None, quantization: str | None = None, compile_passes: bool = False
+) -> "VideoModel":
     """Load a model; for a bundled one, say on stderr what it cannot do.
 
     Raises:
         ModelError, SettingError: as for `load_model`.
     """
+    from keepsight.models.devices import settle_threads
     from keepsight.models.loading import load_model
 
-    model = load_model(name, device=device, dtype=dtype)
+    model = load_model(name, device=device, dtype=dtype, quantization=quantization, compile_passes=compile_passes)
+    settle_threads(model.info.device, model.info.num_parameters)
     for bundled in BUNDLED:
         if bundled.name == name:
             complain(f"the model {name} {bundled.description}")

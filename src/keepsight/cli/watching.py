@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
-from keepsight.cli.options import DeviceOption, DtypeOption, JsonOption, load_model_or_say
+from keepsight.cli.options import DeviceOption, DtypeOption, JsonOption, QuantizationOption, load_model_or_say
 from keepsight.cli.output import make_console, wants_json
 from keepsight.cli.running import WatchJob, run_job
 from keepsight.errors import SettingError
@@ -30,6 +30,10 @@ def watch(
     restart: Annotated[bool, typer.Option("--restart", help="Watch from the beginning as a new stream.")] = False,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
+    quantization: QuantizationOption = None,
+    compile_passes: Annotated[
+        bool, typer.Option("--compile", help="Compile the writing of captions: slow to begin, may pay on a GPU.")
+    ] = False,
     json: JsonOption = None,
 ) -> None:
     """Watch a video: a caption for each clip, and answers to questions at the end.
@@ -42,7 +46,7 @@ def watch(
     console = None if wants_json(json) else make_console()
     with stop_requests():
         try:
-            run_job(job, load_model_or_say(model, device, dtype), console)
+            run_job(job, load_model_or_say(model, device, dtype, quantization, compile_passes), console)
         except StopRequest as request:  # while the model was loaded; later ones are handled there
             raise Stopped("stopped before watching began", request.signal_number) from None
 

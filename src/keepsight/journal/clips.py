@@ -93,6 +93,13 @@ class ClipTable:
         )
         return [_caption_of(row) for row in rows]
 
+    def last_captions(self, stream_id: str, count: int) -> list[str]:
+        """Captions of the newest clips, at most so many, in time order."""
+        rows = self._database.read(
+            "SELECT caption FROM clips WHERE stream_id = ? ORDER BY clip_index DESC LIMIT ?", (stream_id, count)
+        )
+        return [str(row["caption"]) for row in reversed(list(rows))]
+
     def captions_with_embeddings(
         self, stream_id: str, *, ended_by_seconds: float = _ALWAYS
     ) -> tuple[list[CaptionRecord], NDArray[np.float32]]:

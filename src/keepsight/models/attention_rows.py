@@ -8,14 +8,15 @@ pay to it as queries). A caption token is a query when it is fed back to predict
 
 The row that merely *predicts* a token, such as the last row of the prompt, belongs to the prompt and does not count.
 
-Every such row is computed at a decode step, where the query is one token long: `softmax(q K^T)` is one vector per head.
-It is reduced at once over heads and added to a running vector over the visual columns; nothing else is kept, and
-nothing of size length x length is ever made. The softmax runs over the whole row in float32 and is not renormalised
-over the visual columns.
+Every such row is computed at a decode step: `softmax(q K^T)` is one vector per head and caption token. It is reduced at
+once over heads and added to a running vector over the visual columns; nothing else is kept, and nothing of size
+length x length is ever made. The softmax runs over the whole row in float32 and is not renormalised over the visual
+columns. Several prompts may be described side by side, and several tokens of a caption may be fed at once, some of them
+guesses; `commit` says afterwards which rows count.
 """
 
-from contextvars import ContextVar, Token
-from types import TracebackType
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,92 +31,128 @@ ATTENTION_NAME = "keepsight_sdpa"
 """Name of the attention function in transformers; set it on the text model only."""
 
 
-class ScoreAccumulator:
-    """Sums attention rows over decode steps, layers and heads while it is active as a context manager.
+@dataclass(frozen=True)
+class RowRule:
+    """Which rows are taken, and where.
 
-    Only the code that runs inside the `with` block, in the same thread or task, reports to it; streams that are
-    described side by side each have their own. Works on one sequence at a time (batch size 1).
-
-    Args:
-        layers: decoder layers, 1-based, whose rows are taken.
-        columns: positions of the clip's own tokens in the sequence, `start` and `stop` given, no step.
+    Attributes:
+        layers: decoder layers, 1-based.
         heads: `mean` or `max` over heads, within a row of a layer.
+        first_column: where the rows begin, as they are kept.
+        num_columns: how many columns are kept.
     """
 
-    def __init__(self, layers: tuple[int, ...], columns: slice, heads: str = "mean") -> None:
-        self.layers = frozenset(layers)
-        self.columns = columns
-        self.heads = heads
-        self._sum: Tensor | None = None
-        self._num_rows = 0
-        self._token: Token[ScoreAccumulator | None] | None = None
+    layers: frozenset[int]
+    heads: str
+    first_column: int
+    num_columns: int
+
+    @classmethod
+    def covering(cls, layers: tuple[int, ...], heads: str, columns: Sequence[Tensor]) -> "RowRule":
+        """Rows from the first to the last column that any prompt wants."""
+        first = min(int(one[0]) for one in columns)
+        return cls(frozenset(layers), heads, first, max(int(one[-1]) for one in columns) + 1 - first)
 
     @property
-    def num_rows(self) -> int:
-        """Rows added so far, counted once per layer."""
-        return self._num_rows
+    def span(self) -> slice:
+        """The columns that are kept."""
+        return slice(self.first_column, self.first_column + self.num_columns)
+
+
+class StepRows:
+    """The rows of one pass over the model, summed over layers as they report.
+
+    It is handed to the decoder as the argument `score_rows`, which transformers passes on to the attention function.
+
+    Args:
+        rule: which rows.
+    """
+
+    def __init__(self, rule: RowRule) -> None:
+        self.rule = rule
+        self.weights: Tensor | None = None
 
     def add(self, weights: Tensor) -> None:
-        """Add one row of one layer.
+        """Add the rows of one layer: float32 `[batch, num_queries, num_columns]`, heads put together."""
+        self.weights = weights if self.weights is None else self.weights + weights
+
+
+class ScoreAccumulator:
+    """Sums rows over passes and makes scores of them.
+
+    Args:
+        rule: which rows are taken.
+        columns: int64 `[num_clip_tokens]`, rising, for each prompt: places of the clip's own tokens in the sequence.
+    """
+
+    def __init__(self, rule: RowRule, columns: Sequence[Tensor]) -> None:
+        self.rule = rule
+        self._columns = columns
+        self._sum: Tensor | None = None
+        self._num_rows = torch.zeros(len(columns), dtype=torch.int64)
+
+    def commit(self, weights: Tensor | None, counts: Sequence[int]) -> None:
+        """Count the first rows of a pass, for each prompt so many, and drop the others.
 
         Args:
-            weights: float32 `[num_columns]`, mean or maximum over heads of the row's softmax at `columns`.
-        """
-        self._sum = weights if self._sum is None else self._sum + weights
-        self._num_rows += 1
-
-    def scores(self) -> Tensor:
-        """Mean over rows and layers of the attention weights, heads put together: float32 `[num_columns]`.
+            weights: of `StepRows`, or None if no layer reported.
+            counts: one for each prompt.
 
         Raises:
-            ModelError: no row was seen, because the model does not run `ATTENTION_NAME` or nothing was decoded.
+            ModelError: no layer reported: the model does not run `ATTENTION_NAME`.
         """
-        if self._sum is None:
+        if weights is None:
             raise ModelError(f"no attention row was seen: the text model does not run {ATTENTION_NAME!r} attention")
-        return self._sum / self._num_rows
+        if len(counts) == 1:
+            rows = weights[:, : counts[0]].sum(dim=1)
+        else:
+            wanted = torch.arange(weights.shape[1]) < torch.tensor(counts).unsqueeze(1)
+            rows = (weights * wanted.unsqueeze(2).to(weights.device)).sum(dim=1)
+        self._sum = rows if self._sum is None else self._sum + rows
+        self._num_rows += torch.tensor(counts)
 
-    def __enter__(self) -> "ScoreAccumulator":
-        self._token = _active.set(self)
-        return self
+    def scores(self) -> list[Tensor]:
+        """For each prompt the mean over rows and layers, heads put together: float32 `[num_clip_tokens]`.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            _active.reset(self._token)
-            self._token = None
-
-
-_active: ContextVar[ScoreAccumulator | None] = ContextVar("keepsight_active_scores", default=None)
+        Raises:
+            ModelError: a prompt has no row: nothing was decoded after it.
+        """
+        if self._sum is None or int(self._num_rows.min()) == 0:
+            raise ModelError("no attention row was seen: nothing was decoded")
+        means = self._sum / (self._num_rows * len(self.rule.layers)).unsqueeze(1).to(self._sum.device)
+        pairs = zip(means, self._columns, strict=True)
+        return [mean[(columns - self.rule.first_column).to(mean.device)] for mean, columns in pairs]
 
 
 def row_weights(
     query: Tensor, key: Tensor, attention_mask: Tensor | None, scaling: float, columns: slice, heads: str = "mean"
 ) -> Tensor:
-    """Mean or maximum over heads of one query's softmax over all keys, at the given columns.
+    """Mean or maximum over heads of each query's softmax over all keys, at the given columns.
 
     The query heads that share a key head are folded into the row axis, so keys are never repeated. The query is scaled
     before the product: unscaled products of Qwen2 overflow float16.
 
     Args:
-        query: `[1, num_heads, 1, head_dim]`.
-        key: `[1, num_key_value_heads, length, head_dim]`.
-        attention_mask: None, or broadcastable to `[1, 1, 1, length]`: boolean (True attends) or additive.
+        query: `[batch, num_heads, num_queries, head_dim]`.
+        key: `[batch, num_key_value_heads, length, head_dim]`.
+        attention_mask: None where every query sees every key, or broadcastable to `[batch, 1, num_queries, length]`:
+            boolean (True attends) or additive.
         scaling: factor of the products, normally `head_dim ** -0.5`.
         columns: slice of the key axis.
         heads: `mean` or `max`.
 
     Returns:
-        float32 `[num_columns]`.
+        float32 `[batch, num_queries, num_columns]`.
     """
-    num_key_value_heads, head_dim = key.shape[1], key.shape[3]
-    rows = (query[0].float() * scaling).to(key.dtype).view(num_key_value_heads, -1, head_dim)
-    products = torch.matmul(rows, key[0].transpose(1, 2))  # [num_key_value_heads, heads per key head, length]
+    batch, num_heads, num_queries, head_dim = query.shape
+    num_key_value_heads = key.shape[1]
+    rows = (query.float() * scaling).to(key.dtype).reshape(batch, num_key_value_heads, -1, head_dim)
+    products = torch.matmul(rows, key.transpose(2, 3))  # [batch, key heads, heads a key head * queries, length]
+    products = products.view(batch, num_heads, num_queries, -1)
     if attention_mask is not None:
-        products = _apply_mask(products.float(), attention_mask[0])
-    weights = products.softmax(dim=-1, dtype=torch.float32)
-    seen = weights[:, :, columns]
-    return seen.amax(dim=(0, 1)) if heads == "max" else seen.mean(dim=(0, 1))
+        products = _apply_mask(products.float(), attention_mask)
+    weights = products.softmax(dim=-1, dtype=torch.float32)[..., columns]
+    return weights.amax(dim=1) if heads == "max" else weights.mean(dim=1)
 
 
 def _apply_mask(products: Tensor, mask: Tensor) -> Tensor:
@@ -131,16 +168,17 @@ def _attention_with_rows(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
+    score_rows: StepRows | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Stock SDPA; at a decode step of a wanted layer, also report the row to the active accumulator."""
+    """Stock SDPA; in a wanted layer, also report the rows of the queries."""
     output: tuple[Tensor, None] = sdpa_attention_forward(
         module, query, key, value, attention_mask, scaling=scaling, **kwargs
     )
-    accumulator = _active.get()
-    if accumulator is not None and query.shape[2] == 1 and int(module.layer_idx) + 1 in accumulator.layers:  # type: ignore[arg-type]
+    if score_rows is not None and int(module.layer_idx) + 1 in score_rows.rule.layers:  # type: ignore[arg-type]
+        rule = score_rows.rule
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        accumulator.add(row_weights(query, key, attention_mask, scale, accumulator.columns, accumulator.heads))
+        score_rows.add(row_weights(query, key, attention_mask, scale, rule.span, rule.heads))
     return output
 
 

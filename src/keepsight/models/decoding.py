@@ -1,68 +1,142 @@
-"""Greedy decoding, one token at a time over a growing cache, and text that streams out of it."""
+"""Greedy decoding over a growing cache: several prompts side by side, or one with guesses checked many at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import Cache
+
+from keepsight.models.attention_rows import ScoreAccumulator
+from keepsight.models.compiled_passes import CompiledDecoder
+from keepsight.models.drafting import Draft
+from keepsight.models.language_model import LanguageModel, PromptBatch
+from keepsight.models.passes import GrowingPasses, Passes
 
 _INCOMPLETE = "\ufffd"
 
 
-def greedy_tokens(
-    model: Any,
-    prompt_embeds: Tensor,
+def generate(
+    model: LanguageModel,
+    batch: PromptBatch,
     end_ids: frozenset[int],
     max_new_tokens: int,
     *,
-    feed_single: bool = False,
-    position_ids: Tensor | None = None,
-) -> Iterator[int]:
-    """Generate greedily after a prompt given as embeddings.
+    rows: ScoreAccumulator | None = None,
+    draft: Draft | None = None,
+    cache: Cache | None = None,
+    compiled: CompiledDecoder | None = None,
+) -> Iterator[list[list[int]]]:
+    """Generate greedily after prompts.
 
-    Logits are made for the last position only. The token last generated is not fed back, except with `feed_single`
-    when it is the only one (see `attention_rows`).
+    Logits of a prompt are made for its last position only. The token last generated is not fed back, except with
+    `rows` when it is the only one (see `attention_rows`).
 
     Args:
-        model: a transformers model with a language head and a key-value cache.
-        prompt_embeds: `[1, length, dim]`.
-        end_ids: ids that end the reply; the one met is yielded, too.
-        max_new_tokens: most tokens to generate, 1 or more.
-        feed_single: feed a reply of one token back once.
-        position_ids: int64 `[1, length]` of the prompt, rising; the reply goes on after the last. None is 0, 1, 2 ...
+        model: the language model.
+        batch: prompts, at least one.
+        end_ids: ids that end a reply; the one met is yielded, too.
+        max_new_tokens: most tokens of a reply, 1 or more.
+        rows: takes the attention rows of the tokens fed back.
+        draft: guesses what comes next, for a batch of one; guesses are checked, so they change the speed only.
+        cache: keys and values of what stands before the prompts.
+        compiled: makes the passes after the prompts, in place of the decoder as it is.
 
     Yields:
-        Token ids in order.
+        After each pass, the new ids of each prompt; none for those that have ended.
     """
-    with torch.inference_mode():
-        reply = model(
-            inputs_embeds=prompt_embeds,
-            use_cache=True,
-            logits_to_keep=1,
-            **({} if position_ids is None else _whole_prompt(position_ids)),
-        )
-    for count in range(1, max_new_tokens + 1):
-        token = reply.logits[0, -1].argmax()
-        token_id = int(token)
-        is_last = token_id in end_ids or count == max_new_tokens
-        yield token_id
-        if is_last and not (feed_single and count == 1):
-            return
-        with torch.inference_mode():
-            reply = model(
-                input_ids=token.view(1, 1),
-                past_key_values=reply.past_key_values,
-                use_cache=True,
-                logits_to_keep=1,
-                **({} if position_ids is None else {"position_ids": position_ids[:, -1:] + count}),
-            )
-        if is_last:
-            return
+    num_guesses = 0 if draft is None else draft.num_guesses
+    logits, cache = model.read(batch, max_new_tokens + num_guesses, cache)
+    passes: Passes = GrowingPasses(model, batch, cache)
+    if compiled is not None:
+        passes = compiled.begin(batch, cache, max_new_tokens, num_guesses)
+    state = _Replies(passes, len(batch), end_ids, max_new_tokens, model.device)
+    try:
+        yield state.take([[token] for token in logits.argmax(dim=-1).tolist()])
+        while not state.all_ended:
+            guess = draft.guess(state.replies[0], state.room(0)) if draft is not None and len(batch) == 1 else []
+            yield state.take(state.feed(guess, rows))
+        if rows is not None:
+            state.feed_single(rows)
+    finally:
+        passes.release()
 
 
-def _whole_prompt(position_ids: Tensor) -> dict[str, Tensor]:
-    """Arguments for positions with gaps. Without a mask, gaps can be taken for the seams of packed sequences."""
-    return {"position_ids": position_ids, "attention_mask": torch.ones_like(position_ids)}
+class _Replies:
+    """Replies in work: what has been generated after each prompt."""
+
+    def __init__(
+        self, passes: Passes, num_replies: int, end_ids: frozenset[int], max_new_tokens: int, device: torch.device
+    ) -> None:
+        self._passes, self._device = passes, device
+        self._end_ids, self._max_new_tokens = end_ids, max_new_tokens
+        self._ended = [False] * num_replies
+        self.replies: list[list[int]] = [[] for _ in range(num_replies)]
+
+    @property
+    def all_ended(self) -> bool:
+        return all(self._ended)
+
+    def room(self, row: int) -> int:
+        """Tokens that a reply may still get."""
+        return self._max_new_tokens - len(self.replies[row])
+
+    def take(self, new: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Add ids to the replies that have not ended, up to their end."""
+        added: list[list[int]] = []
+        for row, ids in enumerate(new):
+            taken: list[int] = []
+            for token in [] if self._ended[row] else ids:
+                taken.append(token)
+                if token in self._end_ids or len(self.replies[row]) + len(taken) == self._max_new_tokens:
+                    self._ended[row] = True
+                    break
+            self.replies[row] += taken
+            added.append(taken)
+        return added
+
+    def feed(self, guess: Sequence[int], rows: ScoreAccumulator | None) -> list[list[int]]:
+        """Feed back the last token of each reply, and for a single one what is guessed to follow; what comes next."""
+        last = [reply[-1] for reply in self.replies]  # of a reply that has ended its end again, which counts nothing
+        ids = [[last[0], *guess]] if guess else [[token] for token in last]
+        predicted, weights = self._pass(ids, rows)
+        if not guess:
+            if rows is not None:
+                rows.commit(weights, [int(not ended) for ended in self._ended])
+            return [row[-1:] for row in predicted]
+        right = _num_right(guess, predicted[0])
+        if right < len(guess):
+            self._passes.take_back(len(guess) - right)
+        # An end among the right guesses is where the reply stops; what was fed after it, and itself, has no row.
+        ends = [place for place, token in enumerate(guess[:right]) if token in self._end_ids]
+        if rows is not None:
+            rows.commit(weights, [1 + (ends[0] if ends else right)])
+        return [[*guess[:right], predicted[0][right]]]
+
+    def feed_single(self, rows: ScoreAccumulator) -> None:
+        """Feed replies of one token back, so that they have a row."""
+        single = [int(len(reply) == 1) for reply in self.replies]
+        if any(single):
+            rows.commit(self._pass([[reply[-1]] for reply in self.replies], rows)[1], single)
+
+    def _pass(self, ids: list[list[int]], rows: ScoreAccumulator | None) -> tuple[list[list[int]], Tensor | None]:
+        """The favourite next token after each of the tokens fed, and their attention rows if they are wanted."""
+        rule = None if rows is None else rows.rule
+        predicted, weights = self._passes.feed(torch.tensor(ids, device=self._device), rule)
+        return predicted.tolist(), weights
+
+
+def _num_right(guess: Sequence[int], predicted: Sequence[int]) -> int:
+    """How many guesses, from the first on, are what the model says itself."""
+    for place, (guessed, said) in enumerate(zip(guess, predicted, strict=False)):
+        if guessed != said:
+            return place
+    return len(guess)
+
+
+def single_reply(new_ids: Iterator[list[list[int]]]) -> Iterator[int]:
+    """Ids of a batch of one, one after another."""
+    for rows in new_ids:
+        yield from rows[0]
 
 
 def stream_text(token_ids: Iterator[int], decode: Callable[[Sequence[int]], str]) -> Iterator[str]:

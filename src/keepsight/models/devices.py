@@ -1,5 +1,6 @@
 """Where a model runs, in which number format, and how much memory is free there."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -8,6 +9,9 @@ from keepsight.errors import SettingError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Number formats by the name a user gives."""
+
+SMALL_MODEL_PARAMETERS = 20_000_000
+"""Where one thread and two were equally fast on two AVX2 cores."""
 
 
 def choose_device(device: str | None) -> torch.device:
@@ -28,17 +32,36 @@ def choose_device(device: str | None) -> torch.device:
     raise SettingError(f"device is {device!r}; allowed here are {', '.join(allowed)}")
 
 
-def choose_dtype(dtype: str | None, device: torch.device) -> torch.dtype:
+def choose_dtype(dtype: str | None, device: torch.device, *, without_float16: bool = False) -> torch.dtype:
     """The number format of that name; None is float32 on the CPU and float16, the paper's, on CUDA.
 
+    Args:
+        dtype: what the user asks for.
+        device: where the model runs.
+        without_float16: for models whose numbers float16 cannot hold; bfloat16 takes its place.
+
     Raises:
-        SettingError: the name is not one of `DTYPES`.
+        SettingError: the name is not one of `DTYPES`, or the model cannot run in it.
     """
+    possible = {name: value for name, value in DTYPES.items() if not (without_float16 and name == "float16")}
     if dtype is None:
-        return torch.float32 if device.type == "cpu" else torch.float16
-    if dtype not in DTYPES:
-        raise SettingError(f"dtype is {dtype!r}; allowed are {', '.join(DTYPES)}")
-    return DTYPES[dtype]
+        return torch.float32 if device.type == "cpu" else possible.get("float16", torch.bfloat16)
+    if dtype not in possible:
+        raise SettingError(f"dtype is {dtype!r}; allowed are {', '.join(possible)}")
+    return possible[dtype]
+
+
+def settle_threads(device: torch.device | str, num_parameters: int) -> int:
+    """Set torch's threads for this process, and return how many there are.
+
+    A model below `SMALL_MODEL_PARAMETERS` runs on one thread: handing its small products out to several costs more than
+    it saves (`benchmarks/threads.py`), and the next clip is read and encoded on another core meanwhile. A number that
+    the user has set in `OMP_NUM_THREADS` stays.
+    """
+    is_small = torch.device(device).type == "cpu" and num_parameters < SMALL_MODEL_PARAMETERS
+    if is_small and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    return torch.get_num_threads()
 
 
 def free_memory_bytes(device: torch.device) -> int | None:

@@ -20,18 +20,19 @@ candidates (those still in the window, too), and what `kv_retrieval` says of mea
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from keepsight.errors import PromptTooLongError, SettingError
-from keepsight.models.decoding import greedy_tokens, stream_text
+from keepsight.models.decoding import generate, single_reply, stream_text
 from keepsight.models.footprint import ModelShape, key_value_bytes
 from keepsight.models.kv_retrieval import KeyValueBlock, Retrieved, encode_block, retrieve
+from keepsight.models.language_model import PromptBatch
 from keepsight.models.language_side import LanguageSide
-from keepsight.models.protocol import ModelInfo
+from keepsight.models.prompt_layout import Piece, Separator, assemble
+from keepsight.models.protocol import ModelInfo, VisualInput
 from keepsight.prompts import question_text
 
 _CPU = torch.device("cpu")
@@ -50,7 +51,7 @@ class KeyValueModel(Protocol):
         """The language model with its prompts."""
 
     def answer(
-        self, context: str, question: str, visual_tokens: Tensor | None = None, *, max_new_tokens: int = 256
+        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
     ) -> Iterator[str]:
         """See `VideoModel.answer`."""
 
@@ -96,7 +97,7 @@ class KeyValueStream:
         self._side = model.language_side
         opening_ids = self._side.prompts.ids("", with_video=True).before
         self._check_window(len(opening_ids))
-        self._opening = encode_block(self._side.decoder, self._side.embed_ids(opening_ids), [])
+        self._opening = encode_block(self._side.decoder, self._side.language.embed_ids(opening_ids), [])
         self._frames: list[KeyValueBlock] = []
         self._mean_keys: list[Tensor] = []
 
@@ -115,12 +116,12 @@ class KeyValueStream:
         """Take in the next frame.
 
         Args:
-            tokens: `[tokens_per_frame, dim]`, from the model's `encode`.
+            tokens: `[tokens_per_step, dim]`, from the model's `encode`.
 
         Raises:
             SettingError: the tokens have another shape.
         """
-        allowed = (self._model.info.tokens_per_frame, self._model.info.dim)
+        allowed = (self._model.info.tokens_per_step, self._model.info.dim)
         if tokens.shape != allowed:
             raise SettingError(f"tokens of a frame are {list(tokens.shape)}; allowed is {list(allowed)}")
         oldest = max(0, len(self._frames) - self._settings.window_frames)
@@ -142,7 +143,7 @@ class KeyValueStream:
         if not ids or not self._frames:
             missing = "the question is empty" if not ids else "no frame has been seen"
             raise SettingError(f"{missing}; retrieval needs at least one word and one frame")
-        embeds = self._side.embed_ids(ids)
+        embeds = self._side.language.embed_ids(ids)
         count = self._settings.retrieved_frames
         return retrieve(self._side.decoder, embeds, self._opening, self._frames, self._mean_keys, count)
 
@@ -159,14 +160,17 @@ class KeyValueStream:
             return self._model.answer("", question, max_new_tokens=max_new_tokens)
         side = self._side
         ids = side.prompts.ids(question_text("", question), with_video=True)
-        prompt = torch.cat([side.separator, side.embed_ids(ids.after)])
+        with torch.inference_mode():
+            pieces: list[Piece] = [Separator(side.separator), ids.after]
+            prompt = assemble(pieces, side.language.embed_ids, VisualInput(side.separator[:0], side.separator[:0]))
         self._check_length(len(prompt), max_new_tokens)
-        model = partial(side.model, past_key_values=self.retrieve(question).cache)
-        return stream_text(greedy_tokens(model, prompt.unsqueeze(0), side.end_ids, max_new_tokens), side.decode)
+        cache = self.retrieve(question).cache
+        new_ids = generate(side.language, PromptBatch.of([prompt]), side.end_ids, max_new_tokens, cache=cache)
+        return stream_text(single_reply(new_ids), side.decode)
 
     def _check_window(self, opening_tokens: int) -> None:
         info, window_frames = self._model.info, self._settings.window_frames
-        most = (info.context_window_tokens - opening_tokens) // info.tokens_per_frame - 1
+        most = (info.context_window_tokens - opening_tokens) // info.tokens_per_step - 1
         if window_frames > most:
             raise SettingError(
                 f"window_frames is {window_frames}; the model's window of {info.context_window_tokens} tokens "
@@ -178,7 +182,7 @@ class KeyValueStream:
             raise SettingError(f"max_new_tokens is {max_new_tokens}; allowed are 1 and more")
         info = self._model.info
         num_frames = min(self._settings.retrieved_frames, len(self._frames))
-        length = self._opening.num_tokens + num_frames * info.tokens_per_frame + prompt_tokens
+        length = self._opening.num_tokens + num_frames * info.tokens_per_step + prompt_tokens
         if length + max_new_tokens > info.context_window_tokens:
             raise PromptTooLongError(
                 f"the prompt with {num_frames} retrieved frames has {length} tokens and the reply up to "
@@ -190,10 +194,10 @@ def bytes_per_frame(shape: ModelShape, bytes_per_value: int) -> int:
     """Bytes of one frame's keys and values in all layers: what a stream grows by.
 
     The float32 mean keys that retrieval reads stay on the model's device and come on top: a share of
-    `2 / (bytes_per_value * tokens_per_frame)` of this.
+    `2 / (bytes_per_value * tokens_per_step)` of this.
 
     Args:
         shape: the model's sizes.
         bytes_per_value: 2 for half precision, 4 for float32.
     """
-    return key_value_bytes(shape, shape.tokens_per_frame, bytes_per_value)
+    return key_value_bytes(shape, shape.tokens_per_step, bytes_per_value)

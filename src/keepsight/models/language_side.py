@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from keepsight.models.chat import ChatPrompts
+from keepsight.models.language_model import LanguageModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,14 +15,14 @@ class LanguageSide:
     """The language model of an adapter with its prompts. The weights are shared with the adapter, not copied.
 
     Attributes:
-        model: a transformers model with a language head and a key-value cache.
+        language: decoder, head and input embeddings.
         prompts: makes token ids of a user's text.
         end_ids: ids that end a reply.
         decode: text of a list of ids, without special tokens.
         separator: `[num_tokens, dim]`, embeddings that stand after the last visual token of a prompt.
     """
 
-    model: Any
+    language: LanguageModel
     prompts: ChatPrompts
     end_ids: frozenset[int]
     decode: Callable[[Sequence[int]], str]
@@ -31,9 +31,4 @@ class LanguageSide:
     @property
     def decoder(self) -> Any:
         """The stack of decoder layers without the language head."""
-        return self.model.get_decoder()
-
-    def embed_ids(self, ids: Sequence[int]) -> Tensor:
-        """Input embeddings of token ids, `[len(ids), dim]`."""
-        embeddings: Tensor = self.model.get_input_embeddings()(torch.tensor(ids, device=self.separator.device))
-        return embeddings
+        return self.language.decoder

@@ -1,8 +1,9 @@
 """Which decoder layers make the scores."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from keepsight.errors import SettingError
+from keepsight.errors import ModelError, SettingError
 
 REFERENCE_LAYERS = (5, 9, 14, 20)
 """The paper's layers, 1-based, of a model of `REFERENCE_DEPTH` layers (arXiv 2510.17364, section 4)."""
@@ -10,40 +11,64 @@ REFERENCE_LAYERS = (5, 9, 14, 20)
 REFERENCE_DEPTH = 28
 
 
-def scale_layers(num_layers: int) -> tuple[int, ...]:
+def whole_layers(text_config: Any) -> tuple[int, ...]:
+    """Decoder layers, 1-based, whose queries see the whole sequence: all but those with a sliding window.
+
+    Raises:
+        ModelError: there is none, so no layer can score a clip longer than the window.
+    """
+    only = "sliding_attention" if getattr(text_config, "sliding_window", None) else "full_attention"
+    kinds = getattr(text_config, "layer_types", None) or [only] * text_config.num_hidden_layers
+    layers = tuple(index + 1 for index, kind in enumerate(kinds) if kind == "full_attention")
+    if not layers:
+        raise ModelError("every decoder layer has a sliding window; scores need one that sees the whole prompt")
+    return layers
+
+
+def scale_layers(num_layers: int, possible: Sequence[int] = ()) -> tuple[int, ...]:
     """The paper's layers at the same relative depth in a model of another depth: 1-based, ascending, no repeats.
 
     A model of 28 layers has the paper's own [5, 9, 14, 20]; a very shallow one has fewer than four.
+
+    Args:
+        num_layers: depth of the model.
+        possible: layers that can make scores, of which the nearest are taken; empty for all.
 
     Raises:
         SettingError: the model has no layer.
     """
     if num_layers < 1:
         raise SettingError(f"num_layers is {num_layers}; allowed are 1 and more")
-    scaled = {max(1, round(layer * num_layers / REFERENCE_DEPTH)) for layer in REFERENCE_LAYERS}
-    return tuple(sorted(scaled))
+    choice = possible or range(1, num_layers + 1)
+    scaled = [round(layer * num_layers / REFERENCE_DEPTH) for layer in REFERENCE_LAYERS]
+    return tuple(sorted({min(choice, key=lambda layer: abs(layer - wanted)) for wanted in scaled}))
 
 
 def resolve_layers(
-    layers: tuple[int, ...] | Literal["all"] | None, own: tuple[int, ...], num_layers: int
+    layers: tuple[int, ...] | Literal["all"] | None, own: tuple[int, ...], possible: Sequence[int]
 ) -> tuple[int, ...]:
-    """The layers that a rule of scoring means: the model's own for None, every one for `all`.
+    """The layers that a rule of scoring means: the model's own for None, every possible one for `all`.
 
     Raises:
         SettingError: as for `check_layers`.
     """
     if layers is None:
         return own
-    return tuple(range(1, num_layers + 1)) if layers == "all" else check_layers(layers, num_layers)
+    return tuple(possible) if layers == "all" else check_layers(layers, possible)
 
 
-def check_layers(layers: tuple[int, ...], num_layers: int) -> tuple[int, ...]:
+def check_layers(layers: tuple[int, ...], possible: Sequence[int]) -> tuple[int, ...]:
     """The layers, ascending.
 
+    Args:
+        layers: 1-based.
+        possible: layers that can make scores, ascending.
+
     Raises:
-        SettingError: there is none, one is named twice, or one lies outside 1..num_layers.
+        SettingError: there is none, one is named twice, or one is not possible.
     """
-    within = all(1 <= layer <= num_layers for layer in layers)
-    if not layers or len(set(layers)) != len(layers) or not within:
-        raise SettingError(f"score_layers is {list(layers)}; allowed are distinct layers from 1 to {num_layers}")
+    if not layers or len(set(layers)) != len(layers) or not set(layers) <= set(possible):
+        gapless = len(possible) == possible[-1]
+        among = f"from 1 to {possible[-1]}" if gapless else f"out of {list(possible)}, which have no sliding window"
+        raise SettingError(f"score_layers is {list(layers)}; allowed are distinct layers {among}")
     return tuple(sorted(layers))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from keepsight.models.protocol import VideoModel
+    from keepsight.models.registry import AdapterClass
 
 __all__ = ["BundledModel", "list_models", "load_model"]
 
@@ -27,6 +28,8 @@ def load_model(
     device: str | None = None,
     dtype: str | None = None,
     score_layers: tuple[int, ...] | None = None,
+    quantization: str | None = None,
+    compile_passes: bool = False,
 ) -> "VideoModel":
     """Load a model, after a check that its architecture is known and that it fits in memory.
 
@@ -39,29 +42,38 @@ def load_model(
         dtype: `float32`, `float16` or `bfloat16`; None is float32 on the CPU and float16 on CUDA.
         score_layers: decoder layers, 1-based, whose attention makes the scores; None is the paper's, scaled to the
             model's depth.
+        quantization: `int8` or `int4` weights in the decoder (`keepsight.models.quantization`, needs torchao); None
+            leaves them in `dtype`.
+        compile_passes: compile the generation of captions and answers (`keepsight.models.compiled_passes`); takes up to
+            a minute at the first clips, and pays where launching is what costs, as on GPUs.
 
     Raises:
         UnknownModelError: no bundled name, folder or reachable hub id is called this.
         UnsupportedModelError: the architecture has no adapter here.
         ModelTooBigError: the device has not enough free memory.
         ModelError: the checkpoint is damaged or incomplete.
-        SettingError: device, dtype or score_layers are not possible.
+        SettingError: device, dtype, score_layers, quantization or compile_passes are not possible.
     """
     from keepsight.models.devices import choose_device, choose_dtype
+    from keepsight.models.quantization import check_quantization
 
     name = str(name_or_path)
+    check_quantization(quantization)
     chosen_device = choose_device(device)
-    chosen_dtype = choose_dtype(dtype, chosen_device)
     folder = _local_folder(name)
     config_folder = folder or _download(name, _SMALL_FILES)
     model_type = _supported_type(name, config_folder)
-    _check_fits(name, config_folder, chosen_device, chosen_dtype)
-    return adapter_class(model_type).load(
+    adapter = adapter_class(model_type)
+    chosen_dtype = choose_dtype(dtype, chosen_device, without_float16=adapter.overflows_float16)
+    _check_fits(name, adapter, config_folder, chosen_device, chosen_dtype, quantization)
+    return adapter.load(
         folder or _download(name, _SMALL_FILES + _WEIGHT_FILES),
         name=name,
         device=chosen_device,
         dtype=chosen_dtype,
         score_layers=None if score_layers is None else tuple(score_layers),
+        quantization=quantization,
+        compile_passes=compile_passes,
     )
 
 
@@ -140,7 +152,14 @@ def _read_config(name: str, folder: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _check_fits(name: str, folder: Path, device: "torch.device", dtype: "torch.dtype") -> None:
+def _check_fits(
+    name: str,
+    adapter: "AdapterClass",
+    folder: Path,
+    device: "torch.device",
+    dtype: "torch.dtype",
+    quantization: str | None,
+) -> None:
     """Compare the computed footprint with the free memory, before any weight is read.
 
     Raises:
@@ -148,10 +167,11 @@ def _check_fits(name: str, folder: Path, device: "torch.device", dtype: "torch.d
     """
     from keepsight.models.checkpoint import load_config
     from keepsight.models.devices import free_memory_bytes
-    from keepsight.models.footprint import ModelShape, describe_footprint
+    from keepsight.models.footprint import describe_footprint
+    from keepsight.models.preprocessing import read_settings
 
-    shape = ModelShape.from_config(load_config(folder))
-    needed = describe_footprint(shape, dtype.itemsize).total_bytes
+    shape = adapter.shape(load_config(folder), read_settings(folder))
+    needed = describe_footprint(shape, dtype.itemsize, quantization=quantization).total_bytes
     free = free_memory_bytes(device)
     if free is not None and needed > free:
         raise ModelTooBigError(

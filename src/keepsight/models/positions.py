@@ -1,13 +1,51 @@
-"""Where remembered tokens stand: at contiguous positions, or where they stood in the stream.
+"""Where the tokens of a prompt stand: contiguous, on a grid of time and space, or as far back as they were seen.
 
 The paper (section 3, arXiv 2510.17364) puts kept tokens at contiguous positions: their order survives, when and where
 in the picture they were seen does not. Whether giving that back helps is open there; `keepsight bench` measures it.
+
+Models with M-RoPE (Qwen2-VL, arXiv 2409.12191) have three positions a token. Text and memory have all three equal and
+running. Whole frames that begin at position p stand at `(p + step * interval, p + row, p + column)`, and what follows
+goes on after the largest position so far.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from keepsight.errors import SettingError
+
+
+@dataclass(frozen=True)
+class GridRule:
+    """How whole frames stand under M-RoPE.
+
+    Attributes:
+        rows: of tokens in a step.
+        columns: of tokens in a step.
+        step_interval: positions between two steps.
+        moves_all: whether rows and columns move on with time, too, as where each step is a picture of its own.
+    """
+
+    rows: int
+    columns: int
+    step_interval: int
+    moves_all: bool = False
+
+
+@dataclass(frozen=True)
+class PieceShape:
+    """What positions depend on.
+
+    Attributes:
+        kind: of the tokens.
+        length: number of tokens.
+    """
+
+    kind: Literal["text", "memory", "frames"]
+    length: int
 
 
 def offsets_within(offsets: Tensor, limit_tokens: int) -> Tensor:
@@ -27,34 +65,79 @@ def offsets_within(offsets: Tensor, limit_tokens: int) -> Tensor:
     return torch.minimum(offsets, limit_tokens - torch.arange(len(offsets), device=offsets.device))
 
 
-def positions_with_gaps(num_before: int, memory_offsets: Tensor, length: int) -> Tensor:
-    """Position ids of a prompt whose memory tokens stand as far before the clip as they did in the stream.
-
-        [0 .. num_before)  memory, with gaps  clip, newline, instruction: contiguous
-
-    The oldest memory token comes right after the chat's opening. Without gaps the ids are 0, 1, 2 ...
+def prompt_positions(
+    pieces: Sequence[PieceShape], memory_offsets: Tensor | None, grid: GridRule | None, device: torch.device
+) -> Tensor | None:
+    """Positions of a prompt.
 
     Args:
-        num_before: tokens of the chat's opening.
-        memory_offsets: int64 `[num_memory_tokens]`, falling: visual tokens from each one to the clip's first token.
-        length: tokens of the whole prompt.
+        pieces: in order; pieces of one kind beside each other go on with each other.
+        memory_offsets: int64 `[num_memory_tokens]`, falling: visual tokens from each memory token to the clip's first
+            one. The memory then stands that far before the clip; text in between stays next to the clip.
+        grid: of a model with three axes; None for one axis.
+        device: where the positions are wanted.
 
     Returns:
-        int64 `[1, length]`, strictly rising.
+        int64 `[axes, length]`; None for 0, 1, 2 ... on one axis.
 
     Raises:
-        SettingError: the offsets are no whole numbers that fall to 1 or more, or the prompt has fewer tokens.
+        SettingError: the offsets are no whole numbers that fall to 1 or more, one for each memory token.
     """
-    num_memory = memory_offsets.numel()
-    if memory_offsets.ndim != 1 or memory_offsets.dtype != torch.int64 or num_before + num_memory > length:
+    if memory_offsets is not None:
+        _check_offsets(memory_offsets, sum(piece.length for piece in pieces if piece.kind == "memory"))
+    if grid is None and memory_offsets is None:
+        return None
+    axes = 1 if grid is None else 3
+    parts = [torch.empty(axes, 0, dtype=torch.int64)]
+    here, video_start, num_placed = 0, 0, 0
+    remembered_steps = 0  # of the grid that memory at its original places and the clip right after it share
+    for piece in pieces:
+        if piece.kind == "frames" and grid is not None:
+            start = video_start if remembered_steps else here
+            part = _on_grid(remembered_steps * grid.rows * grid.columns + torch.arange(piece.length), start, grid)
+            remembered_steps = 0
+        elif piece.kind == "memory" and memory_offsets is not None and piece.length:
+            offsets = memory_offsets[num_placed:].cpu()
+            num_placed += piece.length
+            part, remembered_steps = _far_back(offsets[: piece.length], here, grid)
+            video_start = here
+            until_next = int(offsets[0] - (offsets[piece.length] if len(offsets) > piece.length else 0))
+            here += until_next if grid is None else remembered_steps * grid.step_interval
+        else:
+            part = (here + torch.arange(piece.length)).expand(axes, -1)
+            remembered_steps = 0
+        parts.append(part)
+        here = max(here, int(part.max()) + 1) if piece.length else here
+    return torch.cat(parts, dim=1).to(device)
+
+
+def _on_grid(index: Tensor, start: int, grid: GridRule) -> Tensor:
+    """Positions `[3, num_tokens]` of the tokens with these indices in a video that begins at a position."""
+    cells = grid.rows * grid.columns
+    step, cell = index.div(cells, rounding_mode="floor"), index.remainder(cells)
+    row, column = cell.div(grid.columns, rounding_mode="floor"), cell.remainder(grid.columns)
+    time = step * grid.step_interval
+    picture = time if grid.moves_all else torch.zeros_like(time)
+    return start + torch.stack([time, picture + row, picture + column])
+
+
+def _far_back(offsets: Tensor, start: int, grid: GridRule | None) -> tuple[Tensor, int]:
+    """Positions `[axes, num_memory_tokens]` of a memory as far before the clip as it was seen, the oldest at `start`.
+
+    On a grid it stands where it stood in the picture, too; then the steps between `start` and the clip come with it.
+    """
+    if grid is None:
+        return (start + int(offsets[0]) - offsets).unsqueeze(0), 0
+    cells = grid.rows * grid.columns
+    steps = -(-int(offsets[0]) // cells)
+    return _on_grid(steps * cells - offsets, start, grid), steps
+
+
+def _check_offsets(offsets: Tensor, num_memory_tokens: int) -> None:
+    if offsets.ndim != 1 or offsets.dtype != torch.int64 or len(offsets) != num_memory_tokens:
         raise SettingError(
-            f"memory_offsets are int64 of shape [num_memory_tokens], at most {length - num_before} of them, "
-            f"not {memory_offsets.dtype} of shape {list(memory_offsets.shape)}"
+            f"memory_offsets are int64 of shape [{num_memory_tokens}], one for each memory token, "
+            f"not {offsets.dtype} of shape {list(offsets.shape)}"
         )
-    if num_memory and (int(memory_offsets[-1]) < 1 or bool((memory_offsets.diff() >= 0).any())):
+    if len(offsets) and (int(offsets[-1]) < 1 or bool((offsets.diff() >= 0).any())):
         raise SettingError("memory_offsets fall from each token to the next, and the last one is 1 or more")
-    span = int(memory_offsets[0]) if num_memory else 0
-    device = memory_offsets.device
-    before = torch.arange(num_before, device=device)
-    after = torch.arange(length - num_before - num_memory, device=device) + num_before + span
-    return torch.cat([before, num_before + span - memory_offsets, after]).unsqueeze(0)

@@ -1,7 +1,7 @@
 """Frames to pixel tensors, as the checkpoint's own preprocessor file asks.
 
 Written here rather than taken from transformers because its video processor needs torchvision, which Keepsight does
-without. The steps are those of `LlavaOnevisionVideoProcessor`: RGB, resize, rescale to 0..1, normalise per channel.
+without. The steps are those of its video processors: RGB, resize, rescale to 0..1, normalise per channel.
 """
 
 import json
@@ -17,8 +17,8 @@ from torch import Tensor
 
 from keepsight.errors import ModelError, SettingError
 
-PREPROCESSOR_FILES = ("video_preprocessor_config.json", "preprocessor_config.json")
-"""Files that may hold the settings, first found wins; `processor_config.json` nests them and is looked at first."""
+PREPROCESSOR_FILES = {"video": "video_preprocessor_config.json", "image": "preprocessor_config.json"}
+"""Files that may hold the settings; `processor_config.json` nests both kinds and is looked at first."""
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -35,6 +35,8 @@ class FramePreprocessor:
         std: per channel, R G B, of the 0..1 range.
         rescale_factor: factor from grey levels to the 0..1 range.
         resample: PIL's number of the resize filter; 3 is bicubic.
+        crops_centre: whether frames keep their aspect ratio and lose what stands out, as CLIP's processor does it;
+            otherwise they are squeezed.
 
     Raises:
         SettingError: a size is below 1, a mean or std has not three values, or a std is not positive.
@@ -46,6 +48,7 @@ class FramePreprocessor:
     std: tuple[float, ...] = _CLIP_STD
     rescale_factor: float = 1 / 255
     resample: int = Image.Resampling.BICUBIC.value
+    crops_centre: bool = False
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
@@ -55,11 +58,12 @@ class FramePreprocessor:
         if self.resample not in {filter_.value for filter_ in Image.Resampling}:
             raise SettingError(f"resample is {self.resample}; allowed are PIL's filters 0 to 5")
 
-    def __call__(self, frames: Sequence[np.ndarray]) -> Tensor:
+    def __call__(self, frames: Sequence[np.ndarray], size: tuple[int, int] | None = None) -> Tensor:
         """Pixel tensor of frames in time order.
 
         Args:
             frames: uint8 RGB `[height, width, 3]`, any size, at least one.
+            size: height and width in pixels, for models that take several; None for the preprocessor's own.
 
         Returns:
             float32 `[1, num_frames, 3, height, width]`, contiguous, on the CPU.
@@ -69,63 +73,85 @@ class FramePreprocessor:
         """
         if not frames:
             raise SettingError("frames is empty; at least one frame is needed")
-        pixels = torch.stack([self._one_frame(frame) for frame in frames])
+        height, width = size or (self.height, self.width)
+        pixels = torch.stack([self._one_frame(frame, height, width) for frame in frames])
         mean = torch.tensor(self.mean).view(3, 1, 1)
         std = torch.tensor(self.std).view(3, 1, 1)
         return ((pixels - mean) / std).unsqueeze(0).contiguous()
 
-    def _one_frame(self, frame: np.ndarray) -> Tensor:
+    def _one_frame(self, frame: np.ndarray, height: int, width: int) -> Tensor:
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
             raise SettingError(f"a frame is {frame.dtype} {list(frame.shape)}; allowed is uint8 [height, width, 3]")
-        if frame.shape[:2] != (self.height, self.width):
+        if frame.shape[:2] != (height, width):
             picture = Image.fromarray(np.ascontiguousarray(frame), "RGB")
-            resized = picture.resize((self.width, self.height), Image.Resampling(self.resample))
-            frame = np.asarray(resized)
+            resize = self._fill if self.crops_centre else self._squeeze
+            frame = np.asarray(resize(picture, height, width))
         grey_levels = torch.from_numpy(np.array(frame, dtype=np.float32)).permute(2, 0, 1)
         return grey_levels * self.rescale_factor
 
+    def _squeeze(self, picture: Image.Image, height: int, width: int) -> Image.Image:
+        return picture.resize((width, height), Image.Resampling(self.resample))
 
-def load_preprocessor(folder: Path, image_size: int) -> FramePreprocessor:
-    """Read a checkpoint's preprocessor settings; what the files leave out is the class default of LLaVA-OneVision.
+    def _fill(self, picture: Image.Image, height: int, width: int) -> Image.Image:
+        """The shorter side made to fit, the longer one cut down to its middle; both sizes rounded down, as in stock."""
+        if picture.width * height <= picture.height * width:
+            whole = (width, picture.height * width // picture.width)
+        else:
+            whole = (picture.width * height // picture.height, height)
+        left, top = (whole[0] - width) // 2, (whole[1] - height) // 2
+        return self._squeeze(picture, whole[1], whole[0]).crop((left, top, left + width, top + height))
+
+
+def make_preprocessor(settings: Mapping[str, Any], frame_size: tuple[int, int]) -> FramePreprocessor:
+    """A preprocessor by a checkpoint's settings; what they leave out is the class default of CLIP's processor.
 
     Args:
-        folder: the checkpoint.
-        image_size: pixels of the vision tower's side; frames are resized to this square, as the tower takes no other.
-
-    Raises:
-        ModelError: a preprocessor file is not JSON, or asks for another frame size than the tower takes.
+        settings: from `read_settings`.
+        frame_size: height and width in pixels that frames are resized to.
     """
-    settings = _read_settings(folder)
-    height, width = _frame_size(settings, image_size)
-    if (height, width) != (image_size, image_size):
-        raise ModelError(
-            f"{folder} resizes frames to {height} x {width} pixels, "
-            f"but its vision tower takes {image_size} x {image_size}"
-        )
     return FramePreprocessor(
-        height=height,
-        width=width,
+        height=frame_size[0],
+        width=frame_size[1],
         mean=tuple(float(value) for value in settings.get("image_mean") or _CLIP_MEAN),
         std=tuple(float(value) for value in settings.get("image_std") or _CLIP_STD),
         rescale_factor=float(settings.get("rescale_factor") or 1 / 255),
         resample=int(settings.get("resample", Image.Resampling.BICUBIC.value)),
+        crops_centre=bool(settings.get("do_center_crop")),
     )
 
 
-def _frame_size(settings: Mapping[str, Any], image_size: int) -> tuple[int, int]:
+def check_frame_size(settings: Mapping[str, Any], folder: Path, frame_size: tuple[int, int]) -> None:
+    """Check that the settings ask for the one size that the vision tower takes.
+
+    Raises:
+        ModelError: they ask for another one.
+    """
     size = settings.get("size") or {}
-    if "shortest_edge" in size:
-        return int(size["shortest_edge"]), int(size["shortest_edge"])
-    return int(size.get("height", image_size)), int(size.get("width", image_size))
+    edge = size.get("shortest_edge")
+    asked = (edge, edge) if edge else (size.get("height", frame_size[0]), size.get("width", frame_size[1]))
+    if asked != frame_size:
+        raise ModelError(
+            f"{folder} resizes frames to {asked[0]} x {asked[1]} pixels, "
+            f"but its vision tower takes {frame_size[0]} x {frame_size[1]}"
+        )
 
 
-def _read_settings(folder: Path) -> Mapping[str, Any]:
+def read_settings(folder: Path, kinds: Sequence[str] = ("video", "image")) -> Mapping[str, Any]:
+    """A checkpoint's preprocessor settings; empty if it has none.
+
+    Args:
+        folder: of the checkpoint.
+        kinds: of `PREPROCESSOR_FILES`; the first one that is there wins.
+
+    Raises:
+        ModelError: a preprocessor file is not JSON.
+    """
     nested = _read_json(folder / "processor_config.json")
-    for section in ("video_processor", "image_processor"):
-        if isinstance(nested.get(section), dict):
-            return dict(nested[section])
-    for name in PREPROCESSOR_FILES:
-        if settings := _read_json(folder / name):
+    for kind in kinds:
+        if isinstance(section := nested.get(f"{kind}_processor"), dict):
+            return dict(section)
+    for kind in kinds:
+        if settings := _read_json(folder / PREPROCESSOR_FILES[kind]):
             return settings
     return {}
 

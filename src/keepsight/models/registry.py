@@ -6,26 +6,37 @@ An architecture more is one adapter file and one line in `ADAPTERS`. Nothing hea
 import json
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from keepsight.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
 
+    from keepsight.models.footprint import ModelShape
     from keepsight.models.protocol import VideoModel
 
 ADAPTERS = {
-    "llava_onevision": "keepsight.models.llava_onevision:LlavaOnevisionAdapter",
+    "gemma3": "keepsight.models.adapters.gemma3:Gemma3Adapter",
+    "internvl": "keepsight.models.adapters.internvl:InternVLAdapter",
+    "llava_next_video": "keepsight.models.adapters.llava_next_video:LlavaNextVideoAdapter",
+    "llava_onevision": "keepsight.models.adapters.llava_onevision:LlavaOnevisionAdapter",
+    "qwen2_5_vl": "keepsight.models.adapters.qwen2_5_vl:Qwen25VLAdapter",
+    "qwen3_vl": "keepsight.models.adapters.qwen3_vl:Qwen3VLAdapter",
+    "smolvlm": "keepsight.models.adapters.smolvlm:SmolVLMAdapter",
 }
 """Adapter class, as `module:name`, by the `model_type` in a checkpoint's config.json."""
 
 
 class AdapterClass(Protocol):
     """What a class named in `ADAPTERS` offers."""
+
+    overflows_float16: bool
+    """Whether float16 cannot hold the numbers inside."""
 
     def load(
         self,
@@ -35,8 +46,13 @@ class AdapterClass(Protocol):
         device: "torch.device",
         dtype: "torch.dtype",
         score_layers: tuple[int, ...] | None,
+        quantization: str | None,
+        compile_passes: bool,
     ) -> "VideoModel":
-        """Read a checkpoint folder: see `LlavaOnevisionAdapter.load`."""
+        """Read a checkpoint folder: see `VideoAdapter.load`."""
+
+    def shape(self, config: Any, settings: Mapping[str, Any]) -> "ModelShape":
+        """The sizes of a model, before any weight is read: see `VideoAdapter.shape`."""
 
 
 def adapter_class(model_type: str) -> AdapterClass:

@@ -18,6 +18,10 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 """The turn format of LLaVA-OneVision checkpoints: video first, then the text on a new line."""
+VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|video_pad|>", "<|image_pad|>")
+"""What the prompts of Qwen2.5-VL have besides; their ids come after those of all words."""
+VISION_CHAT_TEMPLATE = CHAT_TEMPLATE.replace("<video>", "<|vision_start|><|video_pad|><|vision_end|>")
+"""The same turns in the style of Qwen2.5-VL checkpoints."""
 
 _FUNCTION_WORDS = (
     "user assistant system a an the in on of at to from and or not with into out behind is are was were "
@@ -37,31 +41,38 @@ def words() -> list[str]:
     return list(dict.fromkeys(everything))
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """A word-level tokenizer over lower-case text; a word's token carries the space before it."""
+def build_tokenizer(*, vision_tokens: bool = False) -> PreTrainedTokenizerFast:
+    """A word-level tokenizer over lower-case text; a word's token carries the space before it.
+
+    Args:
+        vision_tokens: append the tokens of Qwen2.5-VL's prompts, and use its chat template.
+    """
     numbers = [*(f"{number:02d}" for number in range(100)), *(str(digit) for digit in range(10))]
     marks = [*"[](){}<>/:;,.?!-_'\"\n▁"]
     plain = [*words(), *numbers]
-    vocabulary = dict.fromkeys([*SPECIAL_TOKENS, *marks, *plain, *(f"▁{token}" for token in [*plain, *"<(["])])
+    added = VISION_TOKENS if vision_tokens else ()
+    spaced = (f"▁{token}" for token in [*plain, *"<(["])
+    vocabulary = dict.fromkeys([*SPECIAL_TOKENS, *marks, *plain, *spaced, *added])
     ids = {token: number for number, token in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(" ", "▁")])
     pattern = Regex(r"▁?[a-z']+|▁?[0-9]{2}|▁?[0-9]|▁?[<(\[]|\n|▁|[^a-z0-9▁\n]")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(pattern, behavior="isolated")
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
+    special = [AddedToken(token, special=True, normalized=False) for token in (*SPECIAL_TOKENS, *added)]
+    tokenizer.add_special_tokens(special)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
         unk_token="<unk>",
         eos_token="<|im_end|>",
-        chat_template=CHAT_TEMPLATE,
+        chat_template=VISION_CHAT_TEMPLATE if vision_tokens else CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,
         padding_side="left",
         model_input_names=["input_ids", "attention_mask"],
     )
 
 
-def save_tokenizer(folder: Path) -> None:
+def save_tokenizer(folder: Path, *, vision_tokens: bool = False) -> None:
     """Write the tokenizer's files into a model folder."""
-    build_tokenizer().save_pretrained(folder)
+    build_tokenizer(vision_tokens=vision_tokens).save_pretrained(folder)

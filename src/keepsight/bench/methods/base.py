@@ -9,9 +9,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from torch import Tensor
-
-from keepsight.models.protocol import VideoModel
+from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.spans import Span
 from keepsight.video import Frame
 
@@ -109,7 +107,7 @@ class Method(Protocol[ObserverT]):
 
 
 def ask_model(
-    model: VideoModel, context: str, asked: Asked, visual_tokens: Tensor | None = None, *, max_new_tokens: int
+    model: VideoModel, context: str, asked: Asked, visual: VisualInput | None = None, *, max_new_tokens: int
 ) -> Reply:
     """Put a prompt to the model and wait for the whole reply.
 
@@ -117,12 +115,15 @@ def ask_model(
         model: is asked.
         context: block of captions, may be empty.
         asked: the question.
-        visual_tokens: `[num_tokens, dim]` that stand in the place of the video, if any.
+        visual: what stands in the place of the video, if anything.
         max_new_tokens: longest reply.
 
     Raises:
         PromptTooLongError: the prompt does not fit the model's window.
     """
-    num_visual_tokens = 0 if visual_tokens is None else len(visual_tokens)
-    pieces = model.answer(context, asked.wording, visual_tokens, max_new_tokens=max_new_tokens)
-    return Reply("".join(pieces).strip(), model.count_prompt_tokens(context, asked.wording, num_visual_tokens))
+    pieces = model.answer(context, asked.wording, visual, max_new_tokens=max_new_tokens)
+    num_frames, num_memory = (0, 0) if visual is None else (len(visual.tokens), len(visual.memory))
+    num_tokens = model.count_prompt_tokens(
+        context, asked.wording, num_frames, num_memory_tokens=num_memory, like=visual
+    )
+    return Reply("".join(pieces).strip(), num_tokens)

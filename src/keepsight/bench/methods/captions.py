@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.loop import LoopObserver
 from keepsight.evidence import Candidates, choose_captions, longest_reply
-from keepsight.models.protocol import VideoModel
+from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.prompts import captions_context
 from keepsight.settings import Settings
 
@@ -40,12 +40,10 @@ class Captions:
         context = self.context(model, seen, asked)
         return ask_model(model, context, asked, max_new_tokens=longest_reply(model, self.settings))
 
-    def context(self, model: VideoModel, seen: LoopObserver, asked: Asked, *, num_visual_tokens: int = 0) -> str:
-        """The block of captions for a question, such that it fits beside so many visual tokens."""
+    def context(self, model: VideoModel, seen: LoopObserver, asked: Asked, *, live: VisualInput | None = None) -> str:
+        """The block of captions for a question, such that it fits beside the live frames."""
         candidates = self.candidates(seen)
-        chosen = choose_captions(
-            model, asked.wording, candidates, self.settings, query=asked.question, num_visual_tokens=num_visual_tokens
-        )
+        chosen = choose_captions(model, asked.wording, candidates, self.settings, query=asked.question, live=live)
         return captions_context(candidates.lines[index] for index in chosen)
 
     def candidates(self, seen: LoopObserver) -> Candidates:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
-from keepsight.evidence import live_tokens, longest_reply
+from keepsight.evidence import live_input, longest_reply
 from keepsight.models.protocol import VideoModel
 
 
@@ -20,6 +20,6 @@ class CaptionsAndLive(Captions):
     def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
         """Answer from captions and live frames."""
         max_new_tokens = longest_reply(model, self.settings)
-        tokens = live_tokens(model, asked.wording, seen.pending, max_new_tokens)
-        context = self.context(model, seen, asked, num_visual_tokens=0 if tokens is None else len(tokens))
-        return ask_model(model, context, asked, tokens, max_new_tokens=max_new_tokens)
+        live = live_input(model, asked.wording, seen.pending, max_new_tokens)
+        context = self.context(model, seen, asked, live=live)
+        return ask_model(model, context, asked, live, max_new_tokens=max_new_tokens)

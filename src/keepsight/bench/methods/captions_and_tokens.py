@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
-from keepsight.bench.methods.selected_tokens import tokens_of
+from keepsight.bench.methods.selected_tokens import remembered_of
 from keepsight.evidence import choose_captions, longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.prompts import captions_context
@@ -28,11 +28,11 @@ class CaptionsAndTokens(Captions):
         candidates = seen.candidates()
         chosen = choose_captions(model, asked.wording, candidates, settings, query=asked.question)
         context = captions_context(candidates.lines[index] for index in chosen)
-        left = room - model.count_prompt_tokens(context, asked.wording, num_visual_tokens=1) + 1
+        left = room - model.count_prompt_tokens(context, asked.wording, num_memory_tokens=1) + 1
         looked_at: list[int] = []
         for index in reversed(chosen):
             left -= len(seen.clips[index].tokens)
             if left < 0:
                 break
             looked_at.insert(0, index)
-        return ask_model(model, context, asked, tokens_of(seen.clips, looked_at), max_new_tokens=max_new_tokens)
+        return ask_model(model, context, asked, remembered_of(seen.clips, looked_at), max_new_tokens=max_new_tokens)

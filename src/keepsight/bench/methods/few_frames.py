@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.checks import check_count
-from keepsight.evidence import live_tokens, longest_reply
+from keepsight.evidence import live_input, longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame
@@ -37,5 +37,5 @@ class FewFrames:
     def show(self, model: VideoModel, frames: Sequence[Frame], asked: Asked) -> Reply:
         """Answer from frames, the newest that fit in half of the window."""
         max_new_tokens = longest_reply(model, self.settings)
-        tokens = live_tokens(model, asked.wording, frames, max_new_tokens)
-        return ask_model(model, "", asked, tokens, max_new_tokens=max_new_tokens)
+        visual = live_input(model, asked.wording, frames, max_new_tokens)
+        return ask_model(model, "", asked, visual, max_new_tokens=max_new_tokens)

@@ -78,5 +78,5 @@ class KeyValueRetrieval:
         """Retrieve and answer."""
         pieces = seen.stream.answer(asked.wording, max_new_tokens=longest_reply(model, self.settings))
         num_frames = min(len(seen.stream.frames), self.retrieved_frames)
-        num_tokens = model.count_prompt_tokens("", asked.wording, num_frames * model.info.tokens_per_frame)
+        num_tokens = model.count_prompt_tokens("", asked.wording, num_frames * model.info.tokens_per_step)
         return Reply("".join(pieces).strip(), num_tokens)

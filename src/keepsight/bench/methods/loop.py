@@ -15,7 +15,7 @@ from keepsight.bench.methods.base import Captioned
 from keepsight.evidence import Candidates
 from keepsight.models.protocol import VideoModel
 from keepsight.prompts import caption_line
-from keepsight.recurrence import Recurrence
+from keepsight.recurrence import Recurrence, encode_clip
 from keepsight.settings import Settings
 from keepsight.spans import Span
 from keepsight.video import Clip, ClipBuffer, Frame
@@ -92,7 +92,7 @@ class LoopObserver:
 
     def _watch(self, clip: Clip) -> None:
         started = time.perf_counter()
-        work = self._recurrence.prepare(self.model, clip)
+        work = self._recurrence.prepare(self.model, encode_clip(self.model, clip))
         description = self._recurrence.describe(self.model, work)
         selected = self._recurrence.keep(work, description)
         line = caption_line(clip.span, description.caption)
@@ -106,7 +106,7 @@ class LoopObserver:
                 span=clip.span,
                 caption=description.caption,
                 num_frames=len(clip.frames),
-                num_visual_tokens=len(work.tokens),
+                num_visual_tokens=len(work.visual.tokens),
                 kept_indices=tuple(selected.indices.tolist()),
                 seconds_spent=time.perf_counter() - started,
             )

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver, WatchedClip
 from keepsight.evidence import longest_reply, retriever_of
-from keepsight.models.protocol import VideoModel
+from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.settings import Settings
 
 
@@ -25,10 +24,10 @@ class SelectedTokens(Captions):
     def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
         """Answer from selected tokens that fit the budget, in time order."""
         max_new_tokens = longest_reply(model, self.settings)
-        fixed = model.count_prompt_tokens("", asked.wording, num_visual_tokens=1) - 1
+        fixed = model.count_prompt_tokens("", asked.wording, num_memory_tokens=1) - 1
         room = model.info.context_window_tokens - max_new_tokens - fixed
-        tokens = tokens_of(seen.clips, choose_clips(model, seen.clips, asked, self.settings, room))
-        return ask_model(model, "", asked, tokens, max_new_tokens=max_new_tokens)
+        remembered = remembered_of(seen.clips, choose_clips(model, seen.clips, asked, self.settings, room))
+        return ask_model(model, "", asked, remembered, max_new_tokens=max_new_tokens)
 
 
 def choose_clips(
@@ -39,14 +38,17 @@ def choose_clips(
         return []
     budget = max(0, min(settings.retrieval_budget_tokens, room_tokens))
     costs = [len(clip.tokens) for clip in clips]
-    return retriever_of(settings).choose(mean_tokens(clips), model.embed(asked.question), costs, budget)
+    return retriever_of(settings).choose(mean_tokens(clips, model.info.dim), model.embed(asked.question), costs, budget)
 
 
-def mean_tokens(clips: list[WatchedClip]) -> np.ndarray:
-    """Mean selected token of each clip, float32 `[num_clips, dim]`."""
-    return np.stack([clip.tokens.float().mean(dim=0).cpu().numpy() for clip in clips])
+def mean_tokens(clips: list[WatchedClip], dim: int) -> np.ndarray:
+    """Mean selected token of each clip, as far as it is an input embedding: float32 `[num_clips, dim]`."""
+    return np.stack([clip.tokens[:, :dim].float().mean(dim=0).cpu().numpy() for clip in clips])
 
 
-def tokens_of(clips: list[WatchedClip], chosen: list[int]) -> Tensor | None:
-    """Selected tokens of the chosen clips, `[num_tokens, dim]`, or None where none is chosen."""
-    return torch.cat([clips[index].tokens for index in chosen]) if chosen else None
+def remembered_of(clips: list[WatchedClip], chosen: list[int]) -> VisualInput | None:
+    """Selected tokens of the chosen clips, or None where none is chosen."""
+    if not chosen:
+        return None
+    tokens = torch.cat([clips[index].tokens for index in chosen])
+    return VisualInput(memory=tokens, tokens=tokens[:0])

@@ -74,5 +74,6 @@ class UniformFrames(FewFrames):
 
     def answer(self, model: VideoModel, seen: EvenlySeen, asked: Asked) -> Reply:
         """Answer from the frames, fewer but as evenly spread where so many do not fit."""
-        fitting = model.info.context_window_tokens // 2 // model.info.tokens_per_frame
+        info = model.info
+        fitting = info.context_window_tokens // 2 // info.tokens_per_step * info.frames_per_step
         return self.show(model, seen.evenly(max(1, min(self.num_frames, fitting))), asked)

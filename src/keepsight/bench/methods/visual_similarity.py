@@ -15,4 +15,6 @@ class VisualSimilarity(Captions):
     def candidates(self, seen: LoopObserver) -> Candidates:
         """The captions, each with the mean of its clip's selected tokens."""
         candidates = seen.candidates()
-        return replace(candidates, embeddings=mean_tokens(seen.clips)) if seen.clips else candidates
+        return (
+            replace(candidates, embeddings=mean_tokens(seen.clips, seen.model.info.dim)) if seen.clips else candidates
+        )

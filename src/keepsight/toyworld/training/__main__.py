@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch.multiprocessing.spawn import spawn
 
+from keepsight.toyworld.training.architecture import ARCHITECTURES, LLAVA_ONEVISION
 from keepsight.toyworld.training.recipe import STAGES, run_stages
 
 
@@ -20,6 +21,8 @@ def main() -> None:
     """Train, resuming from whatever checkpoints the folder holds."""
     parser = argparse.ArgumentParser(description="Train the bundled tiny model on the toy world.")
     parser.add_argument("--folder", type=Path, default=Path("runs/tiny"))
+    parser.add_argument("--architecture", choices=list(ARCHITECTURES), default=LLAVA_ONEVISION.name)
+    parser.add_argument("--first-folder", type=Path, help="start from the model that was trained in this folder")
     parser.add_argument("--stage", choices=list(STAGES), action="append", help="only this stage; may be repeated")
     parser.add_argument("--steps", type=int, help="steps of the stage, instead of the recipe's")
     parser.add_argument("--max-minutes", type=float, help="stop each stage, with a checkpoint, after so long")

@@ -18,18 +18,22 @@ GONE_SHARE = 0.1
 """Weight of what is gone against what is there, where both were in the same cell."""
 
 
-def clip_labels(story: Story, truth: TrueCaption, times: Sequence[float], first_position: int) -> list[InnerLabel]:
+def clip_labels(
+    story: Story, truth: TrueCaption, times: Sequence[float], first_position: int, frames_per_step: int = 1
+) -> list[InnerLabel]:
     """Labels of the visual tokens of the frames at `times` in seconds, which begin at a position of the sequence.
 
-    What a token says is what has happened by then: until it leaves, a thing stays.
+    What a token says is what has happened by then: until it leaves, a thing stays. A token that is made of several
+    frames says what has happened by the last of them, of the thing that its cell showed most in all of them.
     """
     labels: list[InnerLabel] = []
-    for number, seconds in enumerate(times):
+    for number in range(-(-len(times) // frames_per_step)):
+        step = times[number * frames_per_step : (number + 1) * frames_per_step]
         best = torch.zeros(GRID * GRID)
         told: list[list[tuple[str, str]]] = [[] for _ in best]
         for turn, clause in enumerate(truth.clauses):
-            cover = _cover(story, clause, truth.place, seconds)
-            said = _said(clause, turn, seconds)
+            cover = torch.stack([_cover(story, clause, truth.place, seconds) for seconds in step]).sum(0)
+            said = _said(clause, turn, step[-1])
             for cell in torch.nonzero(cover > best).flatten().tolist():
                 best[cell], told[cell] = cover[cell], said
         base = first_position + number * GRID * GRID

@@ -4,22 +4,23 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LlavaOnevisionForConditionalGeneration
 
+from keepsight.selection.base import count_kept
 from keepsight.spans import Span
 from keepsight.toyworld.captions import clip_spans
 from keepsight.toyworld.render import BOX_SIZE, THING_SIZE, render_frame
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Appearance, Story
+from keepsight.toyworld.training.architecture import architecture_of
 from keepsight.toyworld.training.blueprint import PICTURE_PIXELS
 from keepsight.toyworld.training.clip_labels import entering_cells
 from keepsight.toyworld.training.moments import GRID, cell_cover, to_pixels
 from keepsight.toyworld.training.reading import FIRST_SEED
-from keepsight.toyworld.training.tower_stage import visual_tokens
 
 FRAMES_PER_CLIP = 16
 CLIPS_PER_STORY = 18
@@ -37,8 +38,8 @@ class EncodedStory:
     Attributes:
         story: what happens.
         spans: of the clips.
-        tokens: float16 `[clips, frames, tokens_per_frame, dim]`.
-        weights: relative chances of each token to be remembered, `[clips, frames, tokens_per_frame]`.
+        tokens: float16 `[clips, steps, tokens_per_step, dim]`; a step is what the model makes tokens of.
+        weights: relative chances of each token to be remembered, `[clips, steps, tokens_per_step]`.
         entering: clip and index in the clip of tokens that show something going into a box -> its noun.
     """
 
@@ -47,6 +48,11 @@ class EncodedStory:
     tokens: Tensor
     weights: Tensor
     entering: dict[tuple[int, int], str]
+
+    @property
+    def tokens_per_clip(self) -> int:
+        """Visual tokens of each clip."""
+        return self.weights[0].numel()
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,7 @@ class Memory:
 class StoryPool:
     """Encoded stories that are renewed bit by bit: the tower is frozen while the decoder learns to watch."""
 
-    def __init__(
-        self, model: LlavaOnevisionForConditionalGeneration, size: int, num_clips: int = CLIPS_PER_STORY
-    ) -> None:
+    def __init__(self, model: Any, size: int, num_clips: int = CLIPS_PER_STORY) -> None:
         self.model, self.num_clips = model, num_clips
         self.kept: deque[EncodedStory] = deque(maxlen=size)
 
@@ -78,31 +82,32 @@ class StoryPool:
         return rng.choice(self.kept)
 
 
-def encode_story(
-    model: LlavaOnevisionForConditionalGeneration, seed: int, difficulty: str, num_clips: int = CLIPS_PER_STORY
-) -> EncodedStory:
+def encode_story(model: Any, seed: int, difficulty: str, num_clips: int = CLIPS_PER_STORY) -> EncodedStory:
     """Make a story, draw it and encode it."""
     story = make_story(seed, num_clips, DIFFICULTIES[difficulty])
     spans = clip_spans(story.duration_seconds, story.difficulty.beat_seconds)
     times = [moment for span in spans for moment in frame_times(span)]
     tokens = seen_tokens(model, [(story, moment) for moment in times], random.Random(seed))
-    shape = (len(spans), FRAMES_PER_CLIP)
+    per_step = architecture_of(model).frames_per_step
+    shape = (len(spans), FRAMES_PER_CLIP // per_step)
     weights = torch.stack([remembering_weights(story, moment) for moment in times])
+    weights = weights.unflatten(0, (-1, per_step)).amax(1)  # a step is remembered for the better of its frames
     entering = {
-        (number // FRAMES_PER_CLIP, number % FRAMES_PER_CLIP * GRID * GRID + cell): noun
+        (number // FRAMES_PER_CLIP, number % FRAMES_PER_CLIP // per_step * GRID * GRID + cell): noun
         for number, moment in enumerate(times)
         for cell, noun in entering_cells(story, moment).items()
     }
     return EncodedStory(story, tuple(spans), tokens.unflatten(0, shape).half(), weights.unflatten(0, shape), entering)
 
 
-def seen_tokens(
-    model: LlavaOnevisionForConditionalGeneration, moments: Sequence[tuple[Story, float]], rng: random.Random
-) -> Tensor:
-    """Draw a story at a time in seconds, for each moment, and encode it: `[num_moments, tokens_per_frame, dim]`."""
+def seen_tokens(model: Any, moments: Sequence[tuple[Story, float]], rng: random.Random) -> Tensor:
+    """Draw a story at a time in seconds, for each moment, and encode it: `[num_steps, tokens_per_step, dim]`.
+
+    The moments are of whole steps (`architecture.whole_steps`).
+    """
     frames = np.stack([render_frame(story, seconds, PICTURE_PIXELS) for story, seconds in moments])
     with torch.no_grad():
-        return visual_tokens(model, to_pixels(frames, rng))
+        return architecture_of(model).visual_tokens(model, to_pixels(frames, rng))
 
 
 def frame_times(span: Span) -> list[float]:
@@ -140,7 +145,7 @@ def random_memory(encoded: EncodedStory, first: int, last: int, retention: float
     for clip in range(first, last):
         tokens = encoded.tokens[clip].flatten(0, 1)
         weights = torch.ones(len(tokens)) if plain else encoded.weights[clip].flatten()
-        num_kept = max(round(retention * len(tokens)), 1)
+        num_kept = count_kept(len(tokens), retention)
         chosen = torch.multinomial(weights, num_kept, generator=generator).sort().values
         kept.append(tokens[chosen])
         places += [(clip, index) for index in chosen.tolist()]

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from torch import nn
 
-from keepsight.toyworld.training.blueprint import build_model, save_bundle
+from keepsight.toyworld.training.architecture import ARCHITECTURES, LLAVA_ONEVISION, Architecture
 from keepsight.toyworld.training.loop import load_modules
 
 
-def export(folder: Path, stage: str, out: Path) -> int:
+def export(folder: Path, stage: str, out: Path, architecture: Architecture = LLAVA_ONEVISION) -> int:
     """Save the model of a stage's checkpoint in Hugging Face format; returns the stage's steps."""
-    model = build_model()
+    model = architecture.build_model()
     steps = load_modules(folder, stage, nn.ModuleDict({"model": model}))
-    save_bundle(model, out)
+    architecture.save_bundle(model, out)
     return steps
 
 
@@ -22,9 +22,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/tiny"))
     parser.add_argument("--stage", default="watching")
+    parser.add_argument("--architecture", choices=list(ARCHITECTURES), default=LLAVA_ONEVISION.name)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    steps = export(arguments.folder, arguments.stage, arguments.out)
+    steps = export(arguments.folder, arguments.stage, arguments.out, ARCHITECTURES[arguments.architecture])
     print(f"{arguments.out}: the model after {steps} steps of {arguments.stage}")  # noqa: T201
 
 

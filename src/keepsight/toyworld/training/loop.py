@@ -13,6 +13,7 @@ from torch import Tensor
 
 from keepsight.errors import SettingError
 from keepsight.toyworld.training import parallel
+from keepsight.toyworld.training.architecture import LLAVA_ONEVISION, Architecture
 from keepsight.toyworld.training.muon import Optimizers, adamw
 
 
@@ -31,6 +32,8 @@ class LoopSettings:
         checkpoint_seconds: time between checkpoints.
         seed: random numbers of step `n` come from `seed` and `n`, so that a resumed run goes on as if uninterrupted.
         max_minutes: stop (with a checkpoint) after so long; None for no limit.
+        architecture: what is trained.
+        first_folder: where the first model was trained, whose decoder this one starts from; None to start from nothing.
     """
 
     folder: Path
@@ -43,6 +46,8 @@ class LoopSettings:
     checkpoint_seconds: float = 120.0
     seed: int = 0
     max_minutes: float | None = None
+    architecture: Architecture = LLAVA_ONEVISION
+    first_folder: Path | None = None
 
     def __post_init__(self) -> None:
         if self.num_steps < 1:

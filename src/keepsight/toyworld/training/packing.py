@@ -6,10 +6,10 @@ and its positions go on from the prefix. One forward pass then teaches as much a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.training.inner_labels import InnerLabel
 
@@ -39,6 +39,7 @@ class Packed:
         visual: embeddings `[num_visual, dim]` for the placeholders, or None.
         visual_start: index of the first placeholder.
         labels: what the decoder should know inside at positions of the prefix.
+        positions: of the prefix's tokens on three axes, `[3, len(prefix_ids)]`; None to count them from 0.
     """
 
     prefix_ids: tuple[int, ...]
@@ -46,6 +47,7 @@ class Packed:
     visual: Tensor | None = None
     visual_start: int = 0
     labels: tuple[InnerLabel, ...] = ()
+    positions: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.prefix_ids) + sum(map(len, self.branches))
@@ -57,7 +59,7 @@ class PackedBatch:
 
     Attributes:
         input_ids: `[batch, length]`.
-        position_ids: `[batch, length]`.
+        position_ids: `[batch, length]`, or `[3, batch, length]` where prefixes come with positions on three axes.
         attention_mask: bool `[batch, 1, length, length]`, True where a row may look.
         predict_from: `[num_targets, 2]`, batch row and position whose output predicts a target.
         targets: `[num_targets]` token ids.
@@ -77,7 +79,7 @@ def collate(sequences: Sequence[Packed], pad_id: int) -> PackedBatch:
     length = max(len(sequence) for sequence in sequences)
     shape = (len(sequences), length)
     input_ids = torch.full(shape, pad_id)
-    position_ids = torch.zeros(shape, dtype=torch.long)
+    position_ids = torch.zeros((3, *shape), dtype=torch.long)
     group = torch.full(shape, -1)  # 0 for the prefix, then one number a branch, -1 for padding
     predict_from: list[tuple[int, int]] = []
     targets: list[int] = []
@@ -86,13 +88,15 @@ def collate(sequences: Sequence[Packed], pad_id: int) -> PackedBatch:
     for row, sequence in enumerate(sequences):
         at = len(sequence.prefix_ids)
         input_ids[row, :at] = torch.tensor(sequence.prefix_ids)
-        position_ids[row, :at] = torch.arange(at)
+        before = torch.arange(at) if sequence.positions is None else sequence.positions
+        position_ids[:, row, :at] = before
+        behind = int(before.max()) + 1
         group[row, :at] = 0
         for number, branch in enumerate(sequence.branches, start=1):
             ids = branch.prompt_ids + branch.reply_ids
             end = at + len(ids)
             input_ids[row, at:end] = torch.tensor(ids)
-            position_ids[row, at:end] = len(sequence.prefix_ids) + torch.arange(len(ids))
+            position_ids[:, row, at:end] = behind + torch.arange(len(ids))
             group[row, at:end] = number
             first = at + len(branch.prompt_ids)
             predict_from += [(row, position - 1) for position in range(first, end)]
@@ -103,6 +107,8 @@ def collate(sequences: Sequence[Packed], pad_id: int) -> PackedBatch:
     same = group.unsqueeze(2) == group.unsqueeze(1)
     prefix = (group == 0).unsqueeze(1)
     mask = (causal & (same | prefix)).unsqueeze(1)
+    if all(sequence.positions is None for sequence in sequences):
+        position_ids = position_ids[0]
     return PackedBatch(
         input_ids, position_ids, mask, torch.tensor(predict_from), torch.tensor(targets), torch.tensor(target_branch)
     )
@@ -117,9 +123,7 @@ class Outcome:
     states: tuple[Tensor, ...]
 
 
-def packed_embeddings(
-    model: LlavaOnevisionForConditionalGeneration, sequences: Sequence[Packed], pad_id: int
-) -> tuple[PackedBatch, Tensor]:
+def packed_embeddings(model: Any, sequences: Sequence[Packed], pad_id: int) -> tuple[PackedBatch, Tensor]:
     """The batch of packed sequences, and its input embeddings `[batch, length, dim]` with visual tokens in place."""
     batch = collate(sequences, pad_id)
     embeds: Tensor = model.get_input_embeddings()(batch.input_ids).clone()
@@ -130,8 +134,8 @@ def packed_embeddings(
     return batch, embeds
 
 
-def run_packed(model: LlavaOnevisionForConditionalGeneration, sequences: Sequence[Packed], pad_id: int) -> Outcome:
-    """One pass of a `LlavaOnevisionForConditionalGeneration` over packed sequences; the mean loss of their replies."""
+def run_packed(model: Any, sequences: Sequence[Packed], pad_id: int) -> Outcome:
+    """One pass of a model's decoder over packed sequences; the mean loss of their replies."""
     batch, embeds = packed_embeddings(model, sequences, pad_id)
     outputs = model.model.language_model(
         inputs_embeds=embeds,

@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from transformers import PreTrainedTokenizerFast
+
 from keepsight import prompts
 from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_captions
@@ -30,8 +32,8 @@ def random_difficulty(rng: random.Random) -> Difficulty:
 class Reader:
     """Turns true captions and questions into packed token sequences, in the very words that are used when answering."""
 
-    def __init__(self) -> None:
-        self.tokenizer = build_tokenizer()
+    def __init__(self, tokenizer: PreTrainedTokenizerFast | None = None) -> None:
+        self.tokenizer = build_tokenizer() if tokenizer is None else tokenizer
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, special tokens recognised."""

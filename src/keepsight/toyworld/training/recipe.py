@@ -2,10 +2,13 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
+from keepsight.errors import SettingError
 from keepsight.toyworld.training import parallel
+from keepsight.toyworld.training.architecture import ARCHITECTURES, LLAVA_ONEVISION, QWEN2_5_VL
 from keepsight.toyworld.training.copying_stage import train_copying
 from keepsight.toyworld.training.loop import LoopSettings
 from keepsight.toyworld.training.tower_stage import train_alignment, train_tower
@@ -18,23 +21,62 @@ STAGES: dict[str, Callable[[LoopSettings], int]] = {
     "watching": train_watching,
 }
 """In this order; `copying` and `tower` do not need each other and may run at the same time."""
-STEPS = {"copying": 200, "tower": 1500, "alignment": 1000, "watching": 8400}
-RATES = {"copying": 1e-3, "tower": 1e-3, "alignment": 1e-3, "watching": 1.2e-3}
-HOLD_SHARES = {"watching": 0.8}
-"""Share of a stage's steps at the peak rate, where it does not fall from the start."""
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """How long and how fast a stage learns.
+
+    Attributes:
+        num_steps: optimiser steps.
+        learning_rate: peak rate.
+        hold_share: share of the steps at the peak rate, where it does not fall from the start.
+    """
+
+    num_steps: int
+    learning_rate: float
+    hold_share: float = 0.0
+
+
+PLANS: dict[str, dict[str, StagePlan]] = {
+    LLAVA_ONEVISION.name: {
+        "copying": StagePlan(200, 1e-3),
+        "tower": StagePlan(1500, 1e-3),
+        "alignment": StagePlan(1000, 1e-3),
+        "watching": StagePlan(8400, 1.2e-3, hold_share=0.8),
+    },
+    QWEN2_5_VL.name: {
+        "tower": StagePlan(500, 1e-3),
+        "alignment": StagePlan(500, 1e-3),
+        "watching": StagePlan(2000, 8e-4, hold_share=0.6),
+    },
+}
+"""The stages of each architecture. The second one starts from the first model's decoder, which can look things up."""
 
 
 def run_stages(rank: int, arguments: argparse.Namespace) -> None:
-    """Run the wanted stages as one of the processes."""
+    """Run the wanted stages as one of the processes.
+
+    Raises:
+        SettingError: a stage is not one of the architecture's, or the first model is missing, or one too many.
+    """
+    plans = PLANS[arguments.architecture]
+    wanted = arguments.stage or list(plans)
+    if unknown := [name for name in wanted if name not in plans]:
+        raise SettingError(f"{arguments.architecture} has no stage {unknown[0]!r}; allowed are {', '.join(plans)}")
+    if (arguments.first_folder is None) != (arguments.architecture == LLAVA_ONEVISION.name):
+        raise SettingError(f"{QWEN2_5_VL.name} starts from a first folder, {LLAVA_ONEVISION.name} from none")
     torch.set_num_threads(arguments.threads)
     parallel.join(rank, arguments.processes, arguments.port)
-    for name in arguments.stage or list(STAGES):
+    for name in wanted:
         settings = LoopSettings(
             folder=arguments.folder,
             name=name,
-            num_steps=arguments.steps or STEPS[name],
-            learning_rate=RATES[name],
-            hold_share=HOLD_SHARES.get(name, 0.0),
+            num_steps=arguments.steps or plans[name].num_steps,
+            learning_rate=plans[name].learning_rate,
+            hold_share=plans[name].hold_share,
             max_minutes=arguments.max_minutes,
+            architecture=ARCHITECTURES[arguments.architecture],
+            first_folder=arguments.first_folder,
         )
         STAGES[name](settings)

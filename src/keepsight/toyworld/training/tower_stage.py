@@ -11,37 +11,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, normalize
-from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.toyworld.tokenizer import build_tokenizer
-from keepsight.toyworld.training.blueprint import MODEL_DIM, build_model
+from keepsight.toyworld.training.architecture import architecture_of
+from keepsight.toyworld.training.blueprint import MODEL_DIM
 from keepsight.toyworld.training.initialisation import new_model
 from keepsight.toyworld.training.loop import LoopSettings, StepFunction, checkpoint_path, load_modules, run_stage
 from keepsight.toyworld.training.moments import COLOUR_WORDS, PLACE_WORDS, SHAPE_WORDS, DenseLabels, moment_batch
+from keepsight.toyworld.training.motion import pair_batch
+from keepsight.toyworld.training.muon import muon_and_adamw
+from keepsight.toyworld.training.transfer import first_model, take_decoder, teacher_loss, teacher_tokens
 from keepsight.toyworld.training.word_vectors import cell_vectors
 
-FRAMES_A_STEP = 48
+FRAMES_A_STEP, PAIRS_A_STEP = 48, 32
 WORD_SCALE = 14.0
 """Sharpness of the word read-out: logits are this times a cosine."""
 CELL_STRENGTH = 9.0
 """Length of the part of a visual token that says where in the frame it is; a word's vector has length 16."""
+TEACHER_SHARE = 3.0
+"""Weight of the distance from the first model's visual tokens, where there is a first model."""
 
 
-def visual_tokens(model: LlavaOnevisionForConditionalGeneration, pixels: Tensor) -> Tensor:
-    """Visual tokens of frames, without the newline: `[num_frames, tokens_per_frame, dim]`."""
-    features = model.model.get_video_features(pixels.unsqueeze(0), vision_feature_layer=-1).pooler_output
-    tokens = features[0] if isinstance(features, (list, tuple)) else features.squeeze(0)
-    frames: Tensor = tokens[:-1].unflatten(0, (len(pixels), -1))
-    return frames
-
-
-def picture_parameters(model: LlavaOnevisionForConditionalGeneration) -> list[nn.Parameter]:
-    """Weights of tower, projector and newline."""
-    parts = [model.model.vision_tower, model.model.multi_modal_projector]
-    return [parameter for part in parts for parameter in part.parameters()] + [model.model.image_newline]
-
-
-def word_vectors(model: LlavaOnevisionForConditionalGeneration, words: tuple[str, ...]) -> Tensor:
+def word_vectors(model: Any, words: tuple[str, ...]) -> Tensor:
     """The decoder's input embeddings of words: `[len(words), dim]`."""
     tokenizer = build_tokenizer()
     ids = torch.tensor([tokenizer.convert_tokens_to_ids(f"▁{word}") for word in words])
@@ -62,7 +53,7 @@ class OwnHeads(nn.ModuleDict):
         return self["shapes"](tokens), self["colours"](tokens), self["places"](tokens)
 
 
-def read_words(model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def read_words(model: Any, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same read-outs through the decoder's word embeddings."""
     pointed = normalize(tokens, dim=-1) * WORD_SCALE
 
@@ -106,46 +97,66 @@ def _agreement(logits: Tensor, shares: Tensor) -> float:
     return float((logits.argmax(-1) == shares.argmax(-1)).float().mean())
 
 
-def tower_step(model: LlavaOnevisionForConditionalGeneration, heads: OwnHeads | None) -> StepFunction:
-    """One step: through own heads, or through the words when there are none."""
+def tower_step(model: Any, heads: OwnHeads | None, first: Any = None) -> StepFunction:
+    """One step: through own heads, or the words when there are none; towards the first model's if it is given."""
+    architecture = architecture_of(model)
 
     def step(_: int, rng: random.Random) -> tuple[Tensor, dict[str, float]]:
-        pixels, labels = moment_batch(rng, FRAMES_A_STEP)
-        tokens = visual_tokens(model, pixels)
+        single = architecture.frames_per_step == 1
+        pixels, labels = moment_batch(rng, FRAMES_A_STEP) if single else pair_batch(rng, PAIRS_A_STEP)
+        tokens = architecture.visual_tokens(model, pixels)
         if heads is not None:
-            return dense_loss(heads.read(tokens), labels)
-        loss, figures = dense_loss(read_words(model, tokens), labels)
-        cells, figures["cell"] = cell_loss(tokens)
-        size = tokens.norm(dim=-1).mean()
-        usual = word_vectors(model, SHAPE_WORDS).detach().norm(dim=-1).mean()
-        figures["length"] = float((size / usual).detach())
-        return loss + cells + (size / usual - 1.5).square(), figures
+            loss, figures = dense_loss(heads.read(tokens), labels)
+        else:
+            loss, figures = dense_loss(read_words(model, tokens), labels)
+            cells, figures["cell"] = cell_loss(tokens)
+            size = tokens.norm(dim=-1).mean()
+            usual = word_vectors(model, SHAPE_WORDS).detach().norm(dim=-1).mean()
+            figures["length"] = float((size / usual).detach())
+            loss = loss + cells + (size / usual - 1.5).square()
+        if first is not None:
+            unlike = teacher_loss(tokens, teacher_tokens(first, pixels))
+            figures["unlike the first"] = float(unlike.detach())
+            loss = loss + TEACHER_SHARE * unlike
+        return loss, figures
 
     return step
 
 
 def train_tower(settings: LoopSettings) -> int:
     """Shapes, colours and places through heads of the tower's own."""
-    model = build_model(settings.seed)
+    architecture = settings.architecture
+    model = architecture.build_model(settings.seed)
     heads = OwnHeads(MODEL_DIM)
     modules = nn.ModuleDict({"model": model, "heads": heads})
-    trained = [*picture_parameters(model), *heads.parameters()]
-    return run_stage(settings, modules, trained, tower_step(model, heads))
+    trained = [*architecture.picture_parameters(model), *heads.parameters()]
+    return _run(settings, modules, trained, heads)
 
 
 def train_alignment(settings: LoopSettings) -> int:
     """The same answers, read off through the decoder's word embeddings, which later stages move but little."""
-    model = new_model(settings.seed)
+    model = new_model(settings.seed) if settings.first_folder is None else settings.architecture.build_model()
     modules = nn.ModuleDict({"model": model})
     if not checkpoint_path(settings.folder, settings.name).exists():
         take_picture_side(settings, model)
-    return run_stage(settings, modules, picture_parameters(model), tower_step(model, None))
+        if settings.first_folder is not None:
+            take_decoder(model, first_model(settings.first_folder)[0])
+    return _run(settings, modules, settings.architecture.picture_parameters(model), None)
 
 
-def take_picture_side(settings: LoopSettings, model: LlavaOnevisionForConditionalGeneration) -> None:
+def _run(settings: LoopSettings, modules: nn.ModuleDict, trained: list[nn.Parameter], heads: OwnHeads | None) -> int:
+    if settings.first_folder is None:
+        return run_stage(settings, modules, trained, tower_step(modules["model"], heads))
+    step = tower_step(modules["model"], heads, first_model(settings.first_folder)[0])
+    return run_stage(settings, modules, trained, step, muon_and_adamw)
+
+
+def take_picture_side(settings: LoopSettings, model: Any) -> None:
     """Load tower and projector of the tower stage, and leave the decoder as it is."""
-    seeing = build_model(settings.seed)
+    architecture = settings.architecture
+    seeing = architecture.build_model(settings.seed)
     load_modules(settings.folder, "tower", nn.ModuleDict({"model": seeing}))
+    mine, learned = architecture.picture_parameters(model), architecture.picture_parameters(seeing)
     with torch.no_grad():
-        for mine, learned in zip(picture_parameters(model), picture_parameters(seeing), strict=True):
-            mine.copy_(learned)
+        for parameter, value in zip(mine, learned, strict=True):
+            parameter.copy_(value)

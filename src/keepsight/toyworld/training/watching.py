@@ -7,17 +7,19 @@ used takes no part in training, so the method stays training-free.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight import prompts
+from keepsight.selection.base import count_kept
 from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_caption
 from keepsight.toyworld.questions import NOW_QUESTIONS, ask, things_in_picture
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import Story
+from keepsight.toyworld.training.architecture import architecture_of, whole_steps
 from keepsight.toyworld.training.clip_labels import clip_labels, memory_labels
 from keepsight.toyworld.training.encoded_stories import (
     FRAMES_PER_CLIP,
@@ -38,7 +40,7 @@ LIVE_TASKS = ("colour", "where", "what last", "order", "seen")
 
 def clip_item(
     reader: Reader,
-    model: LlavaOnevisionForConditionalGeneration,
+    model: Any,
     encoded: EncodedStory,
     clip: int,
     memory_clips: int,
@@ -46,7 +48,7 @@ def clip_item(
     rng: random.Random,
 ) -> tuple[Packed, list[str]]:
     """A clip with memory of up to `memory_clips` clips before it: its caption, and two questions about it."""
-    per_clip = max(round(retention * FRAMES_PER_CLIP * encoded.tokens.shape[2]), 1)
+    per_clip = count_kept(encoded.tokens_per_clip, retention)
     first = max(clip - min(memory_clips, MEMORY_TOKENS // per_clip), 0)
     memory = random_memory(encoded, first, clip, retention, rng)
     truth = true_caption(encoded.story, encoded.spans[clip], encoded.spans[first].start_seconds)
@@ -57,11 +59,11 @@ def clip_item(
         if question is not None:
             branches.append(_asked(reader, question.question, question.answer, [truth]))
             tasks.append("seen question")
-    visual = torch.cat([memory.tokens, encoded.tokens[clip].flatten(0, 1)]).float()
-    packed = _with_video(reader, model, visual, "", branches)
     times = frame_times(encoded.spans[clip])
+    packed = _with_video(reader, model, memory.tokens, encoded.tokens[clip], times, "", branches)
     labels = memory_labels(encoded.entering, memory.places, packed.visual_start)
-    labels += clip_labels(encoded.story, truth, times, packed.visual_start + len(memory.places))
+    first_now, per_step = packed.visual_start + len(memory.places), architecture_of(model).frames_per_step
+    labels += clip_labels(encoded.story, truth, times, first_now, per_step)
     return replace(packed, labels=tuple(labels)), tasks
 
 
@@ -89,16 +91,17 @@ def random_glimpse(num_frames: int, rng: random.Random) -> Glimpse:
 
 
 def short_items(
-    reader: Reader, model: LlavaOnevisionForConditionalGeneration, num_frames: int, num_items: int, rng: random.Random
+    reader: Reader, model: Any, num_frames: int, num_items: int, rng: random.Random
 ) -> list[tuple[Packed, list[str]]]:
     """Glimpses without memory, as at the end of a video: caption, what is there, and a question.
 
     Much is learned from them for little work: one frame costs a sixteenth of a clip, and each has its own story.
     """
     glimpses = [random_glimpse(num_frames, rng) for _ in range(num_items)]
-    tokens = seen_tokens(model, [(one.story, moment) for one in glimpses for moment in one.times], rng)
+    per_step = architecture_of(model).frames_per_step
+    moments = [(one.story, moment) for one in glimpses for moment in whole_steps(one.times, per_step)]
     items = []
-    for glimpse, visual in zip(glimpses, tokens.flatten(0, 1).chunk(num_items), strict=True):
+    for glimpse, tokens in zip(glimpses, seen_tokens(model, moments, rng).chunk(num_items), strict=True):
         truth = true_caption(glimpse.story, glimpse.span, glimpse.span.start_seconds)
         branches = [reader.caption_branch(truth)]
         branches.append(_asked(reader, rng.choice(NOW_QUESTIONS), things_in_picture(glimpse.story, glimpse.times[-1])))
@@ -107,22 +110,22 @@ def short_items(
         if question is not None:
             branches.append(_asked(reader, question.question, question.answer, [truth]))
             tasks.append("seen question")
-        packed = _with_video(reader, model, visual, "", branches)
-        labels = clip_labels(glimpse.story, truth, glimpse.times, packed.visual_start)
+        packed = _with_video(reader, model, tokens.new_zeros(0, tokens.shape[-1]), tokens, glimpse.times, "", branches)
+        labels = clip_labels(glimpse.story, truth, glimpse.times, packed.visual_start, per_step)
         items.append((replace(packed, labels=tuple(labels)), tasks))
     return items
 
 
 def live_item(
-    reader: Reader, model: LlavaOnevisionForConditionalGeneration, encoded: EncodedStory, clip: int, rng: random.Random
+    reader: Reader, model: Any, encoded: EncodedStory, clip: int, rng: random.Random
 ) -> tuple[Packed, list[str]]:
     """The first frames of an unfinished clip, captions of a few clips before it, and questions of now and then."""
     num_frames = rng.randint(1, FRAMES_PER_CLIP)
     first = max(clip - rng.randint(0, 5), 0)
     since = encoded.spans[first].start_seconds
     captions: list[TrueCaption] = [true_caption(encoded.story, encoded.spans[c], since) for c in range(first, clip)]
-    moment = frame_times(encoded.spans[clip])[num_frames - 1]
-    now = things_in_picture(encoded.story, moment)
+    times = frame_times(encoded.spans[clip])[:num_frames]
+    now = things_in_picture(encoded.story, times[-1])
     branches = [_asked(reader, rng.choice(NOW_QUESTIONS), now)]
     tasks = ["live now"]
     for task in rng.sample(LIVE_TASKS, 2) if captions else ():
@@ -132,8 +135,8 @@ def live_item(
             tasks.append("live past")
     lines = [prompts.caption_line(caption.span, caption.text) for caption in captions]
     context = f"\n{prompts.captions_context(lines)}" if lines else ""
-    visual = encoded.tokens[clip, :num_frames].flatten(0, 1).float()
-    packed = _with_video(reader, model, visual, context, branches)
+    tokens = _unfinished(model, encoded, clip, times, rng)
+    packed = _with_video(reader, model, tokens.new_zeros(0, tokens.shape[-1]), tokens, times, context, branches)
     return replace(packed, labels=reader.labels(captions, lines, packed.prefix_ids) if lines else ()), tasks
 
 
@@ -141,12 +144,33 @@ def _asked(reader: Reader, question: str, answer: str, captions: Sequence[TrueCa
     return reader.question_branch(question, answer, captions, before="\n")
 
 
+def _unfinished(model: Any, encoded: EncodedStory, clip: int, times: Sequence[float], rng: random.Random) -> Tensor:
+    """Tokens of a clip's first frames; a last step that is not full has its last frame again."""
+    per_step = architecture_of(model).frames_per_step
+    whole = encoded.tokens[clip, : len(times) // per_step]
+    if len(times) % per_step == 0:
+        return whole
+    rest = seen_tokens(model, [(encoded.story, times[-1])] * per_step, rng)
+    return torch.cat([whole.float(), rest])
+
+
 def _with_video(
-    reader: Reader, model: LlavaOnevisionForConditionalGeneration, visual: Tensor, context: str, branches: list[Branch]
+    reader: Reader,
+    model: Any,
+    memory: Tensor,
+    clip: Tensor,
+    times: Sequence[float],
+    context: str,
+    branches: list[Branch],
 ) -> Packed:
-    """A user's turn that begins with visual tokens and the model's newline, then context, then the branches."""
-    opening = reader.ids("<|im_start|>user <video>")[:-1]
-    with_newline = torch.cat([visual, model.model.image_newline.unsqueeze(0)])
-    placeholders = reader.ids("<video>") * len(with_newline)
-    prefix = opening + placeholders + reader.ids(context)
-    return Packed(prefix, tuple(branches), with_newline, len(opening))
+    """A user's turn that begins with memory and the tokens of frames at times in seconds, then context and branches."""
+    architecture = architecture_of(model)
+    spacing = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
+    step_seconds = spacing * architecture.frames_per_step
+    video = architecture.video_prefix(reader.tokenizer, model, memory.float(), clip.float(), step_seconds)
+    behind = reader.ids(context)
+    positions = video.positions
+    if positions is not None:
+        counted = int(positions.max()) + 1 + torch.arange(len(behind))
+        positions = torch.cat([positions, counted.expand(3, -1)], dim=1)
+    return Packed((*video.ids, *behind), tuple(branches), video.visual, video.visual_start, positions=positions)

@@ -1,0 +1,382 @@
+"""What is the same for every architecture: prompts, captions with scores, answers, budgets.
+
+An adapter (`keepsight.models.adapters`) adds what differs: which class runs it and how large it is (`shape`), how
+frames become visual tokens (`encode`), and in which pieces a prompt is laid out (`lay_out`).
+"""
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from keepsight.errors import PromptTooLongError, SettingError
+from keepsight.models.attention_rows import RowRule, ScoreAccumulator, register_attention
+from keepsight.models.chat import ChatPrompts, PromptIds, VideoPlace
+from keepsight.models.checkpoint import load_tokenizer, load_weights
+from keepsight.models.compiled_passes import CompiledDecoder
+from keepsight.models.decoding import generate, single_reply, stream_text
+from keepsight.models.drafting import Draft
+from keepsight.models.footprint import ModelShape, describe_footprint
+from keepsight.models.language_model import LanguageModel, PromptBatch
+from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
+from keepsight.models.positions import GridRule
+from keepsight.models.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
+from keepsight.models.prompt_layout import Piece, Prompt, assemble, num_tokens
+from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule, VisualInput
+from keepsight.models.quantization import quantize_decoder
+from keepsight.prompts import DESCRIBE_PROMPT, question_text
+
+
+class VideoAdapter(ABC):
+    """A transformers model as a `VideoModel`.
+
+    Args:
+        model: weights on their device; its text attention is set to the scoring one here.
+        tokenizer: with the chat template that the checkpoint wants.
+        preprocessor: makes pixels of frames.
+        info: what the model is; `score_layers` names the layers that make the scores.
+
+    Raises:
+        SettingError: `score_layers` names layers that the model does not have.
+        ModelError: the chat template is not one of a video model.
+    """
+
+    model_class: ClassVar[type[PreTrainedModel]]
+    """The transformers class."""
+
+    place: ClassVar[VideoPlace]
+    """How the chat template shows where the video stands."""
+
+    takes_any_frame_size: ClassVar[bool] = False
+    """Whether frames keep their aspect ratio, with a grid of tokens of their own."""
+
+    overflows_float16: ClassVar[bool] = False
+    """Whether float16 cannot hold the numbers inside."""
+
+    can_compile: ClassVar[bool] = True
+    """Whether all layers' attention is causal, so that passes of fixed shape can be compiled."""
+
+    can_draft: ClassVar[bool] = True
+    """Whether tokens can be taken back from the cache, so that captions can be guessed ahead."""
+
+    def __init__(
+        self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo
+    ) -> None:
+        self._possible_layers = whole_layers(model.config.get_text_config())
+        layers = check_layers(info.score_layers, self._possible_layers)
+        model.set_attn_implementation({"text_config": register_attention(), "vision_config": "sdpa"})
+        self._model: Any = model
+        self._model.requires_grad_(False).train(False)
+        self._language = self.language_model(model)
+        self._tokenizer = tokenizer
+        self._preprocessor = preprocessor
+        self._info = replace(info, score_layers=layers)
+        self._prompts = ChatPrompts(tokenizer, self.place)
+        self._end_ids = _end_ids(model, tokenizer) | self._prompts.turn_end_ids
+        self._compiled: CompiledDecoder | None = None
+
+    def compile_passes(self, backend: Any = None) -> None:
+        """Make the passes after prompts by compiled code from now on: see `compiled_passes`.
+
+        Args:
+            backend: of `torch.compile`; None for inductor, which needs a C++ compiler on the CPU.
+
+        Raises:
+            SettingError: the architecture's attention does not allow it.
+        """
+        if not self.can_compile:
+            raise SettingError(
+                f"{self._info.architecture} cannot be compiled: its attention is not causal in all layers"
+            )
+        self._compiled = CompiledDecoder(self._language, backend)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        *,
+        name: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        score_layers: tuple[int, ...] | None,
+        quantization: str | None = None,
+        compile_passes: bool = False,
+    ) -> Self:
+        """Read a checkpoint folder in Hugging Face format; weights from safetensors, no code from the checkpoint.
+
+        Args:
+            folder: holds config, weights, tokenizer, chat template and preprocessor settings.
+            name: what the user called the model.
+            device: where the weights go.
+            dtype: type of the weights.
+            score_layers: layers that make the scores, 1-based; None scales the paper's to the model's depth.
+            quantization: weights of fewer bits in the decoder, see `quantization`; None for none.
+            compile_passes: compile the passes after prompts, see `compiled_passes`.
+
+        Raises:
+            ModelError: a file is missing or does not fit the others.
+            SettingError: `score_layers` names layers that the model does not have.
+        """
+        model: Any = load_weights(cls.model_class, folder, dtype)
+        num_parameters = sum(parameter.numel() for parameter in model.parameters())
+        if quantization is not None:
+            quantize_decoder(model.get_decoder(), quantization, device)
+        model.to(device)
+        settings = cls.settings(folder)
+        shape = cls.shape(model.config, settings)
+        frame_size = (shape.frame_height, shape.frame_width)
+        if not cls.takes_any_frame_size:
+            check_frame_size(settings, folder, frame_size)
+        info = ModelInfo(
+            name=name,
+            architecture=type(model).__name__,
+            num_parameters=num_parameters,
+            device=str(device),
+            dtype=str(dtype).removeprefix("torch."),
+            memory_bytes=describe_footprint(shape, dtype.itemsize, quantization=quantization).total_bytes,
+            dim=shape.hidden_size,
+            context_window_tokens=model.config.get_text_config().max_position_embeddings,
+            frame_size_pixels=frame_size,
+            token_grid=shape.token_grid,
+            score_layers=cls.scored_layers(model.config) if score_layers is None else score_layers,
+            frames_per_step=shape.frames_per_step,
+            visual_dim=shape.visual_dim,
+            quantization=quantization,
+        )
+        adapter = cls(model, load_tokenizer(folder), make_preprocessor(settings, frame_size), info)
+        if compile_passes:
+            adapter.compile_passes()
+        return adapter
+
+    @classmethod
+    def settings(cls, folder: Path) -> Mapping[str, Any]:
+        """The settings of a checkpoint's preprocessor: those for videos, if it has any."""
+        return read_settings(folder)
+
+    @classmethod
+    @abstractmethod
+    def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
+        """The sizes of a model, before any weight is read.
+
+        Args:
+            config: transformers configuration.
+            settings: of the checkpoint's preprocessor.
+        """
+
+    @abstractmethod
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+
+    @abstractmethod
+    def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
+        """The pieces of a prompt that shows memory or frames, or both, in the place of the video.
+
+        Only lengths of the tokens may be looked at: to count a prompt, it is laid out with tokens of width 0.
+        """
+
+    def token_grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of tokens in a step, for frames of that size in pixels: see `VideoModel.token_grid`."""
+        del height, width
+        return self._info.token_grid
+
+    def grid(self, visual: VisualInput) -> GridRule | None:
+        """How frames stand, for models with three axes of positions."""
+        del visual
+        return None
+
+    @classmethod
+    def scored_layers(cls, config: Any) -> tuple[int, ...]:
+        """The layers that make the scores if the user names none: the paper's, scaled to the model's depth."""
+        text_config = config.get_text_config()
+        return scale_layers(text_config.num_hidden_layers, whole_layers(text_config))
+
+    @classmethod
+    def language_model(cls, model: Any) -> LanguageModel:
+        """The language model inside."""
+        return LanguageModel(model)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is and needs."""
+        return self._info
+
+    def describe(
+        self,
+        clip: VisualInput,
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        scoring: ScoreRule = PAPER_SCORING,
+        recent_captions: Sequence[str] = (),
+    ) -> Description:
+        """Caption a clip greedily and score its tokens: see `VideoModel.describe`."""
+        draft = None
+        if self.can_draft and recent_captions:
+            draft = Draft([self._prompts.text_ids(caption) for caption in recent_captions])
+        return _finished(self._describing([clip], prompt, max_new_tokens, scoring, draft))[0]
+
+    def describe_batch(
+        self,
+        clips: Sequence[VisualInput],
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        scoring: ScoreRule = PAPER_SCORING,
+    ) -> list[Description]:
+        """Caption clips of several streams side by side: see `BatchModel.describe_batch`."""
+        return _finished(self._describing(clips, prompt, max_new_tokens, scoring, None))
+
+    def describing(
+        self,
+        clips: Sequence[VisualInput],
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        scoring: ScoreRule = PAPER_SCORING,
+    ) -> Generator[None, None, list[Description]]:
+        """The same, a pass of the model at a time: see `BatchModel.describing`."""
+        return self._describing(clips, prompt, max_new_tokens, scoring, None)
+
+    def answer(
+        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
+    ) -> Iterator[str]:
+        """Answer a question in pieces of text: see `VideoModel.answer`. A prompt too long raises at once."""
+        if visual is not None and not len(visual.memory) + len(visual.tokens):
+            visual = None
+        ids = self._prompts.ids(question_text(context, question), with_video=visual is not None)
+        batch = PromptBatch.of([self._prompt(ids, visual, max_new_tokens)])
+        new_ids = generate(self._language, batch, self._end_ids, max_new_tokens, compiled=self._compiled)
+        return stream_text(single_reply(new_ids), self._decode)
+
+    @torch.inference_mode()
+    def embed(self, text: str) -> Tensor:
+        """Mean input embedding of a text: see `VideoModel.embed`."""
+        ids = self._prompts.text_ids(text)
+        if not ids:
+            return torch.zeros(self._info.dim)
+        return self._language.embed_ids(ids).float().mean(dim=0).cpu()
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text as it would stand in a prompt."""
+        return len(self._prompts.text_ids(text))
+
+    def count_prompt_tokens(
+        self,
+        context: str,
+        question: str,
+        num_visual_tokens: int = 0,
+        *,
+        num_memory_tokens: int = 0,
+        like: VisualInput | None = None,
+    ) -> int:
+        """Exact length of the prompt that `answer` would send: see `VideoModel.count_prompt_tokens`."""
+        with_video = num_visual_tokens + num_memory_tokens > 0
+        ids = self._prompts.ids(question_text(context, question), with_video=with_video)
+        return self._count(ids, num_memory_tokens, num_visual_tokens, like) if with_video else len(ids)
+
+    def max_memory_tokens(
+        self,
+        num_visual_tokens: int,
+        prompt: str = DESCRIBE_PROMPT,
+        *,
+        max_new_tokens: int = 128,
+        like: VisualInput | None = None,
+    ) -> int:
+        """Memory tokens that still fit before a clip in `describe`: see `VideoModel.max_memory_tokens`."""
+        ids = self._prompts.ids(prompt, with_video=True)
+        room = self._info.context_window_tokens - max_new_tokens
+        most = room - (self._count(ids, 1, num_visual_tokens, like) - 1)
+        if most < 1 or self._count(ids, most, num_visual_tokens, like) <= room:
+            return max(0, most)
+        # Text around the memory grows with it.
+        lengths = range(most + 1)
+        return bisect_right(lengths, room, key=lambda num: self._count(ids, num, num_visual_tokens, like)) - 1
+
+    def _describing(
+        self,
+        clips: Sequence[VisualInput],
+        prompt: str,
+        max_new_tokens: int,
+        scoring: ScoreRule,
+        draft: Draft | None,
+    ) -> Generator[None, None, list[Description]]:
+        if not clips or not all(len(clip.tokens) for clip in clips):
+            raise SettingError("a clip has no tokens; at least one visual token is needed")
+        ids = self._prompts.ids(prompt, with_video=True)
+        batch = PromptBatch.of([self._prompt(ids, clip, max_new_tokens) for clip in clips])
+        layers = resolve_layers(scoring.layers, self._info.score_layers, self._possible_layers)
+        rows = ScoreAccumulator(RowRule.covering(layers, scoring.heads, batch.clip_columns), batch.clip_columns)
+        replies: list[list[int]] = [[] for _ in clips]
+        for new in generate(
+            self._language, batch, self._end_ids, max_new_tokens, rows=rows, draft=draft, compiled=self._compiled
+        ):
+            for reply, ids_of_row in zip(replies, new, strict=True):
+                reply += ids_of_row
+            yield
+        return [
+            Description(caption=self._decode(reply).strip(), scores=scores, num_caption_tokens=len(reply))
+            for reply, scores in zip(replies, rows.scores(), strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _prompt(self, ids: PromptIds, visual: VisualInput | None, max_new_tokens: int) -> Prompt:
+        """The tensors of a prompt.
+
+        Raises:
+            SettingError: `max_new_tokens` is below 1, the tokens have another width than the model's, or the offsets
+                do not fit the memory.
+            PromptTooLongError: prompt plus `max_new_tokens` exceed the context window.
+        """
+        if visual is None:
+            self._check_length(len(ids), max_new_tokens)
+            nothing = torch.empty(0, self._info.token_width)
+            return assemble([ids.before], self._language.embed_ids, VisualInput(nothing, nothing))
+        pieces = self.lay_out(ids, visual)
+        self._check_length(num_tokens(pieces), max_new_tokens)
+        for tokens in (visual.memory, visual.tokens):
+            if tokens.shape[1:] != (self._info.token_width,):
+                raise SettingError(
+                    f"visual tokens are {list(tokens.shape)}; allowed is [count, {self._info.token_width}]"
+                )
+        return assemble(pieces, self._language.embed_ids, visual, self.grid(visual))
+
+    def _count(self, ids: PromptIds, num_memory_tokens: int, num_visual_tokens: int, like: VisualInput | None) -> int:
+        memory, tokens = torch.empty(num_memory_tokens, 0), torch.empty(num_visual_tokens, 0)
+        counted = VisualInput(memory, tokens) if like is None else replace(like, memory=memory, tokens=tokens)
+        return num_tokens(self.lay_out(ids, counted))
+
+    def _check_length(self, length: int, max_new_tokens: int) -> None:
+        window = self._info.context_window_tokens
+        if max_new_tokens < 1:
+            raise SettingError(f"max_new_tokens is {max_new_tokens}; allowed are 1 and more")
+        if length + max_new_tokens > window:
+            raise PromptTooLongError(
+                f"the prompt has {length} tokens and the reply up to {max_new_tokens}, "
+                f"but the model's window is {window} tokens"
+            )
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def _finished(work: Generator[None, None, list[Description]]) -> list[Description]:
+    """What work that can be done a pass at a time comes to."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return list(end.value)
+
+
+def _end_ids(model: Any, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
+    """Ids that end a reply by the generation settings and the tokenizer."""
+    configured = model.generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(token_id for token_id in (*ids, tokenizer.eos_token_id) if token_id is not None)

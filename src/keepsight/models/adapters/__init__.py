@@ -1,0 +1,1 @@
+"""One adapter a file for each architecture; `keepsight.models.registry` says which there are."""

@@ -1,0 +1,106 @@
+"""Gemma 3 (arXiv 2503.19786), whose video is a row of pictures.
+
+Every frame is one picture of 256 tokens, with the marks and line breaks that transformers' processor gives it:
+
+    [chat opening]
+
+    <start_of_image>[memory, up to 256 tokens]<end_of_image>
+
+    <start_of_image>[frame]<end_of_image>
+
+    <start_of_image>[frame]<end_of_image>
+
+    [instruction and chat closing]
+
+The tokens of a picture see each other in both directions; all else is causal. What is remembered stands as pictures,
+too, of as many tokens as a picture has, and no longer: the model knows no others, and then one clip's kept tokens make
+one picture if a sixteenth of sixteen frames is kept. So within a remembered picture later tokens are seen by earlier
+ones, but no picture sees what comes after it.
+
+Five of six layers see a sliding window only, whose keys are cut as text is generated. Scores come from the others, the
+nearest to the paper's (`layers.whole_layers`), and captions are not guessed ahead, as guesses could not be taken back.
+
+In float16 the published weights overflow, so it is refused, as vLLM refuses it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import Cache, Gemma3ForConditionalGeneration
+
+from keepsight.errors import SettingError
+from keepsight.models.adapter import VideoAdapter
+from keepsight.models.chat import PromptIds, VideoPlace
+from keepsight.models.footprint import ModelShape
+from keepsight.models.framed_layout import FrameMarks, count_steps, lay_out_frames
+from keepsight.models.language_model import LanguageModel
+from keepsight.models.prompt_layout import Piece
+from keepsight.models.protocol import VisualInput
+
+FRAMES_PER_BATCH = 4
+"""Frames that go through the vision tower at once: each has 4,096 patches."""
+
+OPENING, CLOSING = "<start_of_image>", "<end_of_image>"
+
+
+class Gemma3Language(LanguageModel):
+    """Gemma's decoder, with its masks for pictures."""
+
+    def masks(self, embeds: Tensor, mask: Tensor | None, cache: Cache | None, is_visual: Tensor | None = None) -> Any:
+        """One mask for each kind of layer, by transformers' own rule; a prompt of text alone is left to the decoder."""
+        if is_visual is None or not bool(is_visual.any()):
+            return mask
+        return Gemma3ForConditionalGeneration.create_masks_for_generate(
+            self.decoder.config, embeds, mask, cache, None, token_type_ids=is_visual.long()
+        )
+
+
+class Gemma3Adapter(VideoAdapter):
+    """A Gemma 3 model as a `VideoModel`."""
+
+    model_class = Gemma3ForConditionalGeneration
+    place = VideoPlace(OPENING, content_type="image")
+    can_draft = False
+    can_compile = False
+    overflows_float16 = True
+
+    @classmethod
+    def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
+        """Square frames, their patches pooled to a fixed number of tokens."""
+        del settings
+        vision = config.vision_config
+        side = int(config.mm_tokens_per_image**0.5)
+        return ModelShape.of(
+            cls.model_class,
+            config,
+            frame_size=(vision.image_size, vision.image_size),
+            patches_per_frame=(vision.image_size // vision.patch_size) ** 2,
+            token_grid=(side, side),
+        )
+
+    @classmethod
+    def language_model(cls, model: Any) -> LanguageModel:
+        """The decoder with masks of its own."""
+        return Gemma3Language(model)
+
+    @torch.inference_mode()
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+        if not frames:
+            raise SettingError("frames is empty; at least one frame is needed")
+        parts = []
+        for start in range(0, len(frames), FRAMES_PER_BATCH):
+            pixels = self._preprocessor(frames[start : start + FRAMES_PER_BATCH])[0]
+            features = self._model.get_image_features(pixels.to(self._model.device, self._model.dtype))
+            parts.append(features.pooler_output.flatten(0, 1))
+        return torch.cat(parts)
+
+    def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
+        """Memory as pictures, then each frame."""
+        size = self._info.tokens_per_step
+        labels = [""] * count_steps(visual, size)
+        marks = FrameMarks(f"\n\n{OPENING}", f"{CLOSING}\n\n", labels, memory_block=size)
+        return lay_out_frames(self._prompts, ids.text, visual, marks, size)

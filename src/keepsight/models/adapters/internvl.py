@@ -1,0 +1,80 @@
+"""InternVL3 (arXiv 2504.10479) in transformers' own format, the checkpoints whose names end in `-hf`.
+
+Every frame is one tile, and neighbouring patches are folded into one token (pixel shuffle): 448 pixels with patches of
+14, folded two by two, make 256 tokens. The prompt is
+
+    [chat opening]<img>[memory]</img>
+    Frame1: <img>[frame]</img>
+    Frame2: <img>[frame]</img>
+    [instruction and chat closing]
+
+The layout is that of transformers' processor. Settings are read from the file for pictures: the one for videos that
+some checkpoints have asks for another size and other means than their tower (InternVL's issue 1222).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import InternVLForConditionalGeneration
+
+from keepsight.errors import SettingError
+from keepsight.models.adapter import VideoAdapter
+from keepsight.models.chat import PromptIds, VideoPlace
+from keepsight.models.footprint import ModelShape
+from keepsight.models.framed_layout import FrameMarks, count_steps, lay_out_frames
+from keepsight.models.preprocessing import read_settings
+from keepsight.models.prompt_layout import Piece
+from keepsight.models.protocol import VisualInput
+
+FRAMES_PER_BATCH = 16
+"""Frames that go through the vision tower at once."""
+
+
+class InternVLAdapter(VideoAdapter):
+    """An InternVL model as a `VideoModel`."""
+
+    model_class = InternVLForConditionalGeneration
+    place = VideoPlace("<video>")
+
+    @classmethod
+    def settings(cls, folder: Path) -> Mapping[str, Any]:
+        """The checkpoint's settings for pictures."""
+        return read_settings(folder, kinds=("image", "video"))
+
+    @classmethod
+    def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
+        """Frames of the tower's size, their patches folded."""
+        del settings
+        vision = config.vision_config
+        height, width = vision.image_size
+        rows, columns = height // vision.patch_size[0], width // vision.patch_size[1]
+        return ModelShape.of(
+            cls.model_class,
+            config,
+            frame_size=(height, width),
+            patches_per_frame=rows * columns + 1,  # and the class token
+            token_grid=(int(rows * config.downsample_ratio), int(columns * config.downsample_ratio)),
+        )
+
+    @torch.inference_mode()
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+        if not frames:
+            raise SettingError("frames is empty; at least one frame is needed")
+        parts = []
+        for start in range(0, len(frames), FRAMES_PER_BATCH):
+            pixels = self._preprocessor(frames[start : start + FRAMES_PER_BATCH])[0]
+            features = self._model.get_image_features(pixels.to(self._model.device, self._model.dtype))
+            parts.append(features.pooler_output.flatten(0, 1))
+        return torch.cat(parts)
+
+    def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
+        """Memory, then each frame after its number."""
+        tokens_per_frame = self._info.tokens_per_step
+        labels = [f"Frame{number + 1}: " for number in range(count_steps(visual, tokens_per_frame))]
+        marks = FrameMarks("<img>", "</img>", labels, separator="\n")
+        return lay_out_frames(self._prompts, ids.text, visual, marks, tokens_per_frame)

@@ -1,0 +1,74 @@
+"""LLaVA-OneVision (arXiv 2408.03326).
+
+After the last visual token stands one newline embedding, as the model class itself puts one after a whole video,
+however many frames it has:
+
+    [chat opening][memory tokens][clip tokens][newline][instruction and chat closing]
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration
+
+from keepsight.errors import SettingError
+from keepsight.models.adapter import VideoAdapter
+from keepsight.models.chat import PromptIds, VideoPlace
+from keepsight.models.footprint import ModelShape
+from keepsight.models.language_side import LanguageSide
+from keepsight.models.prompt_layout import Frames, Memory, Piece, Separator
+from keepsight.models.protocol import VisualInput
+
+FRAMES_PER_BATCH = 16
+"""Frames that go through the vision tower at once."""
+
+
+class LlavaOnevisionAdapter(VideoAdapter):
+    """A LLaVA-OneVision model as a `VideoModel`."""
+
+    model_class = LlavaOnevisionForConditionalGeneration
+    place = VideoPlace("<video>")
+
+    @classmethod
+    def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
+        """Square frames through a SigLIP tower, its patches pooled two by two, sides rounded up."""
+        del settings
+        vision = config.vision_config
+        patches = vision.image_size // vision.patch_size
+        rows = -(-patches // 2)
+        return ModelShape.of(
+            cls.model_class,
+            config,
+            frame_size=(vision.image_size, vision.image_size),
+            patches_per_frame=patches**2,
+            token_grid=(rows, rows),
+        )
+
+    @torch.inference_mode()
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+        parts = []
+        for start in range(0, len(frames), FRAMES_PER_BATCH):
+            pixels = self._preprocessor(frames[start : start + FRAMES_PER_BATCH])
+            features = self._model.get_video_features(pixels.to(self._model.device, self._model.dtype))
+            parts.append(features.pooler_output[0, :-1])  # the last one is the newline embedding
+        if not parts:
+            raise SettingError("frames is empty; at least one frame is needed")
+        return torch.cat(parts)
+
+    def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
+        """Memory and frames in a row, one newline after them."""
+        return [ids.before, Memory(visual.memory), Frames(visual.tokens), Separator(self._newline), ids.after]
+
+    @property
+    def language_side(self) -> LanguageSide:
+        """The language model with its prompts, for methods that work on keys and values themselves."""
+        return LanguageSide(self._language, self._prompts, self._end_ids, self._decode, self._newline)
+
+    @property
+    def _newline(self) -> Tensor:
+        newline: Tensor = self._model.model.image_newline
+        return newline.unsqueeze(0)

@@ -1,0 +1,116 @@
+"""Qwen2.5-VL (arXiv 2502.13923).
+
+Two frames make one step of visual tokens, frames keep their aspect ratio, and positions have three axes (M-RoPE). The
+prompt is
+
+    [chat opening, vision start][memory tokens][clip tokens][vision end, instruction, chat closing]
+
+Memory stands in a row, as text does; the clip stands on its grid of time, rows and columns. How far apart two steps are
+in time follows from the frames' times, so the model knows how fast things happen. Text after the clip goes on after the
+largest position so far, which is the technical report's rule; transformers 5 goes on after the rows and columns alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+
+from keepsight.errors import SettingError
+from keepsight.models.adapter import VideoAdapter
+from keepsight.models.chat import PromptIds, VideoPlace
+from keepsight.models.footprint import ModelShape
+from keepsight.models.patches import PatchRule
+from keepsight.models.positions import GridRule
+from keepsight.models.preprocessing import FramePreprocessor
+from keepsight.models.prompt_layout import Frames, Memory, Piece
+from keepsight.models.protocol import DEFAULT_FRAME_SPACING_SECONDS, ModelInfo, VisualInput
+
+MAX_TOKENS_PER_STEP = 196
+"""As LLaVA-OneVision has for a frame: a checkpoint's own limit is made for single pictures, and is 16,384."""
+
+
+class Qwen25VLAdapter(VideoAdapter):
+    """A Qwen2.5-VL model as a `VideoModel`."""
+
+    model_class: ClassVar[type[PreTrainedModel]] = Qwen2_5_VLForConditionalGeneration
+    place = VideoPlace("<|video_pad|>")
+    takes_any_frame_size = True
+
+    def __init__(
+        self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo
+    ) -> None:
+        super().__init__(model, tokenizer, preprocessor, info)
+        self._patches = patch_rule(model.config.vision_config, info.token_grid[0] * info.token_grid[1])
+
+    @classmethod
+    def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
+        """Frames in steps of two; the sizes are those of a large square frame."""
+        rule = patch_rule(config.vision_config, max_tokens(config.vision_config, settings))
+        side = rule.square_side
+        return ModelShape.of(
+            cls.model_class,
+            config,
+            frame_size=(side * rule.token_pixels, side * rule.token_pixels),
+            patches_per_frame=(side * rule.merged_patches) ** 2 // rule.frames_per_step,
+            token_grid=(side, side),
+            frames_per_step=rule.frames_per_step,
+        )
+
+    def token_grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of tokens that keep the frames' aspect ratio."""
+        return self._patches.token_grid(height, width)
+
+    @torch.inference_mode()
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+        tokens: Tensor = self.features(frames).pooler_output[0]
+        return tokens
+
+    def features(self, frames: Sequence[np.ndarray]) -> Any:
+        """What the tower and its merger make of frames: transformers' own output, of one video."""
+        if not frames:
+            raise SettingError("frames is empty; at least one frame is needed")
+        rows, columns = self.token_grid(*frames[0].shape[:2])
+        size = (rows * self._patches.token_pixels, columns * self._patches.token_pixels)
+        pixels = self._preprocessor(frames, size)[0].to(self._model.device, self._model.dtype)
+        merge = self._patches.merged_patches
+        grid = torch.tensor([[self._info.num_steps(len(frames)), rows * merge, columns * merge]])
+        return self._model.get_video_features(self._patches.flatten(pixels), grid.to(pixels.device))
+
+    def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
+        """Memory and frames in a row, between the tokens that open and close a video."""
+        return [ids.before, Memory(visual.memory), Frames(visual.tokens), ids.after]
+
+    def grid(self, visual: VisualInput) -> GridRule | None:
+        """Rows, columns, and the positions that lie between two steps at this frame rate."""
+        rows, columns = visual.token_grid or self._info.token_grid
+        seconds_per_step = frame_spacing_seconds(visual) * self._info.frames_per_step
+        interval = int(self._model.config.vision_config.tokens_per_second * seconds_per_step)
+        return GridRule(rows, columns, step_interval=max(1, interval))
+
+
+def patch_rule(vision_config: Any, most_tokens: int) -> PatchRule:
+    """The tower's patches, with so many tokens a step at most."""
+    return PatchRule(
+        vision_config.patch_size, vision_config.spatial_merge_size, vision_config.temporal_patch_size, most_tokens
+    )
+
+
+def max_tokens(vision_config: Any, settings: Mapping[str, Any]) -> int:
+    """Most tokens of a step: `MAX_TOKENS_PER_STEP`, or the checkpoint's own limit of pixels if that is less."""
+    pixels = (vision_config.patch_size * vision_config.spatial_merge_size) ** 2
+    most_pixels = settings.get("max_pixels") or (settings.get("size") or {}).get("longest_edge")
+    own = MAX_TOKENS_PER_STEP if most_pixels is None else int(most_pixels) // pixels
+    side = int(max(1, min(own, MAX_TOKENS_PER_STEP)) ** 0.5)
+    return side * side
+
+
+def frame_spacing_seconds(visual: VisualInput) -> float:
+    """Mean time between neighbouring frames."""
+    seconds = visual.frame_seconds or ()
+    if len(seconds) < 2 or seconds[-1] <= seconds[0]:
+        return DEFAULT_FRAME_SPACING_SECONDS
+    return (seconds[-1] - seconds[0]) / (len(seconds) - 1)

@@ -1,0 +1,95 @@
+"""What is known of each architecture before anything is downloaded: for `keepsight models` and the documentation.
+
+Parameters and memory follow from the sizes in the example's published config.json, which the tests hold. Memory is what
+`describe_footprint` computes in half precision for the paper's setting: a clip of 16 frames, as many memory tokens, the
+chat and the caption. No figure is given where the published sizes were not at hand.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SupportedArchitecture:
+    """An architecture that has an adapter.
+
+    Attributes:
+        model_type: its key in `registry.ADAPTERS`, as checkpoints' config.json has it.
+        model_class: the Hugging Face class that runs it.
+        examples: hub ids of checkpoints; the figures are those of the first one.
+        tokens_per_frame: visual tokens of a frame, where it has a size of its own that of a large square one.
+        num_parameters: of the first example, or None.
+        memory_bytes: that describing a clip with it takes in half precision, weights included, or None.
+        supports_kv_retrieval: whether the baseline of `keepsight bench` that keeps keys and values works with it.
+    """
+
+    model_type: str
+    model_class: str
+    examples: tuple[str, ...]
+    tokens_per_frame: int
+    num_parameters: int | None = None
+    memory_bytes: int | None = None
+    supports_kv_retrieval: bool = False
+
+
+ARCHITECTURES = (
+    SupportedArchitecture(
+        model_type="gemma3",
+        model_class="Gemma3ForConditionalGeneration",
+        examples=("google/gemma-3-4b-it", "google/gemma-3-12b-it"),
+        tokens_per_frame=256,
+        num_parameters=4_300_079_472,
+        memory_bytes=11_589_788_512,
+    ),
+    SupportedArchitecture(
+        model_type="internvl",
+        model_class="InternVLForConditionalGeneration",
+        examples=("OpenGVLab/InternVL3-1B-hf", "OpenGVLab/InternVL3-2B-hf", "OpenGVLab/InternVL3-8B-hf"),
+        tokens_per_frame=256,
+        num_parameters=938_193_024,
+        memory_bytes=2_407_772_660,
+    ),
+    SupportedArchitecture(
+        model_type="llava_next_video",
+        model_class="LlavaNextVideoForConditionalGeneration",
+        examples=("llava-hf/LLaVA-NeXT-Video-7B-hf",),
+        tokens_per_frame=144,
+    ),
+    SupportedArchitecture(
+        model_type="llava_onevision",
+        model_class="LlavaOnevisionForConditionalGeneration",
+        examples=("llava-hf/llava-onevision-qwen2-7b-ov-hf", "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"),
+        tokens_per_frame=196,
+        num_parameters=8_029_890_080,
+        memory_bytes=17_367_137_728,
+        supports_kv_retrieval=True,
+    ),
+    SupportedArchitecture(
+        model_type="qwen2_5_vl",
+        model_class="Qwen2_5_VLForConditionalGeneration",
+        examples=("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"),
+        tokens_per_frame=98,
+        num_parameters=3_754_622_976,
+        memory_bytes=7_916_058_368,
+    ),
+    SupportedArchitecture(
+        model_type="qwen3_vl",
+        model_class="Qwen3VLForConditionalGeneration",
+        examples=("Qwen/Qwen3-VL-2B-Instruct", "Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),
+        tokens_per_frame=98,
+        num_parameters=2_127_532_032,
+        memory_bytes=4_868_605_184,
+    ),
+    SupportedArchitecture(
+        model_type="smolvlm",
+        model_class="SmolVLMForConditionalGeneration",
+        examples=(
+            "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+            "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
+            "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
+        ),
+        tokens_per_frame=64,
+        num_parameters=507_482_304,
+        memory_bytes=1_461_797_504,
+    ),
+)
+"""Every architecture in `registry.ADAPTERS`, in its order."""

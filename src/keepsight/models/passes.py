@@ -1,0 +1,83 @@
+"""Passes over the decoder after the prompts: tokens are fed back, and taken back where they were wrong guesses."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from transformers import Cache
+
+from keepsight.models.attention_rows import RowRule
+from keepsight.models.language_model import LanguageModel, PromptBatch
+
+
+class Passes(Protocol):
+    """Feeds tokens to a decoder that has read its prompts."""
+
+    def feed(self, ids: Tensor, rule: RowRule | None) -> tuple[Tensor, Tensor | None]:
+        """One pass.
+
+        Args:
+            ids: int64 `[batch, num_tokens]`, the next tokens of each reply.
+            rule: which attention rows are wanted, if any.
+
+        Returns:
+            The favourite next token after each, int64 `[batch, num_tokens]`, and the rows, float32
+            `[batch, num_tokens, num_columns]`.
+        """
+
+    def take_back(self, num_tokens: int) -> None:
+        """Forget the tokens fed last."""
+
+    def release(self) -> None:
+        """No token will be fed any more."""
+
+
+class GrowingPasses:
+    """Passes over a cache that grows.
+
+    Args:
+        model: the language model.
+        batch: the prompts that the cache holds.
+        cache: keys and values; it is added to.
+    """
+
+    def __init__(self, model: LanguageModel, batch: PromptBatch, cache: Cache) -> None:
+        self._model, self._batch, self._cache = model, batch, cache
+        self._mask = batch.mask
+        self._num_fed = 0
+
+    @torch.inference_mode()
+    def feed(self, ids: Tensor, rule: RowRule | None) -> tuple[Tensor, Tensor | None]:
+        """See `Passes.feed`."""
+        num_tokens = ids.shape[1]
+        if self._mask is not None:
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._batch), num_tokens)], dim=1)
+        positions = next_positions(self._batch, self._num_fed, num_tokens)
+        self._num_fed += num_tokens
+        logits, rows = self._model.step(ids, self._cache, self._mask, positions, rule)
+        return logits.argmax(dim=-1), rows
+
+    def take_back(self, num_tokens: int) -> None:
+        """See `Passes.take_back`."""
+        cache: Any = self._cache
+        cache.crop(-num_tokens)
+        self._num_fed -= num_tokens
+        if self._mask is not None:
+            self._mask = self._mask[:, :-num_tokens]
+
+    def release(self) -> None:
+        """See `Passes.release`."""
+
+
+def next_positions(batch: PromptBatch, num_fed: int, num_tokens: int) -> Tensor | None:
+    """Positions of the next tokens, `[axes, batch, num_tokens]`; None where they just go on from 0, 1, 2 ...
+
+    Args:
+        batch: the prompts.
+        num_fed: tokens fed after them so far.
+        num_tokens: tokens fed next.
+    """
+    if batch.positions is None:
+        return None
+    after = torch.arange(num_fed, num_fed + num_tokens, device=batch.next_positions.device)
+    return (batch.next_positions.unsqueeze(1) + after).expand(len(batch.positions), -1, -1)

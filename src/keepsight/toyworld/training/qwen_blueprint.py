@@ -1,0 +1,140 @@
+"""The shape of the second bundled model: a small tower and the first one's decoder in Qwen2.5-VL (arXiv 2502.13923).
+
+The decoder has the weights' shapes of the first one's (`blueprint.py`), so that it can start from them: text reads the
+same under M-RoPE as under plain rotary positions. Two frames make one temporal step of 3 x 3 visual tokens.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+from keepsight.models.patches import PatchRule
+from keepsight.toyworld.tokenizer import build_tokenizer, save_tokenizer
+from keepsight.toyworld.training.blueprint import (
+    CONTEXT_WINDOW_TOKENS,
+    MODEL_DIM,
+    PATCH_PIXELS,
+    PICTURE_PIXELS,
+    PIXEL_MEAN,
+    PIXEL_STD,
+)
+
+FRAMES_PER_STEP = 2
+MERGE = 2
+"""Patches along a side that become one visual token."""
+TOKENS_PER_SECOND = 4
+"""Positions on the time axis for a second; at half a frame a second a step is 16 positions from the next."""
+PATCHES = PatchRule(PATCH_PIXELS, MERGE, FRAMES_PER_STEP, max_tokens=(PICTURE_PIXELS // PATCH_PIXELS // MERGE) ** 2)
+MROPE_SECTION = [8, 4, 4]
+"""Rotations that turn with time, row and column. Time has the fast ones: the decoder told frames apart with them."""
+
+
+def build_config() -> Qwen2_5_VLConfig:
+    """6 x 6 patches of 16 pixels a step of two frames, merged to 3 x 3 tokens; the decoder of `blueprint.py`."""
+    tokenizer = build_tokenizer(vision_tokens=True)
+    ids = tokenizer.get_vocab()
+    vision = {
+        "depth": 4,
+        "hidden_size": 160,
+        "intermediate_size": 320,
+        "num_heads": 5,
+        "patch_size": PATCH_PIXELS,
+        "spatial_merge_size": MERGE,
+        "temporal_patch_size": FRAMES_PER_STEP,
+        "tokens_per_second": TOKENS_PER_SECOND,
+        "out_hidden_size": MODEL_DIM,
+        "fullatt_block_indexes": [0, 1, 2, 3],  # a frame is no larger than a window
+    }
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": MODEL_DIM,
+        "intermediate_size": 512,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "rms_norm_eps": 1e-6,
+        "max_position_embeddings": CONTEXT_WINDOW_TOKENS,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": MROPE_SECTION},
+        "tie_word_embeddings": True,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    return Qwen2_5_VLConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        tie_word_embeddings=True,
+    )
+
+
+def build_model(seed: int = 0) -> Qwen2_5_VLForConditionalGeneration:
+    """A model with random weights, the same for the same seed."""
+    torch.manual_seed(seed)
+    return Qwen2_5_VLForConditionalGeneration(build_config())
+
+
+def visual_tokens(model: Qwen2_5_VLForConditionalGeneration, pixels: Tensor) -> Tensor:
+    """Visual tokens of frames in whole steps, `[num_steps, tokens_per_step, dim]`."""
+    side = pixels.shape[-1] // PATCH_PIXELS
+    num_steps = len(pixels) // FRAMES_PER_STEP
+    grid = torch.tensor([[num_steps, side, side]])
+    tokens: Tensor = model.model.visual(PATCHES.flatten(pixels), grid_thw=grid).pooler_output
+    steps: Tensor = tokens.unflatten(0, (num_steps, -1))
+    return steps
+
+
+def grid_positions(first: int, num_steps: int, tokens_per_step: int, interval: int) -> Tensor:
+    """Positions of a clip's tokens on the axes of time, row and column, `[3, num_steps * tokens_per_step]`."""
+    side = round(tokens_per_step**0.5)
+    steps, rows, columns = torch.arange(num_steps) * interval, torch.arange(side), torch.arange(side)
+    return first + torch.stack(torch.meshgrid(steps, rows, columns, indexing="ij")).flatten(1)
+
+
+def prefix_positions(num_before: int, clip: Sequence[int], interval: int, num_after: int) -> Tensor:
+    """Positions `[3, length]` of a prompt's tokens: text and memory, a clip `[num_steps, tokens_per_step]`, text.
+
+    Text and memory count on along all axes at once; the clip lies on a grid; what follows counts on from the largest
+    position so far.
+    """
+    grid = grid_positions(num_before, clip[0], clip[1], interval)
+    behind = torch.arange(num_after) + int(grid.max()) + 1
+    return torch.cat([torch.arange(num_before).expand(3, -1), grid, behind.expand(3, -1)], dim=1)
+
+
+def save_bundle(model: Qwen2_5_VLForConditionalGeneration, folder: Path) -> None:
+    """Write model (float16), tokenizer, chat template and preprocessor settings in Hugging Face format."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    half = Qwen2_5_VLForConditionalGeneration(build_config())
+    half.load_state_dict(weights)
+    half.half().save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)  # saved for the owner only, but part of a package
+    save_tokenizer(folder, vision_tokens=True)
+    pixels = PICTURE_PIXELS**2
+    preprocessor = {
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "do_resize": True,
+        "do_rescale": True,
+        "do_normalize": True,
+        "do_convert_rgb": True,
+        "resample": 3,
+        "rescale_factor": 1 / 255,
+        "size": {"shortest_edge": pixels, "longest_edge": pixels},
+        "min_pixels": pixels,
+        "max_pixels": pixels,
+        "patch_size": PATCH_PIXELS,
+        "temporal_patch_size": FRAMES_PER_STEP,
+        "merge_size": MERGE,
+        "image_mean": [PIXEL_MEAN] * 3,
+        "image_std": [PIXEL_STD] * 3,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2) + "\n")

@@ -1,0 +1,148 @@
+"""What `keepsight models` says of architectures, against published sizes and the adapters."""
+
+from typing import Any
+
+import pytest
+import transformers
+from transformers import CONFIG_MAPPING
+
+from keepsight.models.architectures import ARCHITECTURES, SupportedArchitecture
+from keepsight.models.footprint import describe_footprint
+from keepsight.models.registry import ADAPTERS, adapter_class
+
+SIGLIP_SO400M = {"hidden_size": 1152, "intermediate_size": 4304, "num_attention_heads": 16}
+QWEN3_TOWER = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "num_heads": 16}
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "gemma3": {
+        "mm_tokens_per_image": 256,
+        "vision_config": SIGLIP_SO400M
+        | {"num_hidden_layers": 27, "image_size": 896, "patch_size": 14, "vision_use_head": False},
+        "text_config": {
+            "vocab_size": 262_208,
+            "hidden_size": 2560,
+            "intermediate_size": 10_240,
+            "num_hidden_layers": 34,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 4,
+            "head_dim": 256,
+        },
+    },
+    "internvl": {
+        "tie_word_embeddings": False,
+        "vision_config": {"attention_bias": True},
+        "text_config": {
+            "model_type": "qwen2",
+            "vocab_size": 151_674,
+            "hidden_size": 896,
+            "intermediate_size": 4864,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 14,
+            "num_key_value_heads": 2,
+            "tie_word_embeddings": False,
+        },
+    },
+    "llava_onevision": {
+        "tie_word_embeddings": False,
+        "vision_config": SIGLIP_SO400M
+        | {
+            "model_type": "siglip_vision_model",
+            "num_hidden_layers": 26,
+            "image_size": 384,
+            "patch_size": 14,
+            "vision_use_head": False,
+        },
+        "text_config": {
+            "model_type": "qwen2",
+            "vocab_size": 152_000,
+            "hidden_size": 3584,
+            "intermediate_size": 18_944,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 28,
+            "num_key_value_heads": 4,
+            "tie_word_embeddings": False,
+        },
+    },
+    "qwen2_5_vl": {
+        "tie_word_embeddings": True,
+        "vision_config": {
+            "depth": 32,
+            "hidden_size": 1280,
+            "intermediate_size": 3420,
+            "num_heads": 16,
+            "out_hidden_size": 2048,
+            "patch_size": 14,
+        },
+        "text_config": {
+            "vocab_size": 151_936,
+            "hidden_size": 2048,
+            "intermediate_size": 11_008,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 2,
+            "tie_word_embeddings": True,
+        },
+    },
+    "qwen3_vl": {
+        "tie_word_embeddings": True,
+        "vision_config": QWEN3_TOWER
+        | {"out_hidden_size": 2048, "deepstack_visual_indexes": [5, 11, 17], "num_position_embeddings": 2304},
+        "text_config": {
+            "vocab_size": 151_936,
+            "hidden_size": 2048,
+            "intermediate_size": 6144,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "tie_word_embeddings": True,
+        },
+    },
+    "smolvlm": {
+        "tie_word_embeddings": False,
+        "scale_factor": 4,
+        "vision_config": {
+            "hidden_size": 768,
+            "intermediate_size": 3072,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 12,
+            "image_size": 512,
+            "patch_size": 16,
+        },
+        "text_config": {
+            "model_type": "llama",
+            "vocab_size": 49_280,
+            "hidden_size": 960,
+            "intermediate_size": 2560,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 15,
+            "num_key_value_heads": 5,
+            "head_dim": 64,
+            "tie_word_embeddings": False,
+        },
+    },
+}
+"""Sizes in the config.json of each first example; classes' defaults are left out."""
+
+
+def test_every_adapter_is_listed() -> None:
+    assert [known.model_type for known in ARCHITECTURES] == list(ADAPTERS)
+
+
+@pytest.mark.parametrize("known", ARCHITECTURES, ids=lambda known: known.model_type)
+def test_what_is_said_of_the_adapter_is_so(known: SupportedArchitecture) -> None:
+    adapter: Any = adapter_class(known.model_type)
+    assert adapter.model_class is getattr(transformers, known.model_class)
+    assert known.supports_kv_retrieval == hasattr(adapter, "language_side")
+    assert known.examples
+    assert (known.num_parameters is None) == (known.memory_bytes is None) == (known.model_type not in PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    "known", [known for known in ARCHITECTURES if known.model_type in PUBLISHED], ids=lambda known: known.model_type
+)
+def test_figures_follow_from_the_published_sizes(known: SupportedArchitecture) -> None:
+    config = CONFIG_MAPPING[known.model_type](**PUBLISHED[known.model_type])
+    shape = adapter_class(known.model_type).shape(config, {})
+    assert shape.num_parameters == known.num_parameters
+    assert shape.tokens_per_step == known.tokens_per_frame * shape.frames_per_step
+    assert describe_footprint(shape, bytes_per_value=2).total_bytes == known.memory_bytes
