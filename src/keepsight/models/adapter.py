@@ -347,6 +347,11 @@ class VideoAdapter(ABC):
                 )
         return assemble(pieces, self._language.embed_ids, visual, self.grid(visual))
 
+    def _pixels(self, frames: Sequence[np.ndarray], size: tuple[int, int] | None = None) -> Tensor:
+        """Pixels of frames on the model's device, `[1, num_frames, 3, height, width]` in its type."""
+        pixels = self._preprocessor(frames, size, self._model.device)
+        return pixels.to(self._model.dtype)
+
     def _count(self, ids: PromptIds, num_memory_tokens: int, num_visual_tokens: int, like: VisualInput | None) -> int:
         memory, tokens = torch.empty(num_memory_tokens, 0), torch.empty(num_visual_tokens, 0)
         counted = VisualInput(memory, tokens) if like is None else replace(like, memory=memory, tokens=tokens)

@@ -58,15 +58,21 @@ class FramePreprocessor:
         if self.resample not in {filter_.value for filter_ in Image.Resampling}:
             raise SettingError(f"resample is {self.resample}; allowed are PIL's filters 0 to 5")
 
-    def __call__(self, frames: Sequence[np.ndarray], size: tuple[int, int] | None = None) -> Tensor:
+    def __call__(
+        self,
+        frames: Sequence[np.ndarray],
+        size: tuple[int, int] | None = None,
+        device: torch.device | None = None,
+    ) -> Tensor:
         """Pixel tensor of frames in time order.
 
         Args:
             frames: uint8 RGB `[height, width, 3]`, any size, at least one.
             size: height and width in pixels, for models that take several; None for the preprocessor's own.
+            device: where the arithmetic after resizing is done; frames go there as bytes. None for the CPU.
 
         Returns:
-            float32 `[1, num_frames, 3, height, width]`, contiguous, on the CPU.
+            float32 `[1, num_frames, 3, height, width]`, contiguous, on that device.
 
         Raises:
             SettingError: no frame, or one that is not uint8 RGB.
@@ -74,20 +80,20 @@ class FramePreprocessor:
         if not frames:
             raise SettingError("frames is empty; at least one frame is needed")
         height, width = size or (self.height, self.width)
-        pixels = torch.stack([self._one_frame(frame, height, width) for frame in frames])
-        mean = torch.tensor(self.mean).view(3, 1, 1)
-        std = torch.tensor(self.std).view(3, 1, 1)
+        resized = torch.stack([self._one_frame(frame, height, width) for frame in frames]).to(device)
+        pixels = resized.permute(0, 3, 1, 2).float() * self.rescale_factor
+        mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (self.mean, self.std))
         return ((pixels - mean) / std).unsqueeze(0).contiguous()
 
     def _one_frame(self, frame: np.ndarray, height: int, width: int) -> Tensor:
+        """One frame resized: uint8 `[height, width, 3]`."""
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
             raise SettingError(f"a frame is {frame.dtype} {list(frame.shape)}; allowed is uint8 [height, width, 3]")
         if frame.shape[:2] != (height, width):
             picture = Image.fromarray(np.ascontiguousarray(frame), "RGB")
             resize = self._fill if self.crops_centre else self._squeeze
             frame = np.asarray(resize(picture, height, width))
-        grey_levels = torch.from_numpy(np.array(frame, dtype=np.float32)).permute(2, 0, 1)
-        return grey_levels * self.rescale_factor
+        return torch.from_numpy(np.array(frame))
 
     def _squeeze(self, picture: Image.Image, height: int, width: int) -> Image.Image:
         return picture.resize((width, height), Image.Resampling(self.resample))

@@ -93,8 +93,8 @@ class Gemma3Adapter(VideoAdapter):
             raise SettingError("frames is empty; at least one frame is needed")
         parts = []
         for start in range(0, len(frames), FRAMES_PER_BATCH):
-            pixels = self._preprocessor(frames[start : start + FRAMES_PER_BATCH])[0]
-            features = self._model.get_image_features(pixels.to(self._model.device, self._model.dtype))
+            pixels = self._pixels(frames[start : start + FRAMES_PER_BATCH])[0]
+            features = self._model.get_image_features(pixels)
             parts.append(features.pooler_output.flatten(0, 1))
         return torch.cat(parts)
 

@@ -52,8 +52,8 @@ class LlavaOnevisionAdapter(VideoAdapter):
         """Visual tokens of frames in time order: see `VideoModel.encode`."""
         parts = []
         for start in range(0, len(frames), FRAMES_PER_BATCH):
-            pixels = self._preprocessor(frames[start : start + FRAMES_PER_BATCH])
-            features = self._model.get_video_features(pixels.to(self._model.device, self._model.dtype))
+            pixels = self._pixels(frames[start : start + FRAMES_PER_BATCH])
+            features = self._model.get_video_features(pixels)
             parts.append(features.pooler_output[0, :-1])  # the last one is the newline embedding
         if not parts:
             raise SettingError("frames is empty; at least one frame is needed")

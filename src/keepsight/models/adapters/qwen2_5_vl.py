@@ -75,7 +75,7 @@ class Qwen25VLAdapter(VideoAdapter):
             raise SettingError("frames is empty; at least one frame is needed")
         rows, columns = self.token_grid(*frames[0].shape[:2])
         size = (rows * self._patches.token_pixels, columns * self._patches.token_pixels)
-        pixels = self._preprocessor(frames, size)[0].to(self._model.device, self._model.dtype)
+        pixels = self._pixels(frames, size)[0]
         merge = self._patches.merged_patches
         grid = torch.tensor([[self._info.num_steps(len(frames)), rows * merge, columns * merge]])
         return self._model.get_video_features(self._patches.flatten(pixels), grid.to(pixels.device))

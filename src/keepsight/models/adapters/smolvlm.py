@@ -88,8 +88,8 @@ class SmolVLMAdapter(VideoAdapter):
             raise SettingError("frames is empty; at least one frame is needed")
         parts = []
         for start in range(0, len(frames), FRAMES_PER_BATCH):
-            pixels = self._preprocessor(frames[start : start + FRAMES_PER_BATCH])
-            features = self._model.get_image_features(pixels.to(self._model.device, self._model.dtype))
+            pixels = self._pixels(frames[start : start + FRAMES_PER_BATCH])
+            features = self._model.get_image_features(pixels)
             parts.append(features.pooler_output[0])
         return torch.cat(parts)
 
