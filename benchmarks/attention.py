@@ -9,8 +9,9 @@ it has its width, too; on the CPU 16 values a head instead of 128, so 448 instea
 the softmax over a row costs the same as in the 7B, while everything it is compared with costs far less.
 
 All modes run in one process over the same weights and take turns within each repeat. Ratios are medians of the ratios
-within a repeat, so that what else the machine does meets both alike; CPU time suffers less from it than wall time. The
-last column is what the ratio would be for a caption of 100 tokens, from the times of the prompt and of a step.
+within a repeat, so that what else the machine does meets both alike; CPU time suffers less from it than wall time. "100
+tokens" is what the ratio would be for a caption of that length, from the times of the prompt and of a step. Memory is
+the rise during a run of its own, a prompt and a few tokens.
 
 Eager attention with `output_attentions` keeps layers x heads x length^2 values, 31 GB at 3,136 tokens in float32. A
 mode that would not fit in the free memory is left out, and the table says so.
@@ -18,14 +19,14 @@ mode that would not fit in the free memory is left out, and the table says so.
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import torch
 from rig.machine import heading, table
-from rig.measuring import Cost, measured, now, release
+from rig.measuring import Cost, count_exactly, measured, now, release
 from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -207,7 +208,14 @@ def compare(model: Any, case: Case, num_new_tokens: int, repeats: int) -> tuple[
     return runs, left_out
 
 
-def case_rows(case: Case, runs: dict[str, list[Run]], left_out: dict[str, str]) -> list[list[str]]:
+def memory_of(model: Any, case: Case, modes: Iterable[str]) -> dict[str, int]:
+    """Rise of memory of each mode over a prompt and a few tokens."""
+    return {mode: run_once(model, case, mode, 4).cost.rise_bytes for mode in modes}
+
+
+def case_rows(
+    case: Case, runs: dict[str, list[Run]], left_out: dict[str, str], rises: dict[str, int]
+) -> list[list[str]]:
     """Rows of the table for one case."""
     rows = []
     for mode in case.modes:
@@ -215,7 +223,7 @@ def case_rows(case: Case, runs: dict[str, list[Run]], left_out: dict[str, str]) 
         if mode in left_out:
             rows.append([*head, left_out[mode], "", "", "", "", ""])
         else:
-            rows.append([*head, *cells(runs[mode], runs["sdpa"])])
+            rows.append([*head, *cells(runs[mode], runs["sdpa"]), f"{rises[mode] / 1e9:.3f}"])
     return rows
 
 
@@ -235,7 +243,6 @@ def cells(own: Sequence[Run], plain: Sequence[Run]) -> list[str]:
         both(lambda run: run.cost.cpu_seconds, 2),
         f"{median(run.prompt_seconds for run in own):.2f}",
         both(lambda run: run.step_seconds, 1, 1000),
-        f"{median(run.cost.rise_bytes for run in own) / 1e9:.3f}",
         f"{median(caption(one) / caption(other) for one, other in pairs):.3f} x",
     ]
 
@@ -247,8 +254,8 @@ COLUMNS = (
     "CPU s (ratio)",
     "prompt s",
     "ms a step (ratio)",
-    "GB over weights",
     f"{CAPTION_TOKENS} tokens",
+    "GB over weights",
 )
 
 
@@ -284,9 +291,11 @@ def main() -> None:
     """Print the table."""
     options = parse()
     model = build_model(options.head_dim, options.vocabulary, options.device, options.dtype)
+    found = [compare(model, case, options.new_tokens, options.repeats) for case in options.cases]
+    count_exactly()
     rows = []
-    for case in options.cases:
-        rows += case_rows(case, *compare(model, case, options.new_tokens, options.repeats))
+    for case, (runs, left_out) in zip(options.cases, found, strict=True):
+        rows += case_rows(case, runs, left_out, memory_of(model, case, runs))
     note = (
         f"{NUM_LAYERS} layers, {NUM_HEADS} query heads over {NUM_KEY_VALUE_HEADS} key-value heads of "
         f"{options.head_dim}, {options.dtype}; scores on layers {list(SCORE_LAYERS)}, {options.new_tokens} new tokens, "

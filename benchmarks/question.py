@@ -15,7 +15,8 @@ The protocol is ReKV's (arXiv 2503.00540), which the method's paper takes over: 
   that of the frames shown here; 1,800 of them are an hour.
 
 The three take turns within each repeat; figures are medians. Memory is the rise over what was in use before the
-question: keys and values, activations, logits. Weights come on top, and what key-value retrieval keeps.
+question, in a run of its own: keys and values, activations, logits. Weights come on top, and what key-value retrieval
+keeps.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,7 +32,7 @@ from typing import Any
 import torch
 from rig.journals import Past, write_past
 from rig.machine import heading, table
-from rig.measuring import Cost, measured, now
+from rig.measuring import Cost, count_exactly, measured, now
 from rig.models import SHAPES, RandomModel, random_model, words
 
 from keepsight.answering import ask
@@ -44,6 +46,7 @@ CAPTION_WORDS = 99
 """With its time in front, a line of 101 tokens."""
 NUM_CAPTIONS = 225
 """Two hours at 0.5 frames a second."""
+RETRIEVAL = "key-value retrieval"
 
 
 @dataclass(frozen=True)
@@ -139,33 +142,65 @@ def seen_stream(random: RandomModel, sizes: Sizes) -> KeyValueStream:
     return stream
 
 
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """The ways to answer one question.
+
+    Attributes:
+        random: the model.
+        journal, stream: hold the captions.
+        frames: what key-value retrieval has seen.
+        sizes: of question, answer and context.
+    """
+
+    random: RandomModel
+    journal: Journal
+    stream: StreamRecord
+    frames: KeyValueStream
+    sizes: Sizes
+
+    def all(self, answer_tokens: int) -> dict[tuple[str, str], Callable[[], Iterator[str]]]:
+        """What begins an answer, by way and context."""
+        question = words(self.sizes.question_tokens)
+        ways: dict[tuple[str, str], Callable[[], Iterator[str]]] = {}
+        for budget in self.sizes.budgets:
+            settings = Settings(max_answer_tokens=answer_tokens, retrieval_budget_tokens=budget)
+            given = (self.random, self.journal, self.stream, question, settings)
+            ways["Keepsight", f"{budget:,}"] = partial(keepsight_answer, *given)
+            ways["eager", f"{budget:,}"] = partial(eager_answer, *given)
+        context = f"{self.sizes.retrieved_frames} frames"
+        ways[RETRIEVAL, context] = partial(self.frames.answer, question, max_new_tokens=answer_tokens)
+        return ways
+
+
 def compare(shape: str, device: str, dtype: str, sizes: Sizes, repeats: int, folder: Path) -> list[list[str]]:
     """Rows of the table for one shape."""
     random = random_model(shape, device, dtype)
-    question, captions = words(sizes.question_tokens), [words(CAPTION_WORDS, number) for number in range(50)]
+    captions = [words(CAPTION_WORDS, number) for number in range(50)]
     plain = Settings(max_answer_tokens=sizes.answer_tokens, frames_per_clip=1)
     past = Past(NUM_CAPTIONS, captions, has_thumbnails=False)
     stream = write_past(folder / f"{shape}.db", random.adapter, plain, past)
     frames = seen_stream(random, sizes)
     kept = sum(block.num_bytes for block in frames.frames)
-    found: dict[tuple[str, str], list[Asked]] = {}
     with Journal.open(folder / f"{shape}.db", read_only=True) as journal:
+        ways = Ways(random, journal, stream, frames, sizes)
+        found: dict[tuple[str, str], list[Asked]] = {}
         for _ in range(repeats):
-            for budget in sizes.budgets:
-                settings = Settings(max_answer_tokens=sizes.answer_tokens, retrieval_budget_tokens=budget)
-                given = (random, journal, stream, question, settings)
-                for name, answer in (("Keepsight", keepsight_answer), ("eager", eager_answer)):
-                    one = asked(device, lambda answer=answer, given=given: answer(*given))
-                    found.setdefault((name, f"{budget:,}"), []).append(one)
-            retrieve = asked(device, lambda: frames.answer(question, max_new_tokens=sizes.answer_tokens))
-            found.setdefault(("key-value retrieval", f"{sizes.retrieved_frames} frames"), []).append(retrieve)
+            for name, begin in ways.all(sizes.answer_tokens).items():
+                found.setdefault(name, []).append(asked(device, begin))
+        count_exactly()
+        rises = {name: asked(device, begin).cost.rise_bytes for name, begin in ways.all(4).items()}
     weights = random.adapter.info.num_parameters * random.stock.dtype.itemsize
-    return [row(shape, name, found[name], weights, kept if name[0].startswith("key") else 0) for name in sorted(found)]
+    return [
+        row(shape, name, runs, rises[name], weights, kept if name[0] == RETRIEVAL else 0)
+        for name, runs in sorted(found.items())
+    ]
 
 
-def row(shape: str, name: tuple[str, str], runs: list[Asked], weight_bytes: int, kept_bytes: int) -> list[str]:
+def row(
+    shape: str, name: tuple[str, str], runs: list[Asked], rise: int, weight_bytes: int, kept_bytes: int
+) -> list[str]:
     """One line of the table."""
-    rise = median(run.cost.rise_bytes for run in runs)
     return [
         shape,
         *name,

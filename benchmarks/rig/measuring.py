@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
@@ -81,6 +82,18 @@ def release(device: str) -> None:
         libc = ctypes.CDLL(None)
         if hasattr(libc, "malloc_trim"):
             libc.malloc_trim(0)
+
+
+def count_exactly() -> None:
+    """From now on give blocks of 64 kB and more back once they are freed: peaks are then those of what is alive.
+
+    glibc keeps freed blocks for later otherwise, in amounts that differ from run to run. It is slower so, and there is
+    no way back: measure time first. On CUDA nothing changes, since allocated memory is counted there anyway.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 16)
+        libc.mallopt(_M_TRIM_THRESHOLD, 1 << 16)
 
 
 def _reset_peak(device: str) -> None:

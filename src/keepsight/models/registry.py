@@ -98,6 +98,11 @@ BUNDLED = (
         folder=Path(__file__).parent / "tiny",
         description="knows the toy world of `keepsight toyworld` and nothing else",
     ),
+    BundledModel(
+        name="tiny-qwen",
+        folder=Path(__file__).parent / "tiny_qwen",
+        description="knows the toy world and nothing else, as a Qwen2.5-VL, and less well than tiny",
+    ),
 )
 """Models in the package."""
 
