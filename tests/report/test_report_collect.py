@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,23 @@ def test_each_clip_is_as_the_journal_has_it(watched: Journal) -> None:
                 shown.sheet.frame_height_pixels,
             )
     assert [clip.in_memory for clip in report.clips] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "num_tokens", "expected"), [(16, 144, 1), (16, 72, 2), (15, 72, 2), (3, 18, 2), (1, 9, 1)]
+)
+def test_steps_of_several_frames_are_known_from_the_tokens(
+    watched: Journal, num_frames: int, num_tokens: int, expected: int
+) -> None:
+    stream = watched.streams.latest()
+    assert stream is not None
+    record = replace(
+        next(watched.clips.of(stream.id)),
+        num_visual_tokens=num_tokens,
+        token_grid=(3, 3),
+        frame_seconds=tuple(float(number) for number in range(num_frames)),
+    )
+    assert record.frames_per_step == expected
 
 
 def test_questions_gaps_and_differences_from_the_paper_are_shown(watched: Journal) -> None:

@@ -25,12 +25,16 @@ def alpha_of(png: bytes) -> np.ndarray:
     num_frames=st.integers(1, 6),
     columns=st.integers(1, 6),
     kept=st.sets(st.integers(0, 95), max_size=40),
+    frames_per_step=st.integers(1, 3),
 )
-def test_mask_is_opaque_exactly_where_a_token_was_kept(num_frames: int, columns: int, kept: set[int]) -> None:
+def test_mask_is_opaque_exactly_where_a_token_was_kept(
+    num_frames: int, columns: int, kept: set[int], frames_per_step: int
+) -> None:
+    """In every frame of the step that the token saw; an unfinished step has fewer frames."""
     columns = min(columns, num_frames)
     sheet = sheet_of(0, num_frames, columns)
-    indices = sorted(index for index in kept if index < num_frames * 16)
-    clip = ReportClip(0, Span(0, 1), "", sheet, indices, GRID)
+    indices = sorted(index for index in kept if index < -(-num_frames // frames_per_step) * 16)
+    clip = ReportClip(0, Span(0, 1), "", sheet, indices, GRID, frames_per_step)
     alpha = alpha_of(mask_png(clip, sheet))
     cell = alpha.shape[0] // (sheet.rows * GRID[0])
     assert alpha.shape == (sheet.rows * GRID[0] * cell, columns * GRID[1] * cell)
@@ -39,7 +43,7 @@ def test_mask_is_opaque_exactly_where_a_token_was_kept(num_frames: int, columns:
             top = (frame // columns * GRID[0] + place // 4) * cell
             left = (frame % columns * GRID[1] + place % 4) * cell
             values = set(np.unique(alpha[top : top + cell, left : left + cell]))
-            assert values == ({255} if frame * 16 + place in indices else {0})
+            assert values == ({255} if frame // frames_per_step * 16 + place in indices else {0})
 
 
 def test_mosaic_holds_the_kept_patches_in_the_memorys_order() -> None:

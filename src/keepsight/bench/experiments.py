@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from keepsight.errors import SettingError
+from keepsight.models.architectures import ARCHITECTURES
 from keepsight.models.protocol import ModelInfo
 from keepsight.settings import Settings
 
@@ -58,7 +59,7 @@ class Experiment:
     plot: Plot | None = None
 
 
-def _overview(_: ModelInfo) -> Experiment:
+def _overview(info: ModelInfo) -> Experiment:
     rows = {
         "full loop": FULL,
         "captions + live frames": "captions-and-live",
@@ -72,6 +73,8 @@ def _overview(_: ModelInfo) -> Experiment:
         "uniform 32 frames": "uniform-frames",
         "last 4 frames": "last-frames",
     }
+    if any(known.model_class == info.architecture and not known.supports_kv_retrieval for known in ARCHITECTURES):
+        del rows["KV retrieval (ReKV-style, ours)"]
     return Experiment("overview", "The method, its parts taken away, and baselines", rows, "full loop")
 
 

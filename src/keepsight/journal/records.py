@@ -80,7 +80,7 @@ class ClipRecord:
         stream_id, clip_index, span, caption, num_line_tokens: as in `CaptionRecord`.
         num_visual_tokens: visual tokens of the clip, before selection.
         num_memory_tokens: visual tokens that stood before the clip when it was captioned.
-        token_grid: rows and columns of visual tokens in one frame.
+        token_grid: rows and columns of visual tokens in one step.
         seconds_spent: wall time from encoding to storing.
         frame_seconds: time of each frame.
         kept_indices: int32 `[num_kept]`, places of the kept tokens in the clip, in temporal order; for a selector that
@@ -104,6 +104,12 @@ class ClipRecord:
     embedding: NDArray[np.float32]
     scores: NDArray[np.float32]
     thumbnail: bytes
+
+    @property
+    def frames_per_step(self) -> int:
+        """Neighbouring frames that share a step of tokens: so many that the frames come out at the tokens there are."""
+        num_steps = max(1, self.num_visual_tokens // (self.token_grid[0] * self.token_grid[1]))
+        return max(1, -(-len(self.frame_seconds) // num_steps))
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def _clip(record: ClipRecord, in_memory: bool, shrink: bool) -> ReportClip:
         sheet=_sheet(record.thumbnail, len(record.frame_seconds), shrink),
         kept_indices=record.kept_indices.tolist(),
         token_grid=record.token_grid,
+        frames_per_step=record.frames_per_step,
         in_memory=in_memory,
     )
 

@@ -67,7 +67,8 @@ def kept_percent(report: Report) -> float | None:
     for clip in report.clips:
         if clip.sheet and len(clip.kept_indices):
             kept += len(clip.kept_indices)
-            total += clip.sheet.num_frames * clip.token_grid[0] * clip.token_grid[1]
+            num_steps = -(-clip.sheet.num_frames // clip.frames_per_step)
+            total += num_steps * clip.token_grid[0] * clip.token_grid[1]
     return kept / total * 100 if total else None
 
 

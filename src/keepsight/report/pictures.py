@@ -23,7 +23,7 @@ def data_uri(media_type: str, content: bytes) -> str:
 
 
 def kept_cells(clip: ReportClip) -> list[tuple[int, int, int]]:
-    """Frame, row and column of each kept token, in the order of `kept_indices`.
+    """First frame, row and column of each kept token, in the order of `kept_indices`.
 
     Indices outside the clip's frames are left out: a picture must not fail over one odd record.
     """
@@ -31,7 +31,8 @@ def kept_cells(clip: ReportClip) -> list[tuple[int, int, int]]:
     num_frames = clip.sheet.num_frames if clip.sheet else 0
     cells = []
     for index in clip.kept_indices:
-        frame, place = divmod(int(index), rows * columns)
+        step, place = divmod(int(index), rows * columns)
+        frame = step * clip.frames_per_step
         if 0 <= frame < num_frames:
             cells.append((frame, *divmod(place, columns)))
     return cells
@@ -41,9 +42,10 @@ def mask_png(clip: ReportClip, sheet: ContactSheet) -> bytes:
     """A two-colour PNG laid out like the contact sheet: opaque where a token was kept, clear elsewhere."""
     grid_rows, grid_columns = clip.token_grid
     mask = np.zeros((sheet.rows * grid_rows, sheet.columns * grid_columns), dtype=np.uint8)
-    for frame, row, column in kept_cells(clip):
-        sheet_row, sheet_column = divmod(frame, sheet.columns)
-        mask[sheet_row * grid_rows + row, sheet_column * grid_columns + column] = 1
+    for first, row, column in kept_cells(clip):
+        for frame in range(first, min(first + clip.frames_per_step, sheet.num_frames)):
+            sheet_row, sheet_column = divmod(frame, sheet.columns)
+            mask[sheet_row * grid_rows + row, sheet_column * grid_columns + column] = 1
     scale = max(2, MASK_FRAME_PIXELS // grid_columns)
     scaled = mask.repeat(scale, axis=0).repeat(scale, axis=1)
     image = Image.fromarray(scaled).convert("P")

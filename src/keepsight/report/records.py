@@ -45,8 +45,9 @@ class ReportClip:
         span: its time.
         caption: what the model said of it.
         sheet: its frames, or None when no pictures were kept.
-        kept_indices: visual tokens that entered the memory, counted over the clip, frame after frame, row by row.
-        token_grid: rows and columns of visual tokens in one frame.
+        kept_indices: visual tokens that entered the memory, counted over the clip, step after step, row by row.
+        token_grid: rows and columns of visual tokens in one step.
+        frames_per_step: neighbouring frames that share a step of tokens.
         in_memory: whether the visual memory holds it at the end.
     """
 
@@ -56,6 +57,7 @@ class ReportClip:
     sheet: ContactSheet | None = None
     kept_indices: Sequence[int] = ()
     token_grid: tuple[int, int] = (1, 1)
+    frames_per_step: int = 1
     in_memory: bool = False
 
 
