@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := demo
 
-.PHONY: help demo test test-slow check format bench train clean
+.PHONY: help demo test test-slow check format bench train train-qwen clean
 
 help:
 	@echo "make demo       watch a synthetic video, ask it questions, write a report"
@@ -20,6 +20,7 @@ help:
 	@echo "make format     reformat the sources"
 	@echo "make bench      run every benchmark in benchmarks/"
 	@echo "make train      train the bundled model again, in runs/tiny: about seven hours; can be stopped and resumed"
+	@echo "make train-qwen train the second bundled model, in runs/tiny-qwen, from what make train left: about two hours"
 	@echo "make clean      remove what the targets made, the virtual environment included"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -58,6 +59,11 @@ bench: $(STAMP)
 train: $(STAMP)
 	$(BIN)/python -m keepsight.toyworld.training --folder runs/tiny
 	$(BIN)/python -m keepsight.toyworld.training.export --folder runs/tiny --out runs/tiny/bundle
+
+train-qwen: $(STAMP)
+	$(BIN)/python -m keepsight.toyworld.training --architecture qwen2_5_vl --first-folder runs/tiny --folder runs/tiny-qwen
+	$(BIN)/python -m keepsight.toyworld.training.export --architecture qwen2_5_vl --folder runs/tiny-qwen \
+		--out runs/tiny-qwen/bundle
 	$(BIN)/python -m keepsight.toyworld.training.evaluate --model runs/tiny/bundle --out runs/tiny/scores.json
 
 clean:

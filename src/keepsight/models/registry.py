@@ -101,7 +101,7 @@ BUNDLED = (
     BundledModel(
         name="tiny-qwen",
         folder=Path(__file__).parent / "tiny_qwen",
-        description="knows the toy world and nothing else, as a Qwen2.5-VL, and less well than tiny",
+        description="knows the toy world and nothing else: a Qwen2.5-VL on the decoder of tiny",
     ),
 )
 """Models in the package."""

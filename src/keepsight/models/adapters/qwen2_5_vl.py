@@ -88,7 +88,7 @@ class Qwen25VLAdapter(VideoAdapter):
         """Rows, columns, and the positions that lie between two steps at this frame rate."""
         rows, columns = visual.token_grid or self._info.token_grid
         seconds_per_step = frame_spacing_seconds(visual) * self._info.frames_per_step
-        interval = int(self._model.config.vision_config.tokens_per_second * seconds_per_step)
+        interval = round(self._model.config.vision_config.tokens_per_second * seconds_per_step)
         return GridRule(rows, columns, step_interval=max(1, interval))
 
 
