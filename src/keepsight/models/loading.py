@@ -4,7 +4,6 @@ Importing this module is cheap; torch and transformers come in when a model is l
 """
 
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from keepsight.models.registry import AdapterClass
 
 __all__ = ["BundledModel", "list_models", "load_model"]
-
-_TALKATIVE = ("torchao", "torch.utils._pytree")
-"""Loggers that, where torchao is installed, remark at its import on kernels that this machine has no use for."""
 
 _SMALL_FILES = ["*.json", "*.jinja"]
 _WEIGHT_FILES = ["*.safetensors"]
@@ -58,8 +54,6 @@ def load_model(
         ModelError: the checkpoint is damaged or incomplete.
         SettingError: device, dtype, score_layers, quantization or compile_passes are not possible.
     """
-    for talkative in _TALKATIVE:
-        logging.getLogger(talkative).setLevel(logging.ERROR)
     from keepsight.models.devices import choose_device, choose_dtype
     from keepsight.models.quantization import check_quantization
 
