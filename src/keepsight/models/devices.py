@@ -10,8 +10,8 @@ from keepsight.errors import SettingError
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Number formats by the name a user gives."""
 
-SMALL_MODEL_PARAMETERS = 20_000_000
-"""Where one thread and two were equally fast on two AVX2 cores."""
+SMALL_MODEL_PARAMETERS = 50_000_000
+"""On two AVX2 cores one thread was still the faster with 44 million weights (`benchmarks/threads.py`), not with 183."""
 
 
 def choose_device(device: str | None) -> torch.device:
