@@ -30,10 +30,10 @@ from rig.measuring import Cost, count_exactly, measured, now, release
 from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from keepsight.models.attention_rows import RowRule, ScoreAccumulator, register_attention
-from keepsight.models.decoding import generate
+from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, register_attention
+from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.decoding.replies import generate
 from keepsight.models.devices import DTYPES, free_memory_bytes
-from keepsight.models.language_model import LanguageModel, PromptBatch
 
 MODES = {
     "sdpa": "plain SDPA",

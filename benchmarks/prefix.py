@@ -16,7 +16,7 @@ import torch
 from rig.machine import heading, table
 from transformers import Qwen2Config, Qwen2Model
 
-from keepsight.models.kv_cache import roomy_cache
+from keepsight.models.decoding.kv_cache import roomy_cache
 
 
 def decoder() -> Qwen2Model:

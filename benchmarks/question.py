@@ -10,9 +10,9 @@ The protocol is ReKV's (arXiv 2503.00540), which the method's paper takes over: 
 - **Keepsight**: `ask` over a journal of two hours, from choosing captions to the last word.
 - **eager**: the same captions and prompt through the transformers model with eager attention and logits for every
   position, which is what the method's description says word for word. Choosing captions is Keepsight's, and counted.
-- **key-value retrieval**: a baseline in the style of ReKV (`keepsight.models.kv_stream`) answers from the keys and
-  values of 64 frames of 196 tokens. It has no budget of captions, so one measurement stands for both. What it keeps is
-  that of the frames shown here; 1,800 of them are an hour.
+- **key-value retrieval**: a baseline in the style of ReKV (`keepsight.models.baselines.kv_stream`) answers from the
+  keys and values of 64 frames of 196 tokens. It has no budget of captions, so one measurement stands for both. What it
+  keeps is that of the frames shown here; 1,800 of them are an hour.
 
 The three take turns within each repeat; figures are medians. Memory is the rise over what was in use before the
 question, in a run of its own: keys and values, activations, logits. Weights come on top, and what key-value retrieval
@@ -38,7 +38,7 @@ from rig.models import SHAPES, RandomModel, random_model, words
 from keepsight.answering import ask
 from keepsight.evidence import gather_evidence
 from keepsight.journal import Journal, StreamRecord
-from keepsight.models.kv_stream import KeyValueSettings, KeyValueStream
+from keepsight.models.baselines.kv_stream import KeyValueSettings, KeyValueStream
 from keepsight.prompts import question_text
 from keepsight.settings import Settings
 

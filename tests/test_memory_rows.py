@@ -16,7 +16,7 @@ from torch import Tensor
 from keepsight.journal import Journal, StreamRecord
 from keepsight.journal.memory_snapshot import MemoryTable
 from keepsight.memory import POLICIES, VisualMemory
-from keepsight.models.positions import PieceShape, offsets_within, prompt_positions
+from keepsight.models.prompting.positions import PieceShape, offsets_within, prompt_positions
 from keepsight.models.protocol import Description, VisualInput
 from keepsight.recurrence import Recurrence, encode_clip
 from keepsight.session import StreamSession

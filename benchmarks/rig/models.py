@@ -26,8 +26,8 @@ from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.checkpoint import quiet_transformers
 from keepsight.models.devices import DTYPES
 from keepsight.models.footprint import describe_footprint
-from keepsight.models.preprocessing import make_preprocessor
 from keepsight.models.protocol import ModelInfo
+from keepsight.models.vision.preprocessing import make_preprocessor
 
 _CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>")
 _CHAT_TEMPLATE = (

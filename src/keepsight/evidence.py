@@ -6,10 +6,9 @@ Causal: nothing that ended after the time of asking is looked at. The prompt is 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from keepsight.candidates import Candidates, JournalCaptions
 from keepsight.errors import EmptyJournalError, PromptTooLongError
 from keepsight.journal import CaptionRecord, Journal, StreamRecord
 from keepsight.models.protocol import VideoModel, VisualInput
@@ -49,21 +48,6 @@ class Evidence:
     ask_seconds: float
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Captions to choose from.
-
-    Attributes:
-        lines: each as a prompt shows it, in time order.
-        costs: tokens of each line.
-        embeddings: mean input embedding of each caption, float32 `[num_captions, dim]`, of length 1 or any other.
-    """
-
-    lines: Sequence[str]
-    costs: Sequence[int]
-    embeddings: NDArray[np.float32]
-
-
 def gather_evidence(
     model: VideoModel,
     journal: Journal,
@@ -80,9 +64,10 @@ def gather_evidence(
         EmptyJournalError: no clip had ended by `ask_seconds` and no live frame was there.
         PromptTooLongError: the question leaves no room for a single caption or frame.
     """
-    captions, candidates = _candidates(model, journal, stream, ask_seconds)
+    journal_captions = JournalCaptions(journal, stream, ask_seconds)
+    candidates = journal_captions.candidates(model)
     frames = [frame for frame in live_frames if ask_seconds is None or frame.pts_seconds <= ask_seconds]
-    if not captions and not frames:
+    if not len(journal_captions) and not frames:
         raise EmptyJournalError(_nothing_yet(journal, stream, ask_seconds))
     window = model.info.context_window_tokens
     max_new_tokens = longest_reply(model, settings)
@@ -93,30 +78,16 @@ def gather_evidence(
             f"the question leaves no room for a caption in the model's window of {window} tokens "
             f"(retrieval_budget_tokens is {settings.retrieval_budget_tokens}): ask it shorter"
         )
+    captions = journal_captions.at(chosen)
     return Evidence(
-        captions=tuple(captions[index] for index in chosen),
-        context=captions_context(candidates.lines[index] for index in chosen),
-        num_left_out=len(captions) - len(chosen),
+        captions=tuple(captions),
+        context=captions_context(caption_line(record.span, record.caption) for record in captions),
+        num_left_out=len(journal_captions) - len(captions),
         live=live,
         num_live_frames=0 if live is None or live.frame_seconds is None else len(live.frame_seconds),
         max_new_tokens=max_new_tokens,
-        ask_seconds=_time_of_asking(ask_seconds, captions, frames),
+        ask_seconds=_time_of_asking(ask_seconds, journal_captions.end_seconds, frames),
     )
-
-
-def _candidates(
-    model: VideoModel, journal: Journal, stream: StreamRecord, ask_seconds: float | None
-) -> tuple[list[CaptionRecord], Candidates]:
-    """All captions that had ended by the time of asking, in the space and token counts of the model that is asked."""
-    limit = float("inf") if ask_seconds is None else ask_seconds
-    captions, embeddings = journal.clips.captions_with_embeddings(stream.id, ended_by_seconds=limit)
-    lines = [caption_line(record.span, record.caption) for record in captions]
-    if stream.model == model.info.name and (not captions or embeddings.shape[1] == model.info.dim):
-        return captions, Candidates(lines, [record.num_line_tokens for record in captions], embeddings)
-    # Another model wrote the journal: its embeddings lie in another space and its tokens are cut otherwise.
-    costs = [model.count_tokens(f"{line}\n") for line in lines]
-    own = [model.embed(record.caption).numpy() for record in captions]
-    return captions, Candidates(lines, costs, np.stack(own) if own else embeddings)
 
 
 def longest_reply(model: VideoModel, settings: Settings) -> int:
@@ -161,7 +132,7 @@ def choose_captions(
         query: what captions are compared with; the question if None.
         live: frames that stand in the prompt, too.
     """
-    if not candidates.lines:
+    if not len(candidates.costs):
         return []
     room = model.info.context_window_tokens - longest_reply(model, settings)
     num_visual_tokens = 0 if live is None else len(live.tokens)
@@ -170,12 +141,12 @@ def choose_captions(
     budget = min(settings.retrieval_budget_tokens, room)
     while budget > 0:
         chosen = retriever.choose(candidates.embeddings, wanted, candidates.costs, budget)
-        context = captions_context(candidates.lines[index] for index in chosen)
+        context = captions_context(candidates.read_lines(chosen))
         excess = model.count_prompt_tokens(context, question, num_visual_tokens, like=live) - room
         if excess <= 0 or not chosen:
             return chosen
         # Tokens merge across lines, so only the whole prompt is exact: take back what it has too much, in rank order.
-        budget = sum(candidates.costs[index] for index in chosen) - excess
+        budget = sum(int(candidates.costs[index]) for index in chosen) - excess
     return []
 
 
@@ -199,9 +170,8 @@ def _nothing_yet(journal: Journal, stream: StreamRecord, ask_seconds: float | No
     )
 
 
-def _time_of_asking(ask_seconds: float | None, captions: Sequence[CaptionRecord], frames: Sequence[Frame]) -> float:
-    """The given time, or else the end of what is known."""
+def _time_of_asking(ask_seconds: float | None, end_seconds: float, frames: Sequence[Frame]) -> float:
+    """The given time, or else the end of what is known: of the captions, or of the frames after them."""
     if ask_seconds is not None:
         return ask_seconds
-    last_caption = captions[-1].span.end_seconds if captions else 0.0
-    return max(last_caption, frames[-1].pts_seconds if frames else 0.0)
+    return max(end_seconds, frames[-1].pts_seconds if frames else 0.0)

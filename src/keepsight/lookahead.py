@@ -3,7 +3,6 @@
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -73,5 +72,4 @@ def look_ahead(items: Iterator[Item], depth: int = 1) -> Generator[Item, None, N
         producer.unwanted.set()
         producer.join()
         if isinstance(items, Generator):
-            with closing(items):
-                pass
+            items.close()

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from keepsight.memory import MemoryView, VisualMemory, make_policy
-from keepsight.models.positions import offsets_within
+from keepsight.models.prompting.positions import offsets_within
 from keepsight.models.protocol import Description, ScoreRule, VideoModel, VisualInput
 from keepsight.selection import Selected, make_selector
 from keepsight.settings import Settings
 from keepsight.video import Clip
 
 RECENT_CAPTIONS = 8
-"""Captions of earlier clips from which the next one is guessed ahead (`models.drafting`)."""
+"""Captions of earlier clips from which the next one is guessed ahead (`models.decoding.drafting`)."""
 
 
 @dataclass(frozen=True, eq=False)

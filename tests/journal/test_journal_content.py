@@ -37,9 +37,8 @@ def test_an_empty_embedding_and_no_kept_indices_survive(journal: Journal) -> Non
     clip = make_clip(stream.id, 0, caption="", dim=0)
     journal.clips.add(clip)
     assert_same_clip(next(journal.clips.of(stream.id)), clip)
-    captions, embeddings = journal.clips.captions_with_embeddings(stream.id)
-    assert len(captions) == 1
-    assert embeddings.shape == (1, 0)
+    assert len(journal.clips.captions(stream.id)) == 1
+    assert journal.clips.ranked_by(stream.id).embeddings.shape == (1, 0)
 
 
 @settings(max_examples=40)
@@ -61,11 +60,15 @@ def test_captions_are_those_that_had_ended(
             journal.clips.add(type(clip)(**{**vars(clip), "span": span}))
             if end <= ask_seconds:
                 expected.append(index)
-        captions, embeddings = journal.clips.captions_with_embeddings(stream.id, ended_by_seconds=ask_seconds)
+        captions = journal.clips.captions(stream.id, ended_by_seconds=ask_seconds)
         assert [caption.clip_index for caption in captions] == expected
-        assert journal.clips.captions(stream.id, ended_by_seconds=ask_seconds) == captions
+        ranked = journal.clips.ranked_by(stream.id, ended_by_seconds=ask_seconds)
+        assert ranked.clip_indices.tolist() == expected
+        assert ranked.num_line_tokens.tolist() == [caption.num_line_tokens for caption in captions]
+        every_other = [*expected[::2], len(lengths)]
+        assert journal.clips.captions_at(stream.id, every_other[::-1]) == captions[::2]
         assert journal.clips.count(stream.id, ended_by_seconds=ask_seconds) == len(expected)
-        for index, row in zip(expected, embeddings, strict=True):
+        for index, row in zip(expected, ranked.embeddings, strict=True):
             np.testing.assert_array_equal(row, make_clip(stream.id, index).embedding)
 
 

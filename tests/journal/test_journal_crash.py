@@ -80,8 +80,8 @@ def test_another_process_reads_while_one_writes(tmp_path: Path, read_only: bool)
             last_announced = int(process.stdout.readline())
             with Journal.open(path, read_only=read_only) as journal:
                 (stream,) = journal.streams.all()
-                captions, embeddings = journal.clips.captions_with_embeddings(stream.id)
-            assert len(captions) == len(embeddings) >= last_announced + 1
+                captions, ranked = journal.clips.captions(stream.id), journal.clips.ranked_by(stream.id)
+            assert len(ranked.clip_indices) == len(ranked.embeddings) >= len(captions) >= last_announced + 1
             assert len(captions) >= seen
             seen = len(captions)
         process.kill()

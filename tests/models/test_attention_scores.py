@@ -12,7 +12,7 @@ from stock_model import StockModel, random_frames
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from keepsight.errors import ModelError, SettingError
-from keepsight.models.attention_rows import RowRule, ScoreAccumulator, row_weights
+from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, row_weights
 from keepsight.models.layers import check_layers, scale_layers
 from keepsight.models.loading import load_model
 from keepsight.models.protocol import VisualInput

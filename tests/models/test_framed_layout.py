@@ -15,9 +15,9 @@ from transformers.models.smolvlm import processing_smolvlm
 
 from keepsight.errors import PromptTooLongError, SettingError
 from keepsight.models.adapters.smolvlm import in_words
-from keepsight.models.framed_layout import step_seconds
-from keepsight.models.positions import GridRule, PieceShape, prompt_positions
-from keepsight.models.prompt_layout import Frames, Memory, Piece
+from keepsight.models.prompting.framed_layout import step_seconds
+from keepsight.models.prompting.layout import Frames, Memory, Piece
+from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
 from keepsight.models.protocol import VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT, question_text
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import DynamicLayer, Gemma3TextConfig, Qwen2Config
 
-from keepsight.models.kv_cache import RoomyLayer, roomy_cache
+from keepsight.models.decoding.kv_cache import RoomyLayer, roomy_cache
 
 CHANGES = st.lists(st.tuples(st.sampled_from(["add", "take back"]), st.integers(1, 9)), max_size=12)
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from keepsight.errors import PromptTooLongError, SettingError
 from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
+from keepsight.models.baselines.kv_retrieval import KeyValueBlock, before_attention, nearest_frames, turn_keys
+from keepsight.models.baselines.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream, bytes_per_frame
 from keepsight.models.footprint import ModelShape
-from keepsight.models.kv_retrieval import KeyValueBlock, before_attention, nearest_frames, turn_keys
-from keepsight.models.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream, bytes_per_frame
 from keepsight.models.loading import load_model
 from keepsight.models.protocol import VisualInput
 from keepsight.prompts import question_text

@@ -9,7 +9,7 @@ from transformers import LlavaNextVideoConfig
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from keepsight.models.adapters.llava_next_video import LlavaNextVideoAdapter
-from keepsight.models.preprocessing import make_preprocessor
+from keepsight.models.vision.preprocessing import make_preprocessor
 
 SETTINGS = LlavaNextVideo().settings()
 SIDE = SETTINGS["size"]["shortest_edge"]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from random_model import CHAT_TEMPLATE, SPECIAL_TOKENS, byte_tokenizer, word_tokenizer
 
 from keepsight.errors import ModelError
-from keepsight.models.chat import ChatPrompts, VideoPlace
+from keepsight.models.prompting.chat import ChatPrompts, VideoPlace
 
 TOKENIZERS = {"words": word_tokenizer(), "bytes": byte_tokenizer()}
 ORDINARY = st.text(st.characters(exclude_characters="<>|", exclude_categories=["Cs"]), max_size=40)

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from word_tokenizer import word_tokenizer
 
-from keepsight.models.chat import ChatPrompts, VideoPlace
+from keepsight.models.prompting.chat import ChatPrompts, VideoPlace
 
 MARKS = ("none", "first", "each-run")
 TOKENIZERS = {

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from random_model import byte_tokenizer
 
-from keepsight.models.decoding import stream_text
+from keepsight.models.decoding.replies import stream_text
 
 TOKENIZER = byte_tokenizer()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from keepsight.errors import SettingError
 from keepsight.models.loading import load_model
-from keepsight.models.positions import GridRule, PieceShape, prompt_positions
+from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
 from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 

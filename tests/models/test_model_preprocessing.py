@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from keepsight.errors import ModelError, SettingError
-from keepsight.models.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
+from keepsight.models.vision.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)
 

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule, VideoModel, VisualInput
+from keepsight.models.passing_on import PassingOn
+from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule, VideoModel, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 
 
-class SharedModel:
+class SharedModel(PassingOn[VideoModel]):
     """A model that remembers the newest frames and the answers to prompts without pictures; all else is passed on.
 
     Answers are greedy, so that the same prompt has the same one. A picture is known by being the same array: a caller
@@ -32,7 +33,7 @@ class SharedModel:
     """
 
     def __init__(self, model: VideoModel, capacity_frames: int = 128) -> None:
-        self._model = model
+        super().__init__(model)
         self._capacity = capacity_frames
         self._known: OrderedDict[tuple[int, ...], tuple[Sequence[np.ndarray], Tensor, float]] = OrderedDict()
         self._answers: dict[tuple[str, str, int], tuple[str, float]] = {}
@@ -42,11 +43,6 @@ class SharedModel:
     def model(self) -> VideoModel:
         """The model that does the work."""
         return self._model
-
-    @property
-    def info(self) -> ModelInfo:
-        """What the model is and needs."""
-        return self._model.info
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """Visual tokens of frames; steps of them that are not known yet are encoded together."""
@@ -66,10 +62,6 @@ class SharedModel:
         while len(self._known) > max(self._capacity, len(steps)):
             self._known.popitem(last=False)
         return tokens
-
-    def token_grid(self, height: int, width: int) -> tuple[int, int]:
-        """See `VideoModel.token_grid`."""
-        return self._model.token_grid(height, width)
 
     def describe(
         self,
@@ -100,39 +92,6 @@ class SharedModel:
             text = "".join(self._model.answer(context, question, max_new_tokens=max_new_tokens))
             self._answers[prompt] = (text, time.perf_counter() - started)
         return iter((text,))
-
-    def embed(self, text: str) -> Tensor:
-        """See `VideoModel.embed`."""
-        return self._model.embed(text)
-
-    def count_tokens(self, text: str) -> int:
-        """See `VideoModel.count_tokens`."""
-        return self._model.count_tokens(text)
-
-    def count_prompt_tokens(
-        self,
-        context: str,
-        question: str,
-        num_visual_tokens: int = 0,
-        *,
-        num_memory_tokens: int = 0,
-        like: VisualInput | None = None,
-    ) -> int:
-        """See `VideoModel.count_prompt_tokens`."""
-        return self._model.count_prompt_tokens(
-            context, question, num_visual_tokens, num_memory_tokens=num_memory_tokens, like=like
-        )
-
-    def max_memory_tokens(
-        self,
-        num_visual_tokens: int,
-        prompt: str = DESCRIBE_PROMPT,
-        *,
-        max_new_tokens: int = 128,
-        like: VisualInput | None = None,
-    ) -> int:
-        """See `VideoModel.max_memory_tokens`."""
-        return self._model.max_memory_tokens(num_visual_tokens, prompt, max_new_tokens=max_new_tokens, like=like)
 
 
 def _steps(frames: Sequence[np.ndarray], size: int) -> Iterator[Sequence[np.ndarray]]:

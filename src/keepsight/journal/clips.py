@@ -1,10 +1,10 @@
 """The clips of a journal: stored once, read whole, as captions, or as embeddings."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keepsight.journal.database import Database
 from keepsight.journal.encoding import (
@@ -15,7 +15,7 @@ from keepsight.journal.encoding import (
     seconds_blob,
     seconds_tuple,
 )
-from keepsight.journal.records import CaptionRecord, ClipRecord
+from keepsight.journal.records import CaptionRecord, ClipRecord, RankingRows
 from keepsight.spans import Span
 
 _INSERT = """
@@ -100,23 +100,30 @@ class ClipTable:
         )
         return [str(row["caption"]) for row in reversed(list(rows))]
 
-    def captions_with_embeddings(
-        self, stream_id: str, *, ended_by_seconds: float = _ALWAYS
-    ) -> tuple[list[CaptionRecord], NDArray[np.float32]]:
-        """Captions of the clips that had ended by a time and their embeddings, as they stood at one moment.
+    def captions_at(self, stream_id: str, clip_indices: Sequence[int]) -> list[CaptionRecord]:
+        """Captions of the clips with these indices, in time order; a clip that is not there is left out."""
+        rows = self._database.read(
+            f"SELECT {_CAPTION_COLUMNS} FROM clips WHERE stream_id = ? "
+            "AND clip_index IN (SELECT value FROM json_each(?)) ORDER BY clip_index",
+            (stream_id, json.dumps([int(index) for index in clip_indices])),
+        )
+        return [_caption_of(row) for row in rows]
 
-        Returns:
-            Captions in time order, and float32 `[num_captions, dim]` (`[0, 0]` without captions).
+    def ranked_by(self, stream_id: str, *, ended_by_seconds: float = _ALWAYS) -> RankingRows:
+        """What captions are chosen by, of the clips that had ended by a time, as it stood at one moment.
+
+        The texts are not read: of a stream that was watched for days, few captions are chosen of many.
         """
         rows = self._database.read(
-            f"SELECT {_CAPTION_COLUMNS}, embedding FROM clips WHERE stream_id = ? AND end_seconds <= ? "
+            "SELECT clip_index, num_line_tokens, embedding FROM clips WHERE stream_id = ? AND end_seconds <= ? "
             "ORDER BY clip_index",
             (stream_id, ended_by_seconds),
         )
         if not rows:
-            return [], np.zeros((0, 0), np.float32)
-        embeddings = float32_array(b"".join(row["embedding"] for row in rows)).reshape(len(rows), -1)
-        return [_caption_of(row) for row in rows], embeddings
+            return RankingRows(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
+        indices, costs, blobs = zip(*rows, strict=True)
+        embeddings = np.frombuffer(b"".join(blobs), "<f4").reshape(len(rows), -1)
+        return RankingRows(np.array(indices, np.int64), np.array(costs, np.int64), embeddings)
 
     def search(self, text: str, *, stream_id: str | None = None, limit: int = 20) -> list[CaptionRecord]:
         """Captions that contain all words of a text, best first; words match in any inflection.

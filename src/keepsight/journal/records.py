@@ -73,6 +73,21 @@ class CaptionRecord:
 
 
 @dataclass(frozen=True, eq=False)
+class RankingRows:
+    """What the captions of a stream are chosen by, in time order.
+
+    Attributes:
+        clip_indices: int64 `[num_captions]`.
+        num_line_tokens: int64 `[num_captions]`, as in `CaptionRecord`.
+        embeddings: float32 `[num_captions, dim]`; `[0, 0]` without captions.
+    """
+
+    clip_indices: NDArray[np.int64]
+    num_line_tokens: NDArray[np.int64]
+    embeddings: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class ClipRecord:
     """All that is stored of one clip.
 

@@ -5,7 +5,6 @@ frames become visual tokens (`encode`), and in which pieces a prompt is laid out
 """
 
 from abc import ABC, abstractmethod
-from bisect import bisect_right
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,21 +15,22 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from keepsight.errors import PromptTooLongError, SettingError
-from keepsight.models.attention_rows import RowRule, ScoreAccumulator, register_attention
-from keepsight.models.chat import ChatPrompts, PromptIds, VideoPlace
+from keepsight.errors import SettingError
 from keepsight.models.checkpoint import load_tokenizer, load_weights
-from keepsight.models.compiled_passes import CompiledDecoder
-from keepsight.models.decoding import generate, single_reply, stream_text
-from keepsight.models.drafting import Draft
+from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, register_attention
+from keepsight.models.decoding.compiled_passes import CompiledDecoder
+from keepsight.models.decoding.drafting import Draft
+from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.decoding.replies import generate, single_reply, stream_text
 from keepsight.models.footprint import ModelShape, describe_footprint
-from keepsight.models.language_model import LanguageModel, PromptBatch
 from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
-from keepsight.models.positions import GridRule
-from keepsight.models.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
-from keepsight.models.prompt_layout import Piece, Prompt, assemble, num_tokens
+from keepsight.models.prompting.builder import PromptBuilder
+from keepsight.models.prompting.chat import ChatPrompts, PromptIds, VideoPlace
+from keepsight.models.prompting.layout import Piece
+from keepsight.models.prompting.positions import GridRule
 from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule, VisualInput
 from keepsight.models.quantization import quantize_decoder
+from keepsight.models.vision.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
 from keepsight.prompts import DESCRIBE_PROMPT, question_text
 
 
@@ -60,6 +60,9 @@ class VideoAdapter(ABC):
     overflows_float16: ClassVar[bool] = False
     """Whether float16 cannot hold the numbers inside."""
 
+    frames_per_batch: ClassVar[int | None] = 16
+    """Frames that go through the vision tower at once; None for all that there are."""
+
     can_compile: ClassVar[bool] = True
     """Whether all layers' attention is causal, so that passes of fixed shape can be compiled."""
 
@@ -79,6 +82,7 @@ class VideoAdapter(ABC):
         self._preprocessor = preprocessor
         self._info = replace(info, score_layers=layers)
         self._prompts = ChatPrompts(tokenizer, self.place)
+        self._builder = PromptBuilder(self, self._language.embed_ids, self._info)
         self._end_ids = _end_ids(model, tokenizer) | self._prompts.turn_end_ids
         self._compiled: CompiledDecoder | None = None
 
@@ -171,8 +175,8 @@ class VideoAdapter(ABC):
         """
 
     @abstractmethod
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+    def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """Visual tokens of frames, at least one, that go through the vision tower at once."""
 
     @abstractmethod
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
@@ -206,6 +210,14 @@ class VideoAdapter(ABC):
     def info(self) -> ModelInfo:
         """What the model is and needs."""
         return self._info
+
+    @torch.inference_mode()
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+        if not frames:
+            raise SettingError("frames is empty; at least one frame is needed")
+        size = self.frames_per_batch or len(frames)
+        return torch.cat([self.encode_batch(frames[start : start + size]) for start in range(0, len(frames), size)])
 
     def describe(
         self,
@@ -251,7 +263,7 @@ class VideoAdapter(ABC):
         if visual is not None and not len(visual.memory) + len(visual.tokens):
             visual = None
         ids = self._prompts.ids(question_text(context, question), with_video=visual is not None)
-        batch = PromptBatch.of([self._prompt(ids, visual, max_new_tokens)])
+        batch = PromptBatch.of([self._builder.build(ids, visual, max_new_tokens)])
         new_ids = generate(self._language, batch, self._end_ids, max_new_tokens, compiled=self._compiled)
         return stream_text(single_reply(new_ids), self._decode)
 
@@ -279,7 +291,7 @@ class VideoAdapter(ABC):
         """Exact length of the prompt that `answer` would send: see `VideoModel.count_prompt_tokens`."""
         with_video = num_visual_tokens + num_memory_tokens > 0
         ids = self._prompts.ids(question_text(context, question), with_video=with_video)
-        return self._count(ids, num_memory_tokens, num_visual_tokens, like) if with_video else len(ids)
+        return self._builder.count(ids, num_memory_tokens, num_visual_tokens, like) if with_video else len(ids)
 
     def max_memory_tokens(
         self,
@@ -291,13 +303,7 @@ class VideoAdapter(ABC):
     ) -> int:
         """Memory tokens that still fit before a clip in `describe`: see `VideoModel.max_memory_tokens`."""
         ids = self._prompts.ids(prompt, with_video=True)
-        room = self._info.context_window_tokens - max_new_tokens
-        most = room - (self._count(ids, 1, num_visual_tokens, like) - 1)
-        if most < 1 or self._count(ids, most, num_visual_tokens, like) <= room:
-            return max(0, most)
-        # Text around the memory grows with it.
-        lengths = range(most + 1)
-        return bisect_right(lengths, room, key=lambda num: self._count(ids, num, num_visual_tokens, like)) - 1
+        return self._builder.max_memory_tokens(ids, num_visual_tokens, max_new_tokens, like)
 
     def _describing(
         self,
@@ -310,7 +316,7 @@ class VideoAdapter(ABC):
         if not clips or not all(len(clip.tokens) for clip in clips):
             raise SettingError("a clip has no tokens; at least one visual token is needed")
         ids = self._prompts.ids(prompt, with_video=True)
-        batch = PromptBatch.of([self._prompt(ids, clip, max_new_tokens) for clip in clips])
+        batch = PromptBatch.of([self._builder.build(ids, clip, max_new_tokens) for clip in clips])
         layers = resolve_layers(scoring.layers, self._info.score_layers, self._possible_layers)
         rows = ScoreAccumulator(RowRule.covering(layers, scoring.heads, batch.clip_columns), batch.clip_columns)
         replies: list[list[int]] = [[] for _ in clips]
@@ -325,47 +331,10 @@ class VideoAdapter(ABC):
             for reply, scores in zip(replies, rows.scores(), strict=True)
         ]
 
-    @torch.inference_mode()
-    def _prompt(self, ids: PromptIds, visual: VisualInput | None, max_new_tokens: int) -> Prompt:
-        """The tensors of a prompt.
-
-        Raises:
-            SettingError: `max_new_tokens` is below 1, the tokens have another width than the model's, or the offsets
-                do not fit the memory.
-            PromptTooLongError: prompt plus `max_new_tokens` exceed the context window.
-        """
-        if visual is None:
-            self._check_length(len(ids), max_new_tokens)
-            nothing = torch.empty(0, self._info.token_width)
-            return assemble([ids.before], self._language.embed_ids, VisualInput(nothing, nothing))
-        pieces = self.lay_out(ids, visual)
-        self._check_length(num_tokens(pieces), max_new_tokens)
-        for tokens in (visual.memory, visual.tokens):
-            if tokens.shape[1:] != (self._info.token_width,):
-                raise SettingError(
-                    f"visual tokens are {list(tokens.shape)}; allowed is [count, {self._info.token_width}]"
-                )
-        return assemble(pieces, self._language.embed_ids, visual, self.grid(visual))
-
     def _pixels(self, frames: Sequence[np.ndarray], size: tuple[int, int] | None = None) -> Tensor:
         """Pixels of frames on the model's device, `[1, num_frames, 3, height, width]` in its type."""
         pixels = self._preprocessor(frames, size, self._model.device)
         return pixels.to(self._model.dtype)
-
-    def _count(self, ids: PromptIds, num_memory_tokens: int, num_visual_tokens: int, like: VisualInput | None) -> int:
-        memory, tokens = torch.empty(num_memory_tokens, 0), torch.empty(num_visual_tokens, 0)
-        counted = VisualInput(memory, tokens) if like is None else replace(like, memory=memory, tokens=tokens)
-        return num_tokens(self.lay_out(ids, counted))
-
-    def _check_length(self, length: int, max_new_tokens: int) -> None:
-        window = self._info.context_window_tokens
-        if max_new_tokens < 1:
-            raise SettingError(f"max_new_tokens is {max_new_tokens}; allowed are 1 and more")
-        if length + max_new_tokens > window:
-            raise PromptTooLongError(
-                f"the prompt has {length} tokens and the reply up to {max_new_tokens}, "
-                f"but the model's window is {window} tokens"
-            )
 
     def _decode(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))

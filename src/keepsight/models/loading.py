@@ -44,8 +44,8 @@ def load_model(
             model's depth.
         quantization: `int8` or `int4` weights in the decoder (`keepsight.models.quantization`, needs torchao); None
             leaves them in `dtype`.
-        compile_passes: compile the generation of captions and answers (`keepsight.models.compiled_passes`); takes up to
-            a minute at the first clips, and pays where launching is what costs, as on GPUs.
+        compile_passes: compile the generation of captions and answers (`keepsight.models.decoding.compiled_passes`);
+            takes up to a minute at the first clips, and pays where launching is what costs, as on GPUs.
 
     Raises:
         UnknownModelError: no bundled name, folder or reachable hub id is called this.
@@ -168,9 +168,8 @@ def _check_fits(
     from keepsight.models.checkpoint import load_config
     from keepsight.models.devices import free_memory_bytes
     from keepsight.models.footprint import describe_footprint
-    from keepsight.models.preprocessing import read_settings
 
-    shape = adapter.shape(load_config(folder), read_settings(folder))
+    shape = adapter.shape(load_config(folder), adapter.settings(folder))
     needed = describe_footprint(shape, dtype.itemsize, quantization=quantization).total_bytes
     free = free_memory_bytes(device)
     if free is not None and needed > free:

@@ -51,6 +51,9 @@ class AdapterClass(Protocol):
     ) -> "VideoModel":
         """Read a checkpoint folder: see `VideoAdapter.load`."""
 
+    def settings(self, folder: Path) -> Mapping[str, Any]:
+        """The settings of a checkpoint's preprocessor: see `VideoAdapter.settings`."""
+
     def shape(self, config: Any, settings: Mapping[str, Any]) -> "ModelShape":
         """The sizes of a model, before any weight is read: see `VideoAdapter.shape`."""
 

@@ -6,16 +6,14 @@ from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-from torch import Tensor
-
 from keepsight.errors import KeepsightError, ModelError
-from keepsight.models.protocol import PAPER_SCORING, BatchModel, Description, ModelInfo, ScoreRule, VisualInput
+from keepsight.models.passing_on import PassingOn
+from keepsight.models.protocol import PAPER_SCORING, BatchModel, Description, ScoreRule, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 from keepsight.service.turns import BatchSettings, Turns, WaitingClip, WaitingQuestion
 
 
-class BatchedModel:
+class BatchedModel(PassingOn[BatchModel]):
     """Describes clips of several streams together and answers questions in between (`turns` says in which order).
 
         with BatchedModel(model) as shared:
@@ -30,7 +28,7 @@ class BatchedModel:
     """
 
     def __init__(self, model: BatchModel, settings: BatchSettings | None = None) -> None:
-        self._model = model
+        super().__init__(model)
         self._settings = settings or BatchSettings()
         self._turns = Turns(self._settings)
         self._changed = threading.Condition()
@@ -38,19 +36,6 @@ class BatchedModel:
         self._is_closed = False
         self.batch_sizes: list[int] = []
         """How many clips each batch had."""
-
-    @property
-    def info(self) -> ModelInfo:
-        """See `VideoModel.info`."""
-        return self._model.info
-
-    def token_grid(self, height: int, width: int) -> tuple[int, int]:
-        """See `VideoModel.token_grid`."""
-        return self._model.token_grid(height, width)
-
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """See `VideoModel.encode`; done in the calling thread."""
-        return self._model.encode(frames)
 
     def describe(
         self,
@@ -81,39 +66,6 @@ class BatchedModel:
             self._turns.questions.append(waiting)
             self._changed.notify_all()
         return _told(waiting)
-
-    def embed(self, text: str) -> Tensor:
-        """See `VideoModel.embed`."""
-        return self._model.embed(text)
-
-    def count_tokens(self, text: str) -> int:
-        """See `VideoModel.count_tokens`."""
-        return self._model.count_tokens(text)
-
-    def count_prompt_tokens(
-        self,
-        context: str,
-        question: str,
-        num_visual_tokens: int = 0,
-        *,
-        num_memory_tokens: int = 0,
-        like: VisualInput | None = None,
-    ) -> int:
-        """See `VideoModel.count_prompt_tokens`."""
-        return self._model.count_prompt_tokens(
-            context, question, num_visual_tokens, num_memory_tokens=num_memory_tokens, like=like
-        )
-
-    def max_memory_tokens(
-        self,
-        num_visual_tokens: int,
-        prompt: str = DESCRIBE_PROMPT,
-        *,
-        max_new_tokens: int = 128,
-        like: VisualInput | None = None,
-    ) -> int:
-        """See `VideoModel.max_memory_tokens`."""
-        return self._model.max_memory_tokens(num_visual_tokens, prompt, max_new_tokens=max_new_tokens, like=like)
 
     def close(self) -> None:
         """Do what waits, then end the thread. Later requests are refused."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.loop import LoopObserver
-from keepsight.evidence import Candidates, choose_captions, longest_reply
+from keepsight.candidates import Candidates
+from keepsight.evidence import choose_captions, longest_reply
 from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.prompts import captions_context
 from keepsight.settings import Settings
@@ -44,7 +45,7 @@ class Captions:
         """The block of captions for a question, such that it fits beside the live frames."""
         candidates = self.candidates(seen)
         chosen = choose_captions(model, asked.wording, candidates, self.settings, query=asked.question, live=live)
-        return captions_context(candidates.lines[index] for index in chosen)
+        return captions_context(candidates.read_lines(chosen))
 
     def candidates(self, seen: LoopObserver) -> Candidates:
         """The captions to choose from, each with what a question is compared with."""

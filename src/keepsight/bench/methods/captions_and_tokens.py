@@ -27,7 +27,7 @@ class CaptionsAndTokens(Captions):
         settings = replace(self.settings, retrieval_budget_tokens=budget)
         candidates = seen.candidates()
         chosen = choose_captions(model, asked.wording, candidates, settings, query=asked.question)
-        context = captions_context(candidates.lines[index] for index in chosen)
+        context = captions_context(candidates.read_lines(chosen))
         left = room - model.count_prompt_tokens(context, asked.wording, num_memory_tokens=1) + 1
         looked_at: list[int] = []
         for index in reversed(chosen):

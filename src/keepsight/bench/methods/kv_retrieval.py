@@ -8,7 +8,7 @@ from keepsight.bench.methods.checks import check_count
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import SettingError
 from keepsight.evidence import longest_reply
-from keepsight.models.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream
+from keepsight.models.baselines.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from keepsight.bench.methods.base import Captioned
-from keepsight.evidence import Candidates
+from keepsight.candidates import Candidates
 from keepsight.models.protocol import VideoModel
 from keepsight.prompts import caption_line
 from keepsight.recurrence import Recurrence, encode_clip
@@ -85,9 +85,9 @@ class LoopObserver:
         dim = self.model.info.dim
         embeddings = [clip.embedding for clip in self.clips]
         return Candidates(
-            lines=[clip.line for clip in self.clips],
             costs=[clip.num_line_tokens for clip in self.clips],
             embeddings=np.stack(embeddings) if embeddings else np.zeros((0, dim), dtype=np.float32),
+            read_lines=lambda places: [self.clips[place].line for place in places],
         )
 
     def _watch(self, clip: Clip) -> None:

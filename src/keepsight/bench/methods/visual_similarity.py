@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
 from keepsight.bench.methods.selected_tokens import mean_tokens
-from keepsight.evidence import Candidates
+from keepsight.candidates import Candidates
 
 
 @dataclass(frozen=True)

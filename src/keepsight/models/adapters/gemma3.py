@@ -27,21 +27,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import Cache, Gemma3ForConditionalGeneration
 
-from keepsight.errors import SettingError
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.chat import PromptIds, VideoPlace
+from keepsight.models.decoding.language_model import LanguageModel
 from keepsight.models.footprint import ModelShape
-from keepsight.models.framed_layout import FrameMarks, count_steps, lay_out_frames
-from keepsight.models.language_model import LanguageModel
-from keepsight.models.prompt_layout import Piece
+from keepsight.models.prompting.chat import PromptIds, VideoPlace
+from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames
+from keepsight.models.prompting.layout import Piece
 from keepsight.models.protocol import VisualInput
-
-FRAMES_PER_BATCH = 4
-"""Frames that go through the vision tower at once: each has 4,096 patches."""
 
 OPENING, CLOSING = "<start_of_image>", "<end_of_image>"
 
@@ -63,6 +58,7 @@ class Gemma3Adapter(VideoAdapter):
 
     model_class = Gemma3ForConditionalGeneration
     place = VideoPlace(OPENING, content_type="image")
+    frames_per_batch = 4  # each has 4,096 patches
     can_draft = False
     can_compile = False
     overflows_float16 = True
@@ -86,17 +82,10 @@ class Gemma3Adapter(VideoAdapter):
         """The decoder with masks of its own."""
         return Gemma3Language(model)
 
-    @torch.inference_mode()
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
-        if not frames:
-            raise SettingError("frames is empty; at least one frame is needed")
-        parts = []
-        for start in range(0, len(frames), FRAMES_PER_BATCH):
-            pixels = self._pixels(frames[start : start + FRAMES_PER_BATCH])[0]
-            features = self._model.get_image_features(pixels)
-            parts.append(features.pooler_output.flatten(0, 1))
-        return torch.cat(parts)
+    def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See `VideoAdapter.encode_batch`."""
+        tokens: Tensor = self._model.get_image_features(self._pixels(frames)[0]).pooler_output.flatten(0, 1)
+        return tokens
 
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
         """Memory as pictures, then each frame."""

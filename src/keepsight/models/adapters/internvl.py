@@ -17,21 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import InternVLForConditionalGeneration
 
-from keepsight.errors import SettingError
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.chat import PromptIds, VideoPlace
 from keepsight.models.footprint import ModelShape
-from keepsight.models.framed_layout import FrameMarks, count_steps, lay_out_frames
-from keepsight.models.preprocessing import read_settings
-from keepsight.models.prompt_layout import Piece
+from keepsight.models.prompting.chat import PromptIds, VideoPlace
+from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames
+from keepsight.models.prompting.layout import Piece
 from keepsight.models.protocol import VisualInput
-
-FRAMES_PER_BATCH = 16
-"""Frames that go through the vision tower at once."""
+from keepsight.models.vision.preprocessing import read_settings
 
 
 class InternVLAdapter(VideoAdapter):
@@ -60,17 +55,10 @@ class InternVLAdapter(VideoAdapter):
             token_grid=(int(rows * config.downsample_ratio), int(columns * config.downsample_ratio)),
         )
 
-    @torch.inference_mode()
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
-        if not frames:
-            raise SettingError("frames is empty; at least one frame is needed")
-        parts = []
-        for start in range(0, len(frames), FRAMES_PER_BATCH):
-            pixels = self._pixels(frames[start : start + FRAMES_PER_BATCH])[0]
-            features = self._model.get_image_features(pixels)
-            parts.append(features.pooler_output.flatten(0, 1))
-        return torch.cat(parts)
+    def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See `VideoAdapter.encode_batch`."""
+        tokens: Tensor = self._model.get_image_features(self._pixels(frames)[0]).pooler_output.flatten(0, 1)
+        return tokens
 
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
         """Memory, then each frame after its number."""

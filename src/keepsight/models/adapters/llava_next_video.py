@@ -12,19 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import LlavaNextVideoForConditionalGeneration
 
-from keepsight.errors import SettingError
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.chat import PromptIds, VideoPlace
 from keepsight.models.footprint import ModelShape
-from keepsight.models.prompt_layout import Frames, Memory, Piece
+from keepsight.models.prompting.chat import PromptIds, VideoPlace
+from keepsight.models.prompting.layout import Frames, Memory, Piece
 from keepsight.models.protocol import VisualInput
-
-FRAMES_PER_BATCH = 16
-"""Frames that go through the vision tower at once."""
 
 
 class LlavaNextVideoAdapter(VideoAdapter):
@@ -48,17 +43,10 @@ class LlavaNextVideoAdapter(VideoAdapter):
             token_grid=(rows, rows),
         )
 
-    @torch.inference_mode()
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
-        if not frames:
-            raise SettingError("frames is empty; at least one frame is needed")
-        parts = []
-        for start in range(0, len(frames), FRAMES_PER_BATCH):
-            pixels = self._pixels(frames[start : start + FRAMES_PER_BATCH])
-            features = self._model.get_video_features(pixels)
-            parts.append(features.pooler_output[0])
-        return torch.cat(parts)
+    def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See `VideoAdapter.encode_batch`."""
+        tokens: Tensor = self._model.get_video_features(self._pixels(frames)).pooler_output[0]
+        return tokens
 
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
         """Memory and frames in a row."""

@@ -10,20 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from keepsight.errors import SettingError
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.chat import PromptIds, VideoPlace
+from keepsight.models.baselines.language_side import LanguageSide
 from keepsight.models.footprint import ModelShape
-from keepsight.models.language_side import LanguageSide
-from keepsight.models.prompt_layout import Frames, Memory, Piece, Separator
+from keepsight.models.prompting.chat import PromptIds, VideoPlace
+from keepsight.models.prompting.layout import Frames, Memory, Piece, Separator
 from keepsight.models.protocol import VisualInput
-
-FRAMES_PER_BATCH = 16
-"""Frames that go through the vision tower at once."""
 
 
 class LlavaOnevisionAdapter(VideoAdapter):
@@ -47,17 +42,10 @@ class LlavaOnevisionAdapter(VideoAdapter):
             token_grid=(rows, rows),
         )
 
-    @torch.inference_mode()
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
-        parts = []
-        for start in range(0, len(frames), FRAMES_PER_BATCH):
-            pixels = self._pixels(frames[start : start + FRAMES_PER_BATCH])
-            features = self._model.get_video_features(pixels)
-            parts.append(features.pooler_output[0, :-1])  # the last one is the newline embedding
-        if not parts:
-            raise SettingError("frames is empty; at least one frame is needed")
-        return torch.cat(parts)
+    def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See `VideoAdapter.encode_batch`."""
+        tokens: Tensor = self._model.get_video_features(self._pixels(frames)).pooler_output[0]
+        return tokens[:-1]  # the last one is the newline embedding
 
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
         """Memory and frames in a row, one newline after them."""

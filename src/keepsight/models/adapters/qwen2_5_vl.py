@@ -18,15 +18,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
-from keepsight.errors import SettingError
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.chat import PromptIds, VideoPlace
 from keepsight.models.footprint import ModelShape
-from keepsight.models.patches import PatchRule
-from keepsight.models.positions import GridRule
-from keepsight.models.preprocessing import FramePreprocessor
-from keepsight.models.prompt_layout import Frames, Memory, Piece
+from keepsight.models.prompting.chat import PromptIds, VideoPlace
+from keepsight.models.prompting.layout import Frames, Memory, Piece
+from keepsight.models.prompting.positions import GridRule
 from keepsight.models.protocol import DEFAULT_FRAME_SPACING_SECONDS, ModelInfo, VisualInput
+from keepsight.models.vision.patches import PatchRule
+from keepsight.models.vision.preprocessing import FramePreprocessor
 
 MAX_TOKENS_PER_STEP = 196
 """As LLaVA-OneVision has for a frame: a checkpoint's own limit is made for single pictures, and is 16,384."""
@@ -38,6 +37,7 @@ class Qwen25VLAdapter(VideoAdapter):
     model_class: ClassVar[type[PreTrainedModel]] = Qwen2_5_VLForConditionalGeneration
     place = VideoPlace("<|video_pad|>")
     takes_any_frame_size = True
+    frames_per_batch = None
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo
@@ -63,16 +63,13 @@ class Qwen25VLAdapter(VideoAdapter):
         """Rows and columns of tokens that keep the frames' aspect ratio."""
         return self._patches.token_grid(height, width)
 
-    @torch.inference_mode()
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+    def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See `VideoAdapter.encode_batch`."""
         tokens: Tensor = self.features(frames).pooler_output[0]
         return tokens
 
     def features(self, frames: Sequence[np.ndarray]) -> Any:
         """What the tower and its merger make of frames: transformers' own output, of one video."""
-        if not frames:
-            raise SettingError("frames is empty; at least one frame is needed")
         rows, columns = self.token_grid(*frames[0].shape[:2])
         size = (rows * self._patches.token_pixels, columns * self._patches.token_pixels)
         pixels = self._pixels(frames, size)[0]

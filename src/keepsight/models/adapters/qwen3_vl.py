@@ -24,11 +24,11 @@ from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
 from keepsight.models.adapters.qwen2_5_vl import Qwen25VLAdapter
-from keepsight.models.chat import PromptIds, VideoPlace
 from keepsight.models.footprint import ModelShape
-from keepsight.models.framed_layout import FrameMarks, count_steps, lay_out_frames, step_seconds
-from keepsight.models.positions import GridRule
-from keepsight.models.prompt_layout import Piece
+from keepsight.models.prompting.chat import PromptIds, VideoPlace
+from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames, step_seconds
+from keepsight.models.prompting.layout import Piece
+from keepsight.models.prompting.positions import GridRule
 from keepsight.models.protocol import VisualInput
 
 OPENING, CLOSING = "<|vision_start|>", "<|vision_end|>"
@@ -46,9 +46,8 @@ class Qwen3VLAdapter(Qwen25VLAdapter):
         levels = len(config.vision_config.deepstack_visual_indexes)
         return replace(super().shape(config, settings), deepstack_levels=levels)
 
-    @torch.inference_mode()
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+    def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See `VideoAdapter.encode_batch`."""
         features = self.features(frames)
         return torch.cat([features.pooler_output[0], *(level[0] for level in features.deepstack_features)], dim=1)
 

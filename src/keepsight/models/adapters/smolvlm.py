@@ -23,7 +23,6 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, SmolVLMForConditionalGeneration
 from transformers.models.smolvlm.processing_smolvlm import (
@@ -33,17 +32,13 @@ from transformers.models.smolvlm.processing_smolvlm import (
     FRAME_TIMESTAMP_MESSAGE,
 )
 
-from keepsight.errors import SettingError
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.chat import PromptIds, VideoPlace
 from keepsight.models.footprint import ModelShape
-from keepsight.models.framed_layout import FrameMarks, count_steps, lay_out_frames, step_seconds
-from keepsight.models.preprocessing import FramePreprocessor
-from keepsight.models.prompt_layout import Piece
+from keepsight.models.prompting.chat import PromptIds, VideoPlace
+from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames, step_seconds
+from keepsight.models.prompting.layout import Piece
 from keepsight.models.protocol import ModelInfo, VisualInput
-
-FRAMES_PER_BATCH = 16
-"""Frames that go through the vision tower at once."""
+from keepsight.models.vision.preprocessing import FramePreprocessor
 
 MARK = "<fake_token_around_image>"
 
@@ -81,17 +76,10 @@ class SmolVLMAdapter(VideoAdapter):
             token_grid=(patches // config.scale_factor, patches // config.scale_factor),
         )
 
-    @torch.inference_mode()
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
-        if not frames:
-            raise SettingError("frames is empty; at least one frame is needed")
-        parts = []
-        for start in range(0, len(frames), FRAMES_PER_BATCH):
-            pixels = self._pixels(frames[start : start + FRAMES_PER_BATCH])
-            features = self._model.get_image_features(pixels)
-            parts.append(features.pooler_output[0])
-        return torch.cat(parts)
+    def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See `VideoAdapter.encode_batch`."""
+        tokens: Tensor = self._model.get_image_features(self._pixels(frames)).pooler_output[0]
+        return tokens
 
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
         """How many frames there are and over what time, then memory, then each frame after its time."""

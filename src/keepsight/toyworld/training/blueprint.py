@@ -1,10 +1,18 @@
 """The shape of the bundled model: a small SigLIP tower and a small Qwen2 decoder inside LLaVA-OneVision."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, Qwen2Config, SiglipVisionConfig
+from transformers import (
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    PreTrainedModel,
+    Qwen2Config,
+    SiglipVisionConfig,
+)
 
 from keepsight.toyworld.tokenizer import build_tokenizer, save_tokenizer
 
@@ -62,24 +70,36 @@ def build_model(seed: int = 0) -> LlavaOnevisionForConditionalGeneration:
 
 def save_bundle(model: LlavaOnevisionForConditionalGeneration, folder: Path) -> None:
     """Write model (float16), tokenizer, chat template and preprocessor settings in Hugging Face format."""
+    settings = {
+        "image_processor_type": "LlavaOnevisionImageProcessor",
+        "size": {"height": PICTURE_PIXELS, "width": PICTURE_PIXELS},
+    }
+    write_bundle(model, LlavaOnevisionForConditionalGeneration(build_config()), folder, settings)
+    save_tokenizer(folder)
+
+
+def write_bundle(model: PreTrainedModel, half: PreTrainedModel, folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write a model in float16, and how its frames are made ready.
+
+    Args:
+        model: keeps its type.
+        half: one of the same shape, which takes the weights over.
+        folder: is made if it is missing.
+        settings: of the preprocessor, beside those that all bundled models share.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    half = LlavaOnevisionForConditionalGeneration(build_config())
-    half.load_state_dict(weights)
+    half.load_state_dict({name: tensor.detach().clone() for name, tensor in model.state_dict().items()})
     half.half().save_pretrained(folder)
     for file in folder.glob("*.safetensors"):
         file.chmod(0o644)  # saved for the owner only, but part of a package
-    save_tokenizer(folder)
-    size = {"height": PICTURE_PIXELS, "width": PICTURE_PIXELS}
     preprocessor = {
-        "image_processor_type": "LlavaOnevisionImageProcessor",
+        **settings,
         "do_resize": True,
         "do_rescale": True,
         "do_normalize": True,
         "do_convert_rgb": True,
         "resample": 3,
         "rescale_factor": 1 / 255,
-        "size": size,
         "image_mean": [PIXEL_MEAN] * 3,
         "image_std": [PIXEL_STD] * 3,
     }

@@ -4,23 +4,23 @@ The decoder has the weights' shapes of the first one's (`blueprint.py`), so that
 same under M-RoPE as under plain rotary positions. Two frames make one temporal step of 3 x 3 visual tokens.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from keepsight.models.patches import PatchRule
+from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
+from keepsight.models.vision.patches import PatchRule
 from keepsight.toyworld.tokenizer import build_tokenizer, save_tokenizer
 from keepsight.toyworld.training.blueprint import (
     CONTEXT_WINDOW_TOKENS,
     MODEL_DIM,
     PATCH_PIXELS,
     PICTURE_PIXELS,
-    PIXEL_MEAN,
-    PIXEL_STD,
+    write_bundle,
 )
 
 FRAMES_PER_STEP = 2
@@ -91,50 +91,26 @@ def visual_tokens(model: Qwen2_5_VLForConditionalGeneration, pixels: Tensor) -> 
     return steps
 
 
-def grid_positions(first: int, num_steps: int, tokens_per_step: int, interval: int) -> Tensor:
-    """Positions of a clip's tokens on the axes of time, row and column, `[3, num_steps * tokens_per_step]`."""
-    side = round(tokens_per_step**0.5)
-    steps, rows, columns = torch.arange(num_steps) * interval, torch.arange(side), torch.arange(side)
-    return first + torch.stack(torch.meshgrid(steps, rows, columns, indexing="ij")).flatten(1)
-
-
 def prefix_positions(num_before: int, clip: Sequence[int], interval: int, num_after: int) -> Tensor:
-    """Positions `[3, length]` of a prompt's tokens: text and memory, a clip `[num_steps, tokens_per_step]`, text.
-
-    Text and memory count on along all axes at once; the clip lies on a grid; what follows counts on from the largest
-    position so far.
-    """
-    grid = grid_positions(num_before, clip[0], clip[1], interval)
-    behind = torch.arange(num_after) + int(grid.max()) + 1
-    return torch.cat([torch.arange(num_before).expand(3, -1), grid, behind.expand(3, -1)], dim=1)
+    """Positions `[3, length]` of a prompt's tokens: text and memory, a clip `[num_steps, tokens_per_step]`, text."""
+    side = round(clip[1] ** 0.5)
+    pieces = [PieceShape("text", num_before), PieceShape("frames", clip[0] * clip[1]), PieceShape("text", num_after)]
+    positions: Any = prompt_positions(pieces, None, GridRule(side, side, interval), torch.device("cpu"))
+    on_grid: Tensor = positions
+    return on_grid
 
 
 def save_bundle(model: Qwen2_5_VLForConditionalGeneration, folder: Path) -> None:
     """Write model (float16), tokenizer, chat template and preprocessor settings in Hugging Face format."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    half = Qwen2_5_VLForConditionalGeneration(build_config())
-    half.load_state_dict(weights)
-    half.half().save_pretrained(folder)
-    for file in folder.glob("*.safetensors"):
-        file.chmod(0o644)  # saved for the owner only, but part of a package
-    save_tokenizer(folder, vision_tokens=True)
     pixels = PICTURE_PIXELS**2
-    preprocessor = {
+    settings = {
         "image_processor_type": "Qwen2VLImageProcessor",
-        "do_resize": True,
-        "do_rescale": True,
-        "do_normalize": True,
-        "do_convert_rgb": True,
-        "resample": 3,
-        "rescale_factor": 1 / 255,
         "size": {"shortest_edge": pixels, "longest_edge": pixels},
         "min_pixels": pixels,
         "max_pixels": pixels,
         "patch_size": PATCH_PIXELS,
         "temporal_patch_size": FRAMES_PER_STEP,
         "merge_size": MERGE,
-        "image_mean": [PIXEL_MEAN] * 3,
-        "image_std": [PIXEL_STD] * 3,
     }
-    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2) + "\n")
+    write_bundle(model, Qwen2_5_VLForConditionalGeneration(build_config()), folder, settings)
+    save_tokenizer(folder, vision_tokens=True)

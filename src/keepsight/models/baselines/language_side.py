@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from keepsight.models.chat import ChatPrompts
-from keepsight.models.language_model import LanguageModel
+from keepsight.models.decoding.language_model import LanguageModel
+from keepsight.models.prompting.chat import ChatPrompts
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 
 from keepsight.errors import SettingError
-from keepsight.models.chat import ChatPrompts
-from keepsight.models.prompt_layout import Frames, Memory, Piece
+from keepsight.models.prompting.chat import ChatPrompts
+from keepsight.models.prompting.layout import Frames, Memory, Piece
 from keepsight.models.protocol import DEFAULT_FRAME_SPACING_SECONDS, VisualInput
 
 

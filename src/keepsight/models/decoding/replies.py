@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from keepsight.models.attention_rows import ScoreAccumulator
-from keepsight.models.compiled_passes import CompiledDecoder
-from keepsight.models.drafting import Draft
-from keepsight.models.language_model import LanguageModel, PromptBatch
-from keepsight.models.passes import GrowingPasses, Passes
+from keepsight.models.decoding.attention_rows import ScoreAccumulator
+from keepsight.models.decoding.compiled_passes import CompiledDecoder
+from keepsight.models.decoding.drafting import Draft
+from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.decoding.passes import GrowingPasses, Passes
 
 _INCOMPLETE = "\ufffd"
 

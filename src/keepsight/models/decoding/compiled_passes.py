@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from transformers import Cache, StaticCache
 
-from keepsight.models.attention_rows import RowRule
-from keepsight.models.language_model import LanguageModel, PromptBatch
+from keepsight.models.decoding.attention_rows import RowRule
+from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 
 BUCKET_TOKENS = 512
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from keepsight.models.attention_rows import RowRule, StepRows
-from keepsight.models.kv_cache import roomy_cache
-from keepsight.models.prompt_layout import Prompt
+from keepsight.models.decoding.attention_rows import RowRule, StepRows
+from keepsight.models.decoding.kv_cache import roomy_cache
+from keepsight.models.prompting.layout import Prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,6 @@ class LanguageModel:
         self.decoder = model.get_decoder()
         self.embedding = model.get_input_embeddings()
         self.head = model.get_output_embeddings()
-        self.num_layers: int = self.decoder.config.num_hidden_layers
 
     @property
     def device(self) -> torch.device:
@@ -108,7 +107,7 @@ class LanguageModel:
             attention_mask=self.masks(batch.embeds, batch.mask, cache, batch.is_visual),
             past_key_values=cache,
             use_cache=True,
-            **_given(position_ids=batch.positions if batch.positions is None else _axes(batch.positions)),
+            **_given(position_ids=_axes(batch.positions)),
             **self.visual_features(batch),
         )
         return self._logits(reply.last_hidden_state[:, -1]), cache
@@ -136,7 +135,7 @@ class LanguageModel:
             attention_mask=self.masks(embeds, mask, cache),
             past_key_values=cache,
             use_cache=True,
-            **_given(position_ids=positions if positions is None else _axes(positions), score_rows=rows),
+            **_given(position_ids=_axes(positions), score_rows=rows),
         )
         return self._logits(reply.last_hidden_state), None if rows is None else rows.weights
 
@@ -181,9 +180,9 @@ def _pad_left(tensor: Tensor, length: int, dim: int) -> Tensor:
     return torch.cat([tensor.new_zeros(shape), tensor], dim=dim)
 
 
-def _axes(positions: Tensor) -> Tensor:
+def _axes(positions: Tensor | None) -> Tensor | None:
     """Positions of one axis without the axis, as transformers takes them."""
-    return positions[0] if positions.shape[0] == 1 else positions
+    return positions[0] if positions is not None and positions.shape[0] == 1 else positions
 
 
 def _given(**arguments: Any) -> dict[str, Any]:

@@ -26,12 +26,12 @@ import torch
 from torch import Tensor
 
 from keepsight.errors import PromptTooLongError, SettingError
-from keepsight.models.decoding import generate, single_reply, stream_text
+from keepsight.models.baselines.kv_retrieval import KeyValueBlock, Retrieved, encode_block, retrieve
+from keepsight.models.baselines.language_side import LanguageSide
+from keepsight.models.decoding.language_model import PromptBatch
+from keepsight.models.decoding.replies import generate, single_reply, stream_text
 from keepsight.models.footprint import ModelShape, key_value_bytes
-from keepsight.models.kv_retrieval import KeyValueBlock, Retrieved, encode_block, retrieve
-from keepsight.models.language_model import PromptBatch
-from keepsight.models.language_side import LanguageSide
-from keepsight.models.prompt_layout import Piece, Separator, assemble
+from keepsight.models.prompting.layout import Piece, Separator, assemble
 from keepsight.models.protocol import ModelInfo, VisualInput
 from keepsight.prompts import question_text
 
@@ -162,7 +162,7 @@ class KeyValueStream:
         ids = side.prompts.ids(question_text("", question), with_video=True)
         with torch.inference_mode():
             pieces: list[Piece] = [Separator(side.separator), ids.after]
-            prompt = assemble(pieces, side.language.embed_ids, VisualInput(side.separator[:0], side.separator[:0]))
+            prompt = assemble(pieces, side.language.embed_ids)
         self._check_length(len(prompt), max_new_tokens)
         cache = self.retrieve(question).cache
         new_ids = generate(side.language, PromptBatch.of([prompt]), side.end_ids, max_new_tokens, cache=cache)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from keepsight.models.positions import GridRule, PieceShape, prompt_positions
-from keepsight.models.protocol import VisualInput
+from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +74,7 @@ def num_tokens(pieces: Sequence[Piece]) -> int:
 def assemble(
     pieces: Sequence[Piece],
     embed_ids: Callable[[Sequence[int]], Tensor],
-    visual: VisualInput,
+    memory_offsets: Tensor | None = None,
     grid: GridRule | None = None,
 ) -> Prompt:
     """The tensors of a prompt.
@@ -83,7 +82,7 @@ def assemble(
     Args:
         pieces: in order.
         embed_ids: input embeddings of token ids, `[len(ids), dim]`.
-        visual: what the memory and the frames are of; its `memory_offsets` put the memory at original positions.
+        memory_offsets: put the memory at its original positions, see `VisualInput`; None for contiguous ones.
         grid: how frames stand, for models with three axes of positions; None for one axis.
 
     Raises:
@@ -100,7 +99,7 @@ def assemble(
     ]
     return Prompt(
         embeds=torch.cat(parts),
-        positions=prompt_positions([_shape(piece) for piece in pieces], visual.memory_offsets, grid, text.device),
+        positions=prompt_positions([_shape(piece) for piece in pieces], memory_offsets, grid, text.device),
         clip_columns=torch.cat(clip) if clip else torch.empty(0, dtype=torch.int64),
         is_visual=_is_visual(pieces, text.device),
         deepstack=_deepstack(pieces, dim, text),

@@ -1,0 +1,1 @@
+"""Generation, token by token, with the attention rows that make the scores."""

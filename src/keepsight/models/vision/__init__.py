@@ -1,0 +1,1 @@
+"""Frames as the vision towers want them."""
