@@ -34,10 +34,10 @@ from rig.toy import toy_captions, toy_frames
 from keepsight.models.devices import settle_threads
 from keepsight.models.loading import load_model
 from keepsight.models.protocol import VideoModel
-from keepsight.session import StreamSession
 from keepsight.settings import Settings
 from keepsight.video import Frame
 from keepsight.watcher import Watcher
+from keepsight.watching.session import StreamSession
 
 CLIPS_AN_HOUR = 112.5
 QUESTION = "Where is the dog?"

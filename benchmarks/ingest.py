@@ -46,10 +46,10 @@ from keepsight.models.loading import load_model
 from keepsight.models.protocol import BatchModel, Description, ModelInfo, ScoreRule, VisualInput
 from keepsight.models.registry import list_models
 from keepsight.service import BatchedModel, BatchSettings
-from keepsight.session import StreamSession
 from keepsight.settings import Settings
 from keepsight.video import Frame
 from keepsight.watcher import Watcher
+from keepsight.watching.session import StreamSession
 
 CLIP_SECONDS = 32.0
 PARTS = ("encoding", "prompt", "caption")

@@ -21,11 +21,11 @@ from rig.machine import heading, table
 from keepsight.models.devices import settle_threads
 from keepsight.models.loading import load_model
 from keepsight.models.protocol import Description, VideoModel
-from keepsight.recurrence import ClipWork, Recurrence, encode_clip
 from keepsight.selection import make_selector
 from keepsight.settings import Settings
 from keepsight.toyworld.files import ToyVideoSettings, make_video
 from keepsight.video import Clip, cut_clips, open_video
+from keepsight.watching.recurrence import ClipWork, Recurrence, encode_clip
 
 FORMATS = {
     "float32": {"dtype": "float32"},

@@ -36,7 +36,7 @@ from rig.measuring import Cost, count_exactly, measured, now
 from rig.models import SHAPES, RandomModel, random_model, words
 
 from keepsight.answering import ask
-from keepsight.evidence import gather_evidence
+from keepsight.asking.evidence import gather_evidence
 from keepsight.journal import Journal, StreamRecord
 from keepsight.models.baselines.kv_stream import KeyValueSettings, KeyValueStream
 from keepsight.prompts import question_text

@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from rig.machine import heading, table  # noqa: E402
 
-from keepsight.retrieval import MMR, Recency, Similarity  # noqa: E402
+from keepsight.asking.retrieval import MMR, Recency, Similarity  # noqa: E402
 from keepsight.settings import Settings  # noqa: E402
 
 Floats = NDArray[np.float32]

@@ -27,12 +27,12 @@ from rig.measuring import measured
 from rig.models import SHAPES, RandomModel, random_model, words
 from rig.toy import toy_captions
 
-from keepsight.evidence import gather_evidence
+from keepsight.asking.evidence import gather_evidence
+from keepsight.asking.retrieval import MMR
 from keepsight.journal import Journal
 from keepsight.models.devices import free_memory_bytes, settle_threads
 from keepsight.models.loading import load_model
 from keepsight.models.protocol import VideoModel, VisualInput
-from keepsight.retrieval import MMR
 from keepsight.settings import Settings
 
 DIM = 64

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepsight.lookahead import look_ahead
+from keepsight.watching.lookahead import look_ahead
 
 
 def num_threads() -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor
 
-from keepsight.journal import Journal, StreamRecord
+from keepsight.journal import Journal, Quota, StreamRecord, apply_quota
 from keepsight.journal.memory_snapshot import MemoryTable
 from keepsight.memory import POLICIES, VisualMemory
 from keepsight.models.prompting.positions import PieceShape, offsets_within, prompt_positions
 from keepsight.models.protocol import Description, VisualInput
-from keepsight.recurrence import Recurrence, encode_clip
-from keepsight.session import StreamSession
 from keepsight.settings import MEMORY_POSITION_RULES, Settings
 from keepsight.spans import Span
-from keepsight.stream_state import Moment, StreamState
 from keepsight.video import Clip, Frame
+from keepsight.watching.recurrence import Recurrence, encode_clip
+from keepsight.watching.session import StreamSession
+from keepsight.watching.stream_state import Moment, StreamState
 
 QUICK = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25, memory_clips=3, max_caption_tokens=32, seed=2)
 NUM_FRAMES = 38  # nine clips of 16 tokens, four of them kept, and half a clip
@@ -92,6 +93,34 @@ def test_a_stream_that_was_cut_off_ends_like_one_that_was_not(
         assert [moment.caption for moment in seen] == [moment.caption for moment in whole]
         assert [m.kept_indices.tolist() for m in seen] == [m.kept_indices.tolist() for m in whole]
         assert journal.memory.of(stream.id) == expected
+
+
+@pytest.mark.parametrize("positions", MEMORY_POSITION_RULES)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_stream_whose_oldest_clips_were_removed_goes_on_as_if_they_were_there(
+    tmp_path: Path, policy: str, positions: str
+) -> None:
+    """The quota takes all it may after each part: what is left must be enough to end like the stream that kept all."""
+    settings = replace(QUICK, memory_policy=policy, memory_positions=positions)
+    stops = (20, 50, 61, 80, 99)
+    with Journal.create(tmp_path / "whole.db") as journal:
+        stream = begin(journal, settings)
+        whole, _ = watch(journal, stream, settings, stops[-1])
+        expected, at_end = journal.memory.of(stream.id), journal.streams.position(stream.id)
+    with Journal.create(tmp_path / "parts.db") as journal:
+        stream, seen = begin(journal, settings), []
+        for stop in stops:
+            before = StreamState.restore(journal, stream, settings).recurrence
+            apply_quota(journal, Quota(max_bytes=1), datetime.now(UTC))
+            after = StreamState.restore(journal, stream, settings).recurrence
+            assert after.num_tokens_seen == before.num_tokens_seen
+            assert after.memory.num_tokens == before.memory.num_tokens
+            seen += watch(journal, stream, settings, stop)[0]
+        assert journal.clips.count(stream.id) < len(whole) == 24
+        assert [moment.caption for moment in seen] == [moment.caption for moment in whole]
+        assert [m.kept_indices.tolist() for m in seen] == [m.kept_indices.tolist() for m in whole]
+        assert journal.memory.of(stream.id) == expected
+        assert journal.streams.position(stream.id) == at_end
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepsight.relevance import closest_captions
+from keepsight.asking.relevance import closest_captions
 
 CAPTIONS = [
     "in the kitchen: a dog arrives.",

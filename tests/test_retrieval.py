@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from keepsight.errors import SettingError
-from keepsight.mmr import TIE_TOLERANCE, mmr_order
-from keepsight.retrieval import (
+from keepsight.asking.mmr import TIE_TOLERANCE, mmr_order
+from keepsight.asking.retrieval import (
     MMR,
     RETRIEVERS,
     All,
@@ -19,6 +18,7 @@ from keepsight.retrieval import (
     cosine_similarities,
     make_retriever,
 )
+from keepsight.errors import SettingError
 
 Array = NDArray[np.float64]
 SEEDS = st.integers(0, 2**32 - 1)

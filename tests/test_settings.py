@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepsight.asking.retrieval import RETRIEVERS
 from keepsight.errors import SettingError
 from keepsight.memory import POLICIES
-from keepsight.retrieval import RETRIEVERS
 from keepsight.selection import SELECTORS
 from keepsight.settings import (
     DIFFERENCES,

@@ -163,6 +163,7 @@ def test_a_process_that_died_without_a_word_is_resumed(tmp_path: Path, make_vide
         stream = journal.streams.latest()
         assert stream is not None
         assert stream.end_reason is None  # as `kill -9` leaves it
+        first.close()  # as the kernel lets go of a dead process's lock
         list(Watcher(FakeModel(), journal, QUICK).watch(video))
         moments.close()
     assert content_of(tmp_path / "parts.db") == content_of(tmp_path / "whole.db")

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from keepsight.journal import ClipRecord, Journal, StreamRecord, contact_sheet
-from keepsight.memory_rows import store_memory
 from keepsight.models.protocol import VideoModel
 from keepsight.prompts import caption_line
-from keepsight.recurrence import Recurrence
 from keepsight.settings import Settings
 from keepsight.spans import Span
+from keepsight.watching.memory_rows import store_memory
+from keepsight.watching.recurrence import Recurrence
 
 from .toy import toy_frames
 

@@ -17,7 +17,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from keepsight.errors import (
+    AddressRefusedError,
     DataError,
+    DecoderDiedError,
+    DiskFullError,
     EmptyJournalError,
     JournalError,
     JournalNotFoundError,
@@ -35,6 +38,9 @@ from keepsight.errors import (
     PromptTooLongError,
     SettingError,
     SourceNotFoundError,
+    SourceStalledError,
+    SourceUnreachableError,
+    StreamLockedError,
     TruncatedVideoError,
     UnknownModelError,
     UnsupportedModelError,
@@ -47,19 +53,22 @@ if TYPE_CHECKING:
     from keepsight.answering import Answer, AnswerStream, Citation, answer_question
     from keepsight.journal import Journal
     from keepsight.models.loading import load_model
-    from keepsight.stream_state import Moment
     from keepsight.video import Clip, Frame, open_video
     from keepsight.watcher import Watcher
+    from keepsight.watching.stream_state import Moment
 
     __version__: str
 
 __all__ = [
     "PAPER",
+    "AddressRefusedError",
     "Answer",
     "AnswerStream",
     "Citation",
     "Clip",
     "DataError",
+    "DecoderDiedError",
+    "DiskFullError",
     "EmptyJournalError",
     "Frame",
     "Journal",
@@ -81,7 +90,10 @@ __all__ = [
     "SettingError",
     "Settings",
     "SourceNotFoundError",
+    "SourceStalledError",
+    "SourceUnreachableError",
     "Span",
+    "StreamLockedError",
     "TruncatedVideoError",
     "UnknownModelError",
     "UnsupportedModelError",
@@ -100,7 +112,7 @@ _HOME_OF = {
     "Clip": "keepsight.video",
     "Frame": "keepsight.video",
     "Journal": "keepsight.journal",
-    "Moment": "keepsight.stream_state",
+    "Moment": "keepsight.watching.stream_state",
     "Watcher": "keepsight.watcher",
     "answer_question": "keepsight.answering",
     "load_model": "keepsight.models.loading",

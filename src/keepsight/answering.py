@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from keepsight.asking.evidence import Evidence, gather_evidence
 from keepsight.errors import SettingError
-from keepsight.evidence import Evidence, gather_evidence
-from keepsight.journal import AnswerRecord, Journal, StreamRecord
+from keepsight.journal import AnswerRecord, GapRecord, Journal, StreamRecord
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.spans import Span
@@ -37,6 +37,7 @@ class Answer:
         ask_seconds: only what had ended by then was used.
         question: as the user wrote it.
         num_live_frames: frames without a caption that the model was shown.
+        gaps: what was not seen by `ask_seconds`, and why, in time order.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Answer:
     ask_seconds: float
     question: str
     num_live_frames: int = 0
+    gaps: tuple[GapRecord, ...] = ()
 
 
 class AnswerStream:
@@ -111,6 +113,7 @@ class AnswerStream:
             ask_seconds=self._evidence.ask_seconds,
             question=self._question,
             num_live_frames=self._evidence.num_live_frames,
+            gaps=self._evidence.gaps,
         )
 
 

@@ -6,7 +6,11 @@
     │   ├── SourceNotFoundError     no such file
     │   ├── NotAVideoError          the file is no media that can be read
     │   ├── NoVideoStreamError      media without pictures (audio only)
-    │   └── TruncatedVideoError     the pictures end early; those before the damage were delivered
+    │   ├── TruncatedVideoError     the pictures end early; those before the damage were delivered
+    │   ├── SourceUnreachableError  a camera or server cannot be reached, or ended the connection
+    │   ├── SourceStalledError      a source has sent no picture for too long
+    │   ├── AddressRefusedError     an address that may not be connected to
+    │   └── DecoderDiedError        the process that decodes came to its end, or its limits
     ├── ModelError
     │   ├── UnknownModelError       no such bundled name, folder or hub id
     │   ├── UnsupportedModelError   a model whose architecture has no adapter
@@ -17,7 +21,9 @@
     │   ├── NotAJournalError        the file is not a Keepsight journal
     │   ├── JournalTooNewError      written by a later version of Keepsight
     │   ├── EmptyJournalError       nothing has been captioned yet
-    │   └── JournalWriteError       the disk refused a write (full, read-only)
+    │   ├── JournalWriteError       the disk refused a write (read-only, locked, damaged)
+    │   │   └── DiskFullError           there is no room on the disk, or in the journal's quota
+    │   └── StreamLockedError       another watcher has the stream
     ├── DataError               a data set or results file is not what its format says
     └── JudgeError              the judge of answers cannot be reached or does not answer as asked
         ├── JudgeBusyError          it was busy or out of reach; asking again may help
@@ -54,6 +60,22 @@ class NoVideoStreamError(VideoError):
 
 class TruncatedVideoError(VideoError):
     """The pictures end before the file says they should; every frame before the damage was delivered."""
+
+
+class SourceUnreachableError(VideoError):
+    """A camera or server cannot be reached, refuses, or has ended the connection; trying again may help."""
+
+
+class SourceStalledError(VideoError):
+    """A source is connected and has sent no picture for too long."""
+
+
+class AddressRefusedError(VideoError):
+    """The address is of a kind, or leads to a place, that may not be connected to."""
+
+
+class DecoderDiedError(VideoError):
+    """The process that decodes a source crashed, or came to its limit of memory or time."""
 
 
 class ModelError(KeepsightError):
@@ -97,7 +119,15 @@ class EmptyJournalError(JournalError):
 
 
 class JournalWriteError(JournalError):
-    """The journal could not be written: the disk is full or read-only."""
+    """The journal could not be written."""
+
+
+class DiskFullError(JournalWriteError):
+    """There is no room for a write; what was stored stays, and there may be room later."""
+
+
+class StreamLockedError(JournalError):
+    """Another watcher, of this process or another one, is watching the stream."""
 
 
 class DataError(KeepsightError):

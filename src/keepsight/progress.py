@@ -24,6 +24,9 @@ class WatchSummary:
         num_kept_tokens: visual tokens that entered the memory.
         peak_memory_bytes: most host memory of the process, None where the system does not tell.
         peak_device_bytes: most memory on the GPU, None without one.
+        spent_seconds: time that clips took, added up.
+        is_live: whether a live source was among those watched: then what was waited for it does not count as slowness.
+        num_frames_dropped: frames of live sources that were given up because the model was slower.
     """
 
     num_clips: int = 0
@@ -33,16 +36,24 @@ class WatchSummary:
     num_kept_tokens: int = 0
     peak_memory_bytes: int | None = None
     peak_device_bytes: int | None = None
+    spent_seconds: float = 0.0
+    is_live: bool = False
+    num_frames_dropped: int = 0
+
+    @property
+    def working_seconds(self) -> float:
+        """Time that the run took, less what live sources made it wait."""
+        return min(self.spent_seconds, self.wall_seconds) if self.is_live else self.wall_seconds
 
     @property
     def seconds_a_clip(self) -> float | None:
-        """Wall time of one clip on average; None without clips."""
-        return self.wall_seconds / self.num_clips if self.num_clips else None
+        """Time of one clip on average; None without clips."""
+        return self.working_seconds / self.num_clips if self.num_clips else None
 
     @property
     def times_real_time(self) -> float | None:
         """How much faster than the video itself; None where nothing was watched."""
-        return self.watched_seconds / self.wall_seconds if self.num_clips and self.wall_seconds > 0 else None
+        return self.watched_seconds / self.working_seconds if self.num_clips and self.working_seconds > 0 else None
 
     @property
     def kept_percent(self) -> float | None:
@@ -58,6 +69,8 @@ class WatchSummary:
             f"{self.seconds_a_clip:.2f} s a clip",
             f"{self.times_real_time:.1f} x real time",
         ]
+        if self.num_frames_dropped:
+            parts.append(f"{self.num_frames_dropped} frames dropped")
         if self.kept_percent is not None:
             parts.append(f"kept {self.kept_percent:.1f} %")
         if self.peak_memory_bytes is not None:

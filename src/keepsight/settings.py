@@ -11,7 +11,7 @@ SELECTOR_NAMES = ("attention", "uniform", "random", "k-means", "mean-pool", "all
 """Names that `selection.make_selector` knows."""
 
 RETRIEVER_NAMES = ("mmr", "similarity", "recency", "random", "all")
-"""Names that `retrieval.make_retriever` knows."""
+"""Names that `asking.retrieval.make_retriever` knows."""
 
 HEAD_RULES = ("mean", "max")
 """How attention heads are put together in the scores."""

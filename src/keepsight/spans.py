@@ -1,4 +1,4 @@
-"""Spans of time and how they are written."""
+"""Spans of time and how they are written, and what is missing in one."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,13 @@ def format_clock(seconds: float) -> str:
     whole = int(seconds)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def frames_note(num_frames: int, num_expected: int, num_dropped: int) -> str:
+    """How much of a clip was seen, such as `9 of 16 frames, 3 dropped`; empty where nothing is missing."""
+    if num_frames >= num_expected:
+        return ""
+    return f"{num_frames} of {num_expected} frames" + (f", {num_dropped} dropped" if num_dropped else "")
 
 
 @dataclass(frozen=True)

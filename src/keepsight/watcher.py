@@ -1,24 +1,36 @@
 """The recurrent loop over one stream: video -> model -> selection -> memory -> journal."""
 
 import logging
+import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
-from os import PathLike
+from datetime import UTC, datetime
+from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from keepsight.answering import Answer, AnswerStream, ask
 from keepsight.errors import EmptyJournalError, JournalError, TruncatedVideoError
-from keepsight.journal import EndReason, Journal, StreamRecord
+from keepsight.journal import EndReason, Journal, Quota, StreamRecord, apply_quota
+from keepsight.journal.stream_lock import StreamLock
 from keepsight.models.protocol import VideoModel
-from keepsight.session import StreamSession, find_or_begin
 from keepsight.settings import Settings
-from keepsight.stream_state import Moment
-from keepsight.video import Frame, VideoFile, open_video
+from keepsight.sources.address import SourceAddress
+from keepsight.sources.isolated import connect
+from keepsight.sources.live_clock import LiveClock
+from keepsight.sources.settings import SourceSettings
+from keepsight.sources.supervision import Connection, StateChange, SupervisedSource
+from keepsight.video import Frame
+from keepsight.watching.live_session import LiveSession
+from keepsight.watching.live_watch import LiveWatch
+from keepsight.watching.session import StreamSession, find_or_begin
+from keepsight.watching.stream_state import Moment
 
 logger = logging.getLogger(__name__)
+
+_QUOTA_EVERY_SECONDS = 10.0
 
 
 class Watcher:
@@ -33,17 +45,29 @@ class Watcher:
         model: captions and answers.
         journal: path of the journal, made at the first watch if it is missing, or one that is open already.
         settings: how to watch and answer; the defaults if None.
+        sources: how sources are read; the defaults if None.
+        quota: how much the journal may hold; looked after while watching. No limit if None.
     """
 
     def __init__(
-        self, model: VideoModel, journal: str | PathLike[str] | Journal, settings: Settings | None = None
+        self,
+        model: VideoModel,
+        journal: str | PathLike[str] | Journal,
+        settings: Settings | None = None,
+        sources: SourceSettings | None = None,
+        quota: Quota | None = None,
     ) -> None:
         self.model = model
         self.settings = settings or Settings()
+        self.sources = sources or SourceSettings()
         self._owns_journal = not isinstance(journal, Journal)
         self._journal_path = journal.path if isinstance(journal, Journal) else Path(journal)
         self._journal = journal if isinstance(journal, Journal) else None
         self._session: StreamSession | None = None
+        self._live: LiveWatch | None = None
+        self._lock: StreamLock | None = None
+        self._quota = quota
+        self._quota_kept_at = float("-inf")
 
     @property
     def stream(self) -> StreamRecord | None:
@@ -58,7 +82,10 @@ class Watcher:
     def watch(
         self, source: str | PathLike[str], sample_fps: float | None = None, *, restart: bool = False
     ) -> Generator[Moment, None, None]:
-        """Watch a video file; each moment is handed out once it is on disk.
+        """Watch a source; each moment is handed out once it is on disk.
+
+        A source is the path of a file or of a folder of pictures, the address of a server or a camera, a device, or
+        frames that another program pushes (`sources.address.SourceAddress`). Decoding is done in another process.
 
         Watching the same source again with the same model and settings goes on after the last clip that is stored.
         If there is nothing left to watch, no moment comes and `stream.is_finished` is true before and after.
@@ -66,21 +93,53 @@ class Watcher:
         Leaving the loop, or Ctrl-C, keeps everything handed out and marks the stream as interrupted.
 
         Args:
-            source: path of the file.
+            source: what to watch.
             sample_fps: frames taken from each second of video; None takes that of the settings.
             restart: watch from the beginning as a new stream, whatever the journal has.
 
         Raises:
-            SourceNotFoundError, NotAVideoError, NoVideoStreamError: there is nothing to watch; no stream is begun.
+            SourceNotFoundError, NotAVideoError, NoVideoStreamError, SourceUnreachableError, AddressRefusedError: there
+                is nothing to watch; no stream is begun. A live source that is lost later is waited for.
             TruncatedVideoError: the video is damaged; raised after all that could be read was handed out, and the end
                 is marked.
+            DecoderDiedError: the process that decodes crashed, or came to its limits; everything before is kept.
             JournalWriteError: the disk refused; all moments handed out are kept.
-            JournalError: the journal is none, or of a later version.
+            JournalError: the journal is none, or of a later version, or another watcher has the stream.
             SettingError: `sample_fps` is outside what is allowed.
         """
+        with closing(self.events(source, sample_fps, restart=restart)) as events:
+            for event in events:
+                if isinstance(event, Moment):
+                    yield event
+
+    def events(
+        self, source: str | PathLike[str], sample_fps: float | None = None, *, restart: bool = False
+    ) -> Generator[Moment | StateChange, None, None]:
+        """As `watch`, with what happens to a live source in between: connecting, streaming, stalled, offline, ended."""
+        try:
+            with closing(self._events(source, sample_fps, restart)) as events:
+                for event in events:
+                    if isinstance(event, Moment):
+                        self._keep_quota()
+                    yield event
+        finally:
+            self._unlock()
+
+    def _events(
+        self, source: str | PathLike[str], sample_fps: float | None, restart: bool
+    ) -> Generator[Moment | StateChange, None, None]:
         settings = self.settings if sample_fps is None else replace(self.settings, sample_fps=sample_fps)
-        with open_video(source) as video:
-            session = self.begin(str(Path(source).resolve()), settings, restart=restart)
+        address = SourceAddress.parse(fspath(source))
+        if address.is_always_live:
+            yield from self._watch_live(address, None, settings, restart)
+            return
+        with ExitStack() as stack:
+            video = stack.enter_context(connect(address, self.sources))
+            if video.info.is_live:
+                stack.pop_all()  # it is the first connection of those that follow
+                yield from self._watch_live(address, video, settings, restart)
+                return
+            session = self.begin(address.name, settings, restart=restart, started_at=video.info.started_at)
             if session.stream.is_finished:
                 logger.info("%s was watched to its end before", session.stream.source)
                 return
@@ -89,20 +148,60 @@ class Watcher:
             if damage is not None:
                 raise damage
 
-    def begin(self, source: str, settings: Settings | None = None, *, restart: bool = False) -> StreamSession:
+    def stop(self) -> None:
+        """From any thread: end watching a live source soon; what is pending is captioned. Files are left by leaving."""
+        if self._live is not None:
+            self._live.stop()
+
+    def _watch_live(
+        self, address: SourceAddress, first: Connection | None, settings: Settings, restart: bool
+    ) -> Generator[Moment | StateChange, None, None]:
+        journal = self._open_journal(create=True)
+        stream = find_or_begin(journal, address.name, self.model, settings, restart=restart, is_live=True)
+        self._lock_stream(journal, stream)
+        session = LiveSession(self.model, journal, stream, settings)
+        self._session = session
+        clock = LiveClock(stream.started_at.timestamp(), session.resume_seconds)
+        waiting = [] if first is None else [first]
+        source = SupervisedSource(
+            lambda: waiting.pop() if waiting else connect(address, self.sources),
+            settings.sample_fps,
+            clock,
+            self.sources.supervision,
+            may_end=address.may_end,
+            comes_back=not address.is_stdin,
+        )
+        self._live = LiveWatch(session, source, self.sources.load)
+        try:
+            with _end_recorded(session), closing(self._live.events()) as events:
+                yield from events
+                session.end(EndReason.COMPLETE)
+        finally:
+            self._live = None
+
+    def begin(
+        self,
+        source: str,
+        settings: Settings | None = None,
+        *,
+        restart: bool = False,
+        started_at: float | None = None,
+    ) -> StreamSession:
         """Begin or resume a stream whose frames the caller pushes, such as a camera's.
 
         Args:
             source: names the stream; the same name, model and settings resume it.
             settings: how to watch it; the watcher's own if None.
             restart: begin a new stream in any case.
+            started_at: wall clock at the stream's second 0, in seconds since 1970; None for now.
 
         Raises:
             JournalError: the journal is none, or of a later version, or cannot be written.
         """
         settings = settings or self.settings
         journal = self._open_journal(create=True)
-        stream = find_or_begin(journal, source, self.model, settings, restart=restart)
+        stream = find_or_begin(journal, source, self.model, settings, restart=restart, started_at=started_at)
+        self._lock_stream(journal, stream)
         self._session = StreamSession(self.model, journal, stream, settings)
         return self._session
 
@@ -140,10 +239,28 @@ class Watcher:
         )
 
     def close(self) -> None:
-        """Close the journal if the watcher opened it. It is opened again when it is needed."""
+        """Let go of the stream, and close the journal if the watcher opened it; it is opened again when needed."""
+        self._unlock()
         if self._journal is not None and self._owns_journal:
             self._journal.close()
             self._journal = None
+
+    def _lock_stream(self, journal: Journal, stream: StreamRecord) -> None:
+        self._unlock()
+        if not stream.is_finished or stream.is_live:
+            self._lock = StreamLock.acquire(journal.path, stream.id)
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _keep_quota(self) -> None:
+        """Remove what is too much, now and then; what is removed is on no account what watching needs."""
+        now = time.monotonic()
+        if self._quota is not None and now - self._quota_kept_at > _QUOTA_EVERY_SECONDS:
+            apply_quota(self._open_journal(), self._quota, datetime.now(UTC))
+            self._quota_kept_at = now
 
     def _open_journal(self, *, create: bool = False) -> Journal:
         if self._journal is None:
@@ -160,7 +277,7 @@ class Watcher:
 
 
 def _watch_frames(
-    session: StreamSession, video: VideoFile, settings: Settings
+    session: StreamSession, video: Connection, settings: Settings
 ) -> Generator[Moment, None, TruncatedVideoError | None]:
     """Moments of the frames that are not watched yet, then the end's mark; returns the damage the video has, if any."""
     damage = None

@@ -82,7 +82,7 @@ def test_the_report_of_an_interrupted_video_says_so(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("keepsight.cli.running.emit_clip", stop)
+        patch.setattr("keepsight.cli.events.emit_clip", stop)
         assert keepsight("watch", make_video(seconds=40), *WATCH).code == 130
     keepsight("report", "a.db")
     assert "the same command goes on from there" in Path("a.html").read_text(encoding="utf-8")

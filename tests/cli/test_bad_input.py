@@ -41,12 +41,12 @@ def make_newer_journal(path: Path) -> None:
     ("make", "says"),
     [
         (lambda path: None, "no such file"),
-        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.mkdir(), "holds no pictures"),
         (lambda path: path.touch(), "is empty"),
         (lambda path: path.write_text("hello " * 500), "not a video"),
         (make_audio, "no pictures|no video"),
     ],
-    ids=["missing", "folder", "empty", "text", "audio"],
+    ids=["missing", "empty folder", "empty", "text", "audio"],
 )
 def test_a_source_that_cannot_be_watched(keepsight: Keepsight, make: Callable[[Path], object], says: str) -> None:
     make(Path("a.mp4"))

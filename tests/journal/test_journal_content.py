@@ -1,7 +1,8 @@
 """What is written comes back the same; reads are causal; text is searched safely."""
 
 import sqlite3
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from clip_records import assert_same_clip, make_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keepsight.errors import JournalError, JournalWriteError
+from keepsight.errors import JournalError, JournalWriteError, SettingError
 from keepsight.journal import AnswerRecord, EndReason, GapRecord, Journal, contact_sheet, split_sheet
 from keepsight.spans import Span
 
@@ -118,6 +119,97 @@ def test_gaps_and_answers_come_back(journal: Journal) -> None:
         journal.answers.add(answer)
     assert journal.gaps.of(stream.id) == gaps[::-1]
     assert journal.answers.of(stream.id) == answers
+
+
+def test_counts_of_frames_come_back_with_clips_and_captions(journal: Journal) -> None:
+    stream = journal.streams.begin("s", "tiny", "{}")
+    counted = replace(make_clip(stream.id, 0), num_frames_expected=16, num_frames_dropped=3, media_start_seconds=4.5)
+    for clip in (counted, make_clip(stream.id, 1)):
+        journal.clips.add(clip)
+    for stored, clip in zip(journal.clips.of(stream.id), (counted, make_clip(stream.id, 1)), strict=True):
+        assert_same_clip(stored, clip)
+    captions = journal.clips.captions(stream.id)
+    assert [(caption.num_frames_expected, caption.num_frames_dropped) for caption in captions] == [(16, 3), (0, 0)]
+    assert journal.clips.captions_at(stream.id, [0, 1]) == captions
+    assert sorted(journal.clips.search("caption"), key=lambda caption: caption.clip_index) == captions
+
+
+def test_a_live_stream_says_so_and_when_it_began(journal: Journal) -> None:
+    began = datetime(2026, 3, 1, 11, 30, 15, 250_000, tzinfo=timezone(timedelta(hours=2)))
+    live = journal.streams.begin("rtsp://camera", "tiny", "{}", is_live=True, started_at=began)
+    file = journal.streams.begin("/a.mp4", "tiny", "{}")
+    assert (live.is_live, live.started_at) == (True, began)
+    assert live.started_at.utcoffset() == timedelta(0)
+    assert not file.is_live
+    assert journal.streams.all() == [live, file]
+    with pytest.raises(SettingError, match="needs a time zone, 2026-03-01T11:30:15 has none"):
+        journal.streams.begin("s", "tiny", "{}", started_at=datetime(2026, 3, 1, 11, 30, 15))
+    with pytest.raises(JournalError, match="no stream 'x'"):
+        journal.streams.position("x")
+
+
+def test_a_gap_is_there_from_its_beginning_and_grows(journal: Journal) -> None:
+    stream = journal.streams.begin("s", "tiny", "{}")
+    gap_id = journal.gaps.begin(stream.id, 12.0, "no frame for 20 s")
+    other_id = journal.gaps.begin(stream.id, 5.0, "lost")
+    with Journal.open(journal.path, read_only=True) as reader:
+        assert reader.gaps.of(stream.id) == [
+            GapRecord(stream.id, Span(5.0, 5.0), "lost"),
+            GapRecord(stream.id, Span(12.0, 12.0), "no frame for 20 s"),
+        ]
+    journal.gaps.extend(gap_id, 15.0)
+    journal.gaps.extend(gap_id, 14.0)  # it never shrinks
+    assert journal.gaps.of(stream.id)[1] == GapRecord(stream.id, Span(12.0, 15.0), "no frame for 20 s")
+    journal.gaps.extend(gap_id, 20.0, "connection refused")
+    journal.gaps.extend(other_id, 6.0)
+    assert journal.gaps.of(stream.id)[1] == GapRecord(stream.id, Span(12.0, 20.0), "connection refused")
+    with pytest.raises(JournalError, match="no gap 99"):
+        journal.gaps.extend(99, 1.0)
+    with pytest.raises(JournalWriteError, match="belongs to no stream"):
+        journal.gaps.begin("nobody", 1.0, "lost")
+    with pytest.raises(SettingError):
+        journal.gaps.begin(stream.id, -1.0, "lost")
+
+
+spans = st.tuples(st.integers(0, 8), st.integers(0, 4)).map(lambda drawn: Span(drawn[0], drawn[0] + drawn[1]))
+
+
+@settings(max_examples=40)
+@given(gaps=st.lists(spans, max_size=6), asked=spans)
+def test_overlapping_gaps_are_those_that_share_time(
+    tmp_path_factory: pytest.TempPathFactory, gaps: list[Span], asked: Span
+) -> None:
+    def moments(span: Span) -> set[float]:
+        """Ends of a span are its own only where it is a single moment: sampled between whole seconds."""
+        steps = range(2 * int(span.start_seconds) + 1, 2 * int(span.end_seconds))
+        return {step / 2 for step in steps} or {span.start_seconds}
+
+    def share(one: Span, other: Span) -> bool:
+        for moment, span in ((one, other), (other, one)):
+            if moment.duration_seconds == 0:
+                return span.start_seconds <= moment.start_seconds <= span.end_seconds
+        return bool(moments(one) & moments(other))
+
+    with Journal.create(tmp_path_factory.mktemp("gaps") / "journal.db") as journal:
+        stream, other = (journal.streams.begin(name, "tiny", "{}") for name in "ab")
+        records = [GapRecord(stream.id, gap, f"gap {number}") for number, gap in enumerate(gaps)]
+        for record in records:
+            journal.gaps.add(record)
+            journal.gaps.add(replace(record, stream_id=other.id))
+        expected = [record for record in records if share(record.span, asked)]
+        expected.sort(key=lambda record: record.span.start_seconds)
+        assert journal.gaps.overlapping(stream.id, asked.start_seconds, asked.end_seconds) == expected
+
+
+def test_captions_are_read_without_their_pictures(journal: Journal) -> None:
+    """All that captions are made of lies in a row before the first large value."""
+    with sqlite3.connect(journal.path) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(clips)")]
+    connection.close()
+    first_blob = names.index("frame_seconds")
+    for name in ("caption", "num_line_tokens", "num_frames_expected", "num_frames_dropped", "pinned"):
+        assert names.index(name) < first_blob
+    assert names[-1] == "thumbnail"
 
 
 def test_memory_rows_follow_what_the_memory_holds(journal: Journal) -> None:

@@ -1,7 +1,6 @@
 """Promise R2: a clip that was announced is on disk, whenever the process dies; others may read meanwhile."""
 
 import random
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -10,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from clip_records import assert_same_clip, make_clip
+from database_checks import assert_sound
 
 from keepsight.journal import Journal
 
 WRITER = textwrap.dedent(
     """
     import sys
+    import time
     sys.path.insert(0, sys.argv[2])
     from clip_records import make_clip
     from keepsight.journal import Journal
@@ -30,6 +31,7 @@ WRITER = textwrap.dedent(
                 journal.memory.put(stream.id, index, bytes([index % 256]) * 5000, held_clips=held)
             print(index, flush=True)
             index += 1
+            time.sleep(float(sys.argv[3]) if sys.argv[3:] else 0.0)
     """
 )
 
@@ -64,9 +66,7 @@ def test_announced_clips_survive_kill_at_any_point(tmp_path: Path) -> None:
             assert_same_clip(clip, make_clip(stream.id, clip.clip_index))
         held = [clip.clip_index for clip in stored][-4:]
         assert memory == [(index, bytes([index % 256]) * 5000) for index in held]
-        connection = sqlite3.connect(path)
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        connection.close()
+        assert_sound(path)
 
 
 @pytest.mark.parametrize("read_only", [True, False])
@@ -86,6 +86,52 @@ def test_another_process_reads_while_one_writes(tmp_path: Path, read_only: bool)
             seen = len(captions)
         process.kill()
         process.stdout.read()
+
+
+ASKER = textwrap.dedent(
+    """
+    import sys
+    sys.path[:0] = sys.argv[2:]
+    from fake_model import FakeModel
+    from keepsight.journal import Journal
+    from keepsight.watcher import Watcher
+
+    seen = 0
+    with Watcher(FakeModel(), sys.argv[1]) as watcher, Journal.open(sys.argv[1], read_only=True) as reader:
+        for _ in range(5):
+            answer = watcher.ask("where is number 1?")
+            given = answer.num_captions_given + answer.num_captions_left_out
+            (stream,) = reader.streams.all()
+            clips = [clip.clip_index for clip in reader.clips.of(stream.id)]
+            assert clips == list(range(len(clips))) and len(clips) >= given >= seen, (clips, given, seen)
+            assert len(reader.clips.search("caption number", limit=9)) == min(9, len(clips))
+            seen = given
+    print(seen)
+    """
+)
+
+
+def test_several_processes_read_and_ask_while_one_watches(tmp_path: Path) -> None:
+    """Nobody is kept out or sees half of a clip, and each answer is stored, too."""
+    path, here = tmp_path / "journal.db", Path(__file__).parent
+    writer = [sys.executable, "-c", WRITER, str(path), str(here), "0.03"]
+    asker = [sys.executable, "-c", ASKER, str(path), str(here), str(here.parent)]
+    with subprocess.Popen(writer, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        announced = [int(watching.stdout.readline())]
+        drain = threading.Thread(target=lambda: announced.extend(map(int, watching.stdout)))
+        drain.start()
+        asking = [subprocess.Popen(asker, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        outputs = [process.communicate(timeout=120) for process in asking]
+        watching.kill()
+        drain.join()
+    assert [(process.returncode, errors) for process, (_, errors) in zip(asking, outputs, strict=True)] == [(0, "")] * 2
+    assert all(int(output) > 0 for output, _ in outputs)
+    with Journal.open(path) as journal:
+        (stream,) = journal.streams.all()
+        assert len(journal.answers.of(stream.id)) == 2 * 5
+        assert journal.clips.count(stream.id) >= announced[-1] + 1
+    assert_sound(path)
 
 
 def test_threads_share_one_journal(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,15 @@ def test_the_file_is_written_whole_or_the_error_says_why(watched: Journal, tmp_p
     with pytest.raises(KeepsightError, match=r"cannot write the report .*: Is a directory"):
         write_report(watched.path, tmp_path / "a.html")
     assert (tmp_path / "a.html").read_bytes() == before
+
+
+def test_what_is_missing_of_a_live_clip_is_said(watched: Journal) -> None:
+    began = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    clip = next(watched.clips.of(watched.streams.all()[0].id))
+    stream = watched.streams.begin("camera", "fake", QUICK.to_json(), is_live=True, started_at=began)
+    num_frames = len(clip.frame_seconds)
+    watched.clips.add(replace(clip, stream_id=stream.id, num_frames_expected=num_frames + 4, num_frames_dropped=3))
+    report = collect_report(watched, stream)
+    assert report.clips[0].note == f"{num_frames} of {num_frames + 4} frames, 3 dropped"
+    assert report.notes[-1] == f"Times count from {began.astimezone():%Y-%m-%d %H:%M:%S}."
+    assert "3 dropped" in render_report(report)

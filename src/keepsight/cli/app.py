@@ -17,6 +17,7 @@ from keepsight.cli.bench import bench
 from keepsight.cli.interruption import Stopped
 from keepsight.cli.listing import models
 from keepsight.cli.output import ReaderGone, complain
+from keepsight.cli.pinning import pin
 from keepsight.cli.reporting import report
 from keepsight.cli.toyworld import toyworld
 from keepsight.cli.watching import watch
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command()(watch)
 app.command()(ask)
 app.command()(report)
+app.command()(pin)
 app.command()(models)
 app.add_typer(toyworld, name="toyworld")
 app.add_typer(bench, name="bench")

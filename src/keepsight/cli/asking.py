@@ -13,14 +13,15 @@ from keepsight.cli.options import (
     JournalArgument,
     JsonOption,
     load_model_or_say,
-    parse_time,
 )
 from keepsight.cli.output import emit_answer, make_console, print_citations, printable, wants_json
-from keepsight.errors import EmptyJournalError
+from keepsight.cli.times import stream_seconds
+from keepsight.errors import EmptyJournalError, SettingError
 from keepsight.settings import Settings
 
 if TYPE_CHECKING:
     from keepsight.answering import AnswerStream
+    from keepsight.journal import Journal, StreamRecord
 
 
 def ask(
@@ -28,7 +29,12 @@ def ask(
     question: Annotated[str, typer.Argument(help="What to ask, in quotes.")],
     at: Annotated[
         str | None,
-        typer.Option(help="Use only what had ended by this time of the video: 75, 1:15 or 0:01:15.", metavar="TIME"),
+        typer.Option(
+            help="Use only what had ended by then: 75, 1:15 or 0:01:15; 12:03 for a live stream.", metavar="TIME"
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Which stream, where the journal has several: a part of its source's name.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Another model than the one that watched: a name, folder or hub id.")
@@ -41,13 +47,13 @@ def ask(
 
     The video is not needed, and watching may still go on in another process.
     """
-    at_seconds = None if at is None else parse_time(at)
     as_json = wants_json(json)
     from keepsight.journal import Journal
 
     # All that can be wrong with the journal shows before a large model is loaded.
     with Journal.open(journal) as opened:
-        stream = opened.streams.latest()
+        stream = opened.streams.latest() if source is None else find_stream(opened, source)
+        at_seconds = None if at is None or stream is None else stream_seconds(stream, at)
         if stream is None or not opened.clips.count(stream.id):
             raise EmptyJournalError(f"nothing has been captioned yet in {journal}")
         loaded = load_model_or_say(model or stream.model, device, dtype)
@@ -56,12 +62,29 @@ def ask(
         settings = Settings.from_json(stream.settings_json)
         try:
             answers = ask_model(loaded, opened, stream, question, ask_seconds=at_seconds, settings=settings)
-            show_answer(None if as_json else make_console(), question, answers)
+            show_answer(None if as_json else make_console(), question, answers, stream)
         except KeyboardInterrupt:
             raise Stopped("stopped before the answer was complete; it is not stored") from None
 
 
-def show_answer(console: Console | None, question: str, answers: "AnswerStream") -> None:
+def find_stream(journal: "Journal", source: str) -> "StreamRecord":
+    """The newest stream whose source's name has these words in it.
+
+    Raises:
+        SettingError: none has, or several sources have.
+    """
+    streams = journal.streams.all()
+    found = {stream.source: stream for stream in streams if source in stream.source}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    names = ", ".join(dict.fromkeys(stream.source for stream in streams))
+    several = "fits several sources" if found else "fits no source"
+    raise SettingError(f"--source {source!r} {several}; the journal has {names or 'none'}")
+
+
+def show_answer(
+    console: Console | None, question: str, answers: "AnswerStream", stream: "StreamRecord | None" = None
+) -> None:
     """Write an answer, as it is generated on a console, as one JSON line without."""
     if console is None:
         emit_answer(answers.answer)
@@ -72,4 +95,4 @@ def show_answer(console: Console | None, question: str, answers: "AnswerStream")
         # Spaces around a piece separate it from its neighbours, so only control characters are taken out.
         console.print(Text("".join(c if c.isprintable() else " " for c in piece), style="green"), end="")
     console.print()
-    print_citations(console, answers.answer)
+    print_citations(console, answers.answer, stream)

@@ -11,7 +11,7 @@ from keepsight.errors import SettingError
 from keepsight.models.registry import BUNDLED
 
 if TYPE_CHECKING:
-    from keepsight.models.protocol import VideoModel
+    from keepsight.models.protocol import BatchModel
 
 JournalArgument = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal that watching wrote.")]
 DeviceOption = Annotated[
@@ -31,7 +31,7 @@ JsonOption = Annotated[
 
 def load_model_or_say(
     name: str, device: str | None, dtype: str | None, quantization: str | None = None, compile_passes: bool = False
-) -> "VideoModel":
+) -> "BatchModel":
     """Load a model; for a bundled one, say on stderr what it cannot do.
 
     Raises:

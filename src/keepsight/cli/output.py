@@ -2,21 +2,25 @@
 
 import json
 import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.text import Text
 
+from keepsight.asking.relevance import closest_captions
 from keepsight.errors import KeepsightError
-from keepsight.relevance import closest_captions
-from keepsight.spans import Span
+from keepsight.spans import Span, format_clock
 
 if TYPE_CHECKING:
     from keepsight.answering import Answer
+    from keepsight.journal import GapRecord, StreamRecord
     from keepsight.progress import WatchSummary
-    from keepsight.stream_state import Moment
+    from keepsight.watching.stream_state import Moment
 
 MAX_CITATIONS_SHOWN = 5
+MAX_GAPS_SHOWN = 5
 
 
 class ReaderGone(Exception):  # noqa: N818 - not an error: whoever read the output had enough
@@ -80,10 +84,20 @@ def span_values(span: Span) -> dict[str, float]:
     return {"start_seconds": span.start_seconds, "end_seconds": span.end_seconds}
 
 
-def emit_clip(moment: "Moment") -> None:
+def clock_text(stream: "StreamRecord | None", seconds: float) -> str:
+    """A time of a stream as people see it: by the clock on the wall if it is live, since its start otherwise."""
+    if stream is None or not stream.is_live:
+        return format_clock(seconds)
+    moment = (stream.started_at + timedelta(seconds=seconds)).astimezone()
+    is_today = moment.date() == datetime.now().astimezone().date()
+    return moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
+
+
+def emit_clip(moment: "Moment", **more: str) -> None:
     """The JSON line of a clip."""
     emit(
         "clip",
+        **more,
         clip_index=moment.clip_index,
         **span_values(moment.span),
         caption=moment.caption,
@@ -91,6 +105,9 @@ def emit_clip(moment: "Moment") -> None:
         num_kept_tokens=moment.num_kept_tokens,
         num_memory_tokens=moment.num_memory_tokens,
         seconds_spent=round(moment.seconds_spent, 4),
+        num_frames=moment.num_frames,
+        num_frames_expected=moment.num_frames_expected,
+        num_frames_dropped=moment.num_frames_dropped,
     )
 
 
@@ -108,6 +125,7 @@ def emit_answer(answer: "Answer") -> None:
             {"clip_index": citation.clip_index, **span_values(citation.span), "caption": citation.caption}
             for citation in answer.citations
         ],
+        gaps=[{**span_values(gap.span), "reason": gap.reason} for gap in answer.gaps],
     )
 
 
@@ -123,22 +141,38 @@ def emit_summary(summary: "WatchSummary") -> None:
         kept_percent=summary.kept_percent,
         peak_memory_bytes=summary.peak_memory_bytes,
         peak_device_bytes=summary.peak_device_bytes,
+        num_frames_dropped=summary.num_frames_dropped,
     )
 
 
-def caption_text(span: Span, caption: str) -> Text:
+def span_text(stream: "StreamRecord | None", span: Span) -> str:
+    """A span of a stream as people see it."""
+    return f"{clock_text(stream, span.start_seconds)}-{clock_text(stream, span.end_seconds)}"
+
+
+def caption_text(span: str, caption: str) -> Text:
     """A caption behind its span, as people see it."""
-    return Text.assemble((str(span), "cyan"), "  ", printable(caption))
+    return Text.assemble((span, "cyan"), "  ", printable(caption))
 
 
-def print_citations(console: Console, answer: "Answer") -> None:
+def print_gaps(console: Console, stream: "StreamRecord | None", gaps: "Sequence[GapRecord]") -> None:
+    """What was not seen, and why: all of it, or the longest stretches where they are many."""
+    longest = sorted(gaps, key=lambda gap: -gap.span.duration_seconds)[:MAX_GAPS_SHOWN]
+    for gap in sorted(longest, key=lambda gap: gap.span.start_seconds):
+        start, end = (clock_text(stream, seconds) for seconds in (gap.span.start_seconds, gap.span.end_seconds))
+        console.print(Text(f"    nothing was seen from {start} to {end}: {printable(gap.reason)}", style="yellow"))
+    if len(gaps) > len(longest):
+        console.print(Text(f"    (and {len(gaps) - len(longest)} shorter gaps)", style="dim"))
+
+
+def print_citations(console: Console, answer: "Answer", stream: "StreamRecord | None" = None) -> None:
     """What an answer rests on: all captions it was given, or the closest of them where they are many."""
     given, left_out = answer.num_captions_given, answer.num_captions_left_out
     captions = [citation.caption for citation in answer.citations]
     shown = closest_captions(captions, f"{answer.question} {answer.text}", MAX_CITATIONS_SHOWN)
     for position in shown:
         citation = answer.citations[position]
-        console.print(Text("    ") + caption_text(citation.span, citation.caption))
+        console.print(Text("    ") + caption_text(span_text(stream, citation.span), citation.caption))
     words = [f"given {given} caption{'s' if given != 1 else ''}"]
     if len(shown) < given:
         words.append(f"the {len(shown)} closest are shown")
@@ -147,3 +181,4 @@ def print_citations(console: Console, answer: "Answer") -> None:
     if answer.num_live_frames:
         words.append(f"and {answer.num_live_frames} live frames")
     console.print(Text(f"    ({', '.join(words)})", style="dim"))
+    print_gaps(console, stream, answer.gaps)

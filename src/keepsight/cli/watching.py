@@ -1,8 +1,10 @@
 """`keepsight watch`: its options, and the checks that need no model."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,10 +14,21 @@ from keepsight.cli.output import make_console, wants_json
 from keepsight.cli.running import WatchJob, run_job
 from keepsight.errors import SettingError
 from keepsight.settings import PAPER, SELECTOR_NAMES, Settings
+from keepsight.sources.frame_queue import DropPolicy
+from keepsight.sources.settings import LoadSettings, SourceSettings, SupervisionSettings
+
+if TYPE_CHECKING:
+    from keepsight.journal import Quota
+    from keepsight.sources.address import SourceAddress
 
 
 def watch(
-    source: Annotated[Path, typer.Argument(help="The video file.")],
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files, folders of pictures, http(s):// and rtsp:// addresses, /dev/video0, or - for frames on stdin."
+        ),
+    ],
     journal: Annotated[
         Path | None, typer.Option(help="Where to write; SOURCE's name with .db, in this folder, when not given.")
     ] = None,
@@ -28,6 +41,21 @@ def watch(
     paper: Annotated[bool, typer.Option("--paper", help="Start from the paper's settings in every point.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Questions also see frames that have no caption yet.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Watch from the beginning as a new stream.")] = False,
+    drop: Annotated[
+        DropPolicy,
+        typer.Option(help="What a live source loses when the model is slower: drop-oldest, drop-newest or thin."),
+    ] = DropPolicy.DROP_OLDEST,
+    stall_seconds: Annotated[
+        float, typer.Option(help="A live source without a picture for so long is tried anew.")
+    ] = 20.0,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Addresses in your own network may be connected to, too.")
+    ] = False,
+    max_gigabytes: Annotated[
+        float | None,
+        typer.Option(help="Most that the journal may hold; the oldest pictures go first, then clips."),
+    ] = None,
+    max_days: Annotated[float | None, typer.Option(help="Clips that are older are removed from the journal.")] = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     quantization: QuantizationOption = None,
@@ -36,13 +64,21 @@ def watch(
     ] = False,
     json: JsonOption = None,
 ) -> None:
-    """Watch a video: a caption for each clip, and answers to questions at the end.
+    """Watch videos and cameras: a caption for each clip, and answers to questions at the end.
 
-    The same command goes on where an earlier one was stopped.
+    The same command goes on where an earlier one was stopped. Several sources are watched side by side.
     """
     given = {"sample_fps": sample_fps, "selector": selector, "retention": retention, "memory_clips": memory_clips}
     settings = make_settings(paper, live, given)
-    job = prepare_job(source, journal, tuple(ask or ()), settings, restart)
+    reading = SourceSettings(
+        allow_private=allow_private,
+        supervision=SupervisionSettings(stall_seconds=stall_seconds),
+        load=LoadSettings(policy=drop),
+    )
+    job = replace(
+        prepare_job(tuple(source), journal, tuple(ask or ()), settings, reading, restart),
+        quota=make_quota(max_gigabytes, max_days),
+    )
     console = None if wants_json(json) else make_console()
     with stop_requests():
         try:
@@ -61,24 +97,72 @@ def make_settings(paper: bool, live: bool, given: dict[str, Any]) -> Settings:
     return replace(PAPER if paper else Settings(), live=live, **changes)
 
 
+def make_quota(max_gigabytes: float | None, max_days: float | None) -> "Quota | None":
+    """What the journal may hold, or None for no limit.
+
+    Raises:
+        SettingError: a limit is not above 0.
+    """
+    from keepsight.journal import Quota
+
+    if max_gigabytes is None and max_days is None:
+        return None
+    for name, limit in (("--max-gigabytes", max_gigabytes), ("--max-days", max_days)):
+        if limit is not None and not limit > 0:
+            raise SettingError(f"{name} is above 0, not {limit}")
+    return Quota(
+        max_bytes=None if max_gigabytes is None else max(1, round(max_gigabytes * 1e9)),
+        max_age_seconds=None if max_days is None else max_days * 86_400,
+    )
+
+
 def prepare_job(
-    source: Path, journal: Path | None, questions: tuple[str, ...], settings: Settings, restart: bool
+    sources: tuple[str, ...],
+    journal: Path | None,
+    questions: tuple[str, ...],
+    settings: Settings,
+    reading: SourceSettings,
+    restart: bool,
 ) -> WatchJob:
-    """Check the source and the journal, so that what is wrong with them shows before a model is loaded.
+    """Check sources and journal, so that what is wrong with them shows before a model is loaded.
 
     Raises:
         VideoError: there is nothing to watch.
         JournalError: the journal exists and cannot be written to.
-        SettingError: a question is empty, or the journal would replace the video.
+        SettingError: a question is empty, or a source is given twice.
     """
     if any(not question.strip() for question in questions):
         raise SettingError("a question given with --ask is empty")
     from keepsight.journal import Journal
-    from keepsight.video import open_video
+    from keepsight.sources.address import SourceAddress
 
-    with open_video(source) as video:
-        duration_seconds = video.info.duration_seconds
-    path = journal or Path(f"{source.stem}.db")
+    addresses = [SourceAddress.parse(source) for source in sources]
+    names = tuple(address.name for address in addresses)
+    if len(set(names)) < len(names):
+        raise SettingError(f"each source is given once, not {', '.join(names)}")
+    durations = [_check(address, reading) for address in addresses]
+    path = journal or Path(f"{journal_stem(addresses)}.db")
     if path.exists():
         Journal.create(path).close()
-    return WatchJob(source, path, questions, settings, restart, duration_seconds)
+    return WatchJob(
+        sources, names, path, questions, settings, reading, restart, durations[0] if len(sources) == 1 else None
+    )
+
+
+def journal_stem(addresses: "Sequence[SourceAddress]") -> str:
+    """The name of a journal without its ending: that of the only source, or what stands for several."""
+    if len(addresses) > 1:
+        return "keepsight"
+    name = addresses[0].name.partition("?")[0].rstrip("/")
+    words = re.sub(r"[^\w.-]+", "-", Path(name.removeprefix("unix:")).stem).strip("-.")
+    return words or "stream"
+
+
+def _check(address: "SourceAddress", reading: SourceSettings) -> float | None:
+    """Open a source that is on this machine once; its length, as far as it is known."""
+    if address.may_be_live:
+        return None
+    from keepsight.sources.isolated import connect
+
+    with connect(address, reading) as source:
+        return source.info.duration_seconds

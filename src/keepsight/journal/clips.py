@@ -3,9 +3,11 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
+from keepsight.errors import JournalError
 from keepsight.journal.database import Database
 from keepsight.journal.encoding import (
     float32_array,
@@ -20,11 +22,21 @@ from keepsight.spans import Span
 
 _INSERT = """
 INSERT INTO clips (
-    stream_id, clip_index, start_seconds, end_seconds, caption, num_line_tokens, num_visual_tokens, num_memory_tokens,
-    grid_rows, grid_columns, seconds_spent, frame_seconds, kept_indices, embedding, scores, thumbnail
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    stream_id, clip_index, start_seconds, end_seconds, caption, num_line_tokens, num_frames_expected,
+    num_frames_dropped, media_start_seconds, stored_unix_seconds, num_visual_tokens, num_tokens_before,
+    num_memory_tokens, grid_rows, grid_columns, seconds_spent, frame_seconds, kept_indices, embedding, scores, thumbnail
+) VALUES (
+    :stream_id, :clip_index, :start_seconds, :end_seconds, :caption, :num_line_tokens, :num_frames_expected,
+    :num_frames_dropped, :media_start_seconds, :stored_unix_seconds, :num_visual_tokens,
+    (SELECT num_tokens_seen FROM streams WHERE id = :stream_id),
+    :num_memory_tokens, :grid_rows, :grid_columns, :seconds_spent, :frame_seconds, :kept_indices, :embedding, :scores,
+    :thumbnail
+)
 """
-_CAPTION_COLUMNS = "stream_id, clip_index, start_seconds, end_seconds, caption, num_line_tokens"
+_CAPTION_COLUMNS = (
+    "stream_id, clip_index, start_seconds, end_seconds, caption, num_line_tokens, num_frames_expected, "
+    "num_frames_dropped"
+)
 _ALWAYS = float("inf")
 
 
@@ -34,32 +46,37 @@ class ClipTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, clip: ClipRecord) -> None:
+    def add(self, clip: ClipRecord, *, stored_at: datetime | None = None) -> None:
         """Store a clip. It is on disk when this returns, unless a transaction is open around it.
+
+        Args:
+            clip: its index is larger than that of any clip the stream has had.
+            stored_at: from when its age counts, with time zone; None for now.
 
         Raises:
             JournalWriteError: the disk refused, or the stream already has a clip of this index.
         """
-        self._database.write(
-            _INSERT,
-            (
-                clip.stream_id,
-                clip.clip_index,
-                clip.span.start_seconds,
-                clip.span.end_seconds,
-                clip.caption,
-                clip.num_line_tokens,
-                clip.num_visual_tokens,
-                clip.num_memory_tokens,
-                *clip.token_grid,
-                clip.seconds_spent,
-                seconds_blob(clip.frame_seconds),
-                int32_blob(clip.kept_indices),
-                float32_blob(clip.embedding),
-                float32_blob(clip.scores),
-                clip.thumbnail,
-            ),
+        moment = stored_at or datetime.now(UTC)
+        self._database.write(_INSERT, _parameters(clip) | {"stored_unix_seconds": moment.timestamp()})
+
+    def pin(self, stream_id: str, clip_index: int, pinned: bool = True) -> None:
+        """Keep a clip, its thumbnail too, whatever a quota says; or no longer.
+
+        Raises:
+            JournalError: there is no such clip (any more).
+            JournalWriteError: the disk refused.
+        """
+        if not self._database.write(
+            "UPDATE clips SET pinned = ? WHERE stream_id = ? AND clip_index = ?", (int(pinned), stream_id, clip_index)
+        ):
+            raise JournalError(f"the journal {self._database.path} has no clip {clip_index} of stream {stream_id!r}")
+
+    def pinned(self, stream_id: str) -> list[int]:
+        """Indices of the clips that are kept whatever a quota says, in time order."""
+        rows = self._database.read(
+            "SELECT clip_index FROM clips WHERE stream_id = ? AND pinned ORDER BY clip_index", (stream_id,)
         )
+        return [row["clip_index"] for row in rows]
 
     def count(self, stream_id: str, *, ended_by_seconds: float = _ALWAYS) -> int:
         """Number of clips that had ended by a time."""
@@ -146,6 +163,30 @@ class ClipTable:
         return [_caption_of(row) for row in rows]
 
 
+def _parameters(clip: ClipRecord) -> dict[str, object]:
+    return {
+        "stream_id": clip.stream_id,
+        "clip_index": clip.clip_index,
+        "start_seconds": clip.span.start_seconds,
+        "end_seconds": clip.span.end_seconds,
+        "caption": clip.caption,
+        "num_line_tokens": clip.num_line_tokens,
+        "num_frames_expected": clip.num_frames_expected,
+        "num_frames_dropped": clip.num_frames_dropped,
+        "media_start_seconds": clip.media_start_seconds,
+        "num_visual_tokens": clip.num_visual_tokens,
+        "num_memory_tokens": clip.num_memory_tokens,
+        "grid_rows": clip.token_grid[0],
+        "grid_columns": clip.token_grid[1],
+        "seconds_spent": clip.seconds_spent,
+        "frame_seconds": seconds_blob(clip.frame_seconds),
+        "kept_indices": int32_blob(clip.kept_indices),
+        "embedding": float32_blob(clip.embedding),
+        "scores": float32_blob(clip.scores),
+        "thumbnail": clip.thumbnail,
+    }
+
+
 def _caption_of(row: sqlite3.Row) -> CaptionRecord:
     return CaptionRecord(
         stream_id=row["stream_id"],
@@ -153,6 +194,8 @@ def _caption_of(row: sqlite3.Row) -> CaptionRecord:
         span=Span(row["start_seconds"], row["end_seconds"]),
         caption=row["caption"],
         num_line_tokens=row["num_line_tokens"],
+        num_frames_expected=row["num_frames_expected"],
+        num_frames_dropped=row["num_frames_dropped"],
     )
 
 
@@ -172,4 +215,7 @@ def _clip_of(row: sqlite3.Row) -> ClipRecord:
         embedding=float32_array(row["embedding"]),
         scores=float32_array(row["scores"]),
         thumbnail=row["thumbnail"],
+        num_frames_expected=row["num_frames_expected"],
+        num_frames_dropped=row["num_frames_dropped"],
+        media_start_seconds=row["media_start_seconds"],
     )

@@ -1,19 +1,22 @@
 """One SQLite connection to a journal file: opened with checks, written in durable transactions, errors in our words."""
 
+import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from keepsight.errors import (
+    DiskFullError,
     JournalError,
     JournalNotFoundError,
     JournalTooNewError,
     JournalWriteError,
     NotAJournalError,
 )
+from keepsight.journal.backup import back_up
 from keepsight.journal.schema import (
     APPLICATION_ID,
     is_blank,
@@ -24,8 +27,8 @@ from keepsight.journal.schema import (
 )
 
 _BUSY_TIMEOUT_SECONDS = 30.0
+_FULL = "the disk is full, or the journal has reached its largest size"
 _WRITE_CODES = {
-    sqlite3.SQLITE_FULL: "the disk or the journal's quota is full",
     sqlite3.SQLITE_READONLY: "it is read-only",
     sqlite3.SQLITE_IOERR: "the disk reported an error",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened or created",
@@ -37,6 +40,10 @@ _DAMAGE_CODES = {
     sqlite3.SQLITE_NOTADB: "it is no SQLite file",
     sqlite3.SQLITE_CORRUPT: "the file is damaged",
 }
+# Below this SQLite cannot make or enlarge the files beside the journal, which it reports as any other disk error.
+_NO_ROOM_BYTES = 1 << 16
+
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 @contextmanager
@@ -47,11 +54,20 @@ def translated_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         # The low byte is the primary code; the rest says more (SQLite documentation, "Result and Error Codes").
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL or (code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _no_room(path)):
+            raise DiskFullError(f"cannot write to the journal {path}: {_FULL} ({error})") from error
         if code in _WRITE_CODES:
             raise JournalWriteError(f"cannot write to the journal {path}: {_WRITE_CODES[code]} ({error})") from error
         if code in _DAMAGE_CODES:
             raise NotAJournalError(f"{path} is not a Keepsight journal: {_DAMAGE_CODES[code]}") from error
         raise JournalError(f"the journal {path} reported: {error}") from error
+
+
+def _no_room(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.absolute().parent).free < _NO_ROOM_BYTES
+    except OSError:
+        return False
 
 
 class Database:
@@ -67,7 +83,7 @@ class Database:
         JournalNotFoundError: the file is missing and `create` is not set.
         NotAJournalError: the file is something else; it is left as it was.
         JournalTooNewError: a later version of Keepsight wrote it.
-        JournalWriteError: the file cannot be created or brought up to date.
+        JournalWriteError: the file cannot be created or brought up to date; an older journal is copied before.
     """
 
     def __init__(
@@ -106,7 +122,7 @@ class Database:
             (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
             connection.execute(f"PRAGMA max_page_count = {max(1, max_bytes // page_bytes)}")
         if blank or read_version(connection) < len(shipped_migrations()):
-            migrate(connection, shipped_migrations())
+            migrate(connection, shipped_migrations(), before_update=lambda version: back_up(self.path, version))
 
     def _check_identity(self) -> None:
         if read_application_id(self._connection) != APPLICATION_ID:
@@ -124,7 +140,8 @@ class Database:
         """All writes inside are on disk when this ends, or none are. Inside another transaction it joins that one.
 
         Raises:
-            JournalWriteError: the disk is full, the file read-only, or another program holds it locked.
+            JournalWriteError: the file is read-only, or another program holds it locked.
+            DiskFullError: there is no room.
         """
         with self._lock, translated_errors(self.path):
             if self._connection.in_transaction:
@@ -138,12 +155,17 @@ class Database:
                 if self._connection.in_transaction:  # not committed: it was left by an exception
                     self._connection.execute("ROLLBACK")
 
-    def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run one statement that writes, in the transaction around it or in its own."""
+    def write(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run one statement that writes, in the transaction around it or in its own; the number of rows it changed."""
         with self.transaction():
-            self._connection.execute(sql, parameters)
+            return self._connection.execute(sql, parameters).rowcount
 
-    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def insert(self, sql: str, parameters: Parameters = ()) -> int:
+        """As `write`, for a statement that adds one row; the row's id."""
+        with self.transaction():
+            return self._connection.execute(sql, parameters).lastrowid or 0
+
+    def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """All rows of a query, seen at one moment even while another process writes."""
         with self._lock, translated_errors(self.path):
             return self._connection.execute(sql, parameters).fetchall()

@@ -1,7 +1,7 @@
 """Arrays and times as SQLite stores them: little-endian BLOBs and ISO 8601 text."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,6 @@ def seconds_tuple(blob: bytes) -> tuple[float, ...]:
     return tuple(np.frombuffer(blob, dtype="<f8").tolist())
 
 
-def now_text() -> str:
-    """The present moment in UTC, as ISO 8601."""
-    return datetime.now(UTC).isoformat()
-
-
 def moment_of(text: str) -> datetime:
-    """The moment that `now_text` wrote, with its time zone."""
+    """The moment that `datetime.isoformat` wrote, with its time zone."""
     return datetime.fromisoformat(text)

@@ -10,8 +10,10 @@ from keepsight.errors import SettingError
 from keepsight.journal.answers import AnswerTable
 from keepsight.journal.clips import ClipTable
 from keepsight.journal.database import Database
+from keepsight.journal.gaps import GapTable
 from keepsight.journal.memory_snapshot import MemoryTable
-from keepsight.journal.streams import GapTable, StreamTable
+from keepsight.journal.storage import StorageTable
+from keepsight.journal.streams import StreamTable
 
 
 class Journal:
@@ -31,6 +33,7 @@ class Journal:
         gaps: what was not seen.
         answers: questions and answers.
         memory: the visual memory as it stands.
+        storage: how many bytes the rows take, and what may be removed of them (see `quota.apply_quota`).
     """
 
     def __init__(self, database: Database) -> None:
@@ -40,10 +43,13 @@ class Journal:
         self.gaps = GapTable(database)
         self.answers = AnswerTable(database)
         self.memory = MemoryTable(database)
+        self.storage = StorageTable(database)
 
     @classmethod
     def create(cls, path: str | PathLike[str], *, max_bytes: int | None = None) -> Self:
         """Open a journal for writing, making it if it is missing and bringing an older one up to date.
+
+        Of an older one a copy is written first, named after its version: `kitchen.db.v1.bak`.
 
         Args:
             path: the file.
@@ -52,7 +58,7 @@ class Journal:
         Raises:
             NotAJournalError: the file is something else; it is left as it was.
             JournalTooNewError: a later version of Keepsight wrote it.
-            JournalWriteError: it cannot be created or written.
+            JournalWriteError: it cannot be created or written, or the copy of an older one cannot.
             SettingError: `max_bytes` is less than 1.
         """
         if max_bytes is not None and max_bytes < 1:

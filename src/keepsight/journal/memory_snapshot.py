@@ -62,10 +62,12 @@ class MemoryTable:
         return [(row["clip_index"], row["tokens"]) for row in rows]
 
     def num_tokens_before(self, stream_id: str, clip_index: int | None = None) -> int:
-        """Visual tokens of the clips before one: where it begins in the stream. None is the clip that comes next."""
-        (row,) = self._database.read(
-            "SELECT coalesce(sum(num_visual_tokens), 0) FROM clips "
-            "WHERE stream_id = ? AND clip_index < coalesce(?, clip_index + 1)",
+        """Visual tokens of the clips before one: where it begins in the stream. None is the clip that comes next.
+
+        Clips that a quota has removed count as well.
+        """
+        rows = self._database.read(
+            "SELECT num_tokens_before FROM clips WHERE stream_id = ? AND clip_index >= ? ORDER BY clip_index LIMIT 1",
             (stream_id, clip_index),
-        )
-        return int(row[0])
+        ) or self._database.read("SELECT num_tokens_seen FROM streams WHERE id = ?", (stream_id,))
+        return int(rows[0][0]) if rows else 0

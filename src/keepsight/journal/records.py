@@ -36,6 +36,7 @@ class StreamRecord:
         end_reason: None while it is being watched, or after the process died.
         end_detail: one line on the reason, may be empty.
         end_seconds: where it ended, None until then.
+        is_live: whether it is watched while it happens; `started_at` is then the wall clock of its time 0.
     """
 
     id: str
@@ -46,6 +47,7 @@ class StreamRecord:
     end_reason: EndReason | None = None
     end_detail: str = ""
     end_seconds: float | None = None
+    is_live: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -63,6 +65,8 @@ class CaptionRecord:
         span: when it happened.
         caption: what the model said of it.
         num_line_tokens: tokens of `prompts.caption_line` and its newline, counted by the stream's model.
+        num_frames_expected: frames that the span should have had; 0 where that is not known, as in old journals.
+        num_frames_dropped: those of them that were left out because the model could not keep up.
     """
 
     stream_id: str
@@ -70,6 +74,23 @@ class CaptionRecord:
     span: Span
     caption: str
     num_line_tokens: int
+    num_frames_expected: int = 0
+    num_frames_dropped: int = 0
+
+
+@dataclass(frozen=True)
+class StreamPosition:
+    """Where a stream stands. All clips count that there ever were, also those that a quota has removed.
+
+    Attributes:
+        next_clip_index: index of the clip that comes next.
+        num_tokens_seen: visual tokens of all clips, before selection.
+        first_clip_tokens: tokens kept of the first clip, 0 before there is one.
+    """
+
+    next_clip_index: int
+    num_tokens_seen: int
+    first_clip_tokens: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +123,9 @@ class ClipRecord:
             makes new tokens, places that stand for them.
         embedding: float32 `[dim]`, the caption's.
         scores: float32 `[num_visual_tokens]`.
-        thumbnail: JPEG of the clip's frames side by side (`thumbnails.contact_sheet`).
+        thumbnail: JPEG of the clip's frames side by side (`thumbnails.contact_sheet`); empty once a quota removed it.
+        num_frames_expected, num_frames_dropped: as in `CaptionRecord`.
+        media_start_seconds: the container's time of the first frame; None where it is the stream's own time.
     """
 
     stream_id: str
@@ -119,6 +142,9 @@ class ClipRecord:
     embedding: NDArray[np.float32]
     scores: NDArray[np.float32]
     thumbnail: bytes
+    num_frames_expected: int = 0
+    num_frames_dropped: int = 0
+    media_start_seconds: float | None = None
 
     @property
     def frames_per_step(self) -> int:

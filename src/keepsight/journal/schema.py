@@ -1,7 +1,7 @@
 """Numbered migrations: what turns an empty SQLite file, or a journal of an earlier version, into today's journal."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -43,7 +43,11 @@ def read_application_id(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA application_id").fetchone()[0])
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
+def migrate(
+    connection: sqlite3.Connection,
+    migrations: Sequence[Migration],
+    before_update: Callable[[int], object] | None = None,
+) -> None:
     """Apply the migrations that are still missing, all of them in one transaction or none.
 
     Two processes may do this at once: the second waits, then finds nothing left to do.
@@ -51,10 +55,15 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> 
     Args:
         connection: in autocommit mode (`isolation_level=None`), outside a transaction.
         migrations: in order, numbered from 1 without holes.
+        before_update: called with the version of a journal that has one and is older, while nobody else can write to
+            it; if it raises, nothing is changed.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for migration in migrations[read_version(connection) :]:
+        version = read_version(connection)
+        if before_update is not None and 0 < version < len(migrations):
+            before_update(version)
+        for migration in migrations[version:]:
             for statement in _statements(migration.sql):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {migration.number}")

@@ -1,13 +1,13 @@
-"""The streams of a journal: begun, ended, found again; and the gaps in them."""
+"""The streams of a journal: begun, ended, found again."""
 
 import secrets
 import sqlite3
+from datetime import UTC, datetime
 
-from keepsight.errors import JournalError
+from keepsight.errors import JournalError, SettingError
 from keepsight.journal.database import Database
-from keepsight.journal.encoding import moment_of, now_text
-from keepsight.journal.records import EndReason, GapRecord, StreamRecord
-from keepsight.spans import Span
+from keepsight.journal.encoding import moment_of
+from keepsight.journal.records import EndReason, StreamPosition, StreamRecord
 
 
 class StreamTable:
@@ -16,16 +16,35 @@ class StreamTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, source: str, model: str, settings_json: str) -> StreamRecord:
-        """Add a stream that starts now, under a new random id.
+    def begin(
+        self,
+        source: str,
+        model: str,
+        settings_json: str,
+        *,
+        is_live: bool = False,
+        started_at: datetime | None = None,
+    ) -> StreamRecord:
+        """Add a stream under a new random id.
+
+        Args:
+            source: absolute path or address, without credentials.
+            model: name of the model that captions it.
+            settings_json: the settings it is watched with (`Settings.to_json`).
+            is_live: whether it is watched while it happens.
+            started_at: wall clock of the stream's time 0, with time zone; None for now.
 
         Raises:
             JournalWriteError: the disk refused.
+            SettingError: `started_at` has no time zone.
         """
+        moment = started_at or datetime.now(UTC)
+        if moment.tzinfo is None:
+            raise SettingError(f"started_at needs a time zone, {moment.isoformat()} has none")
         stream_id = secrets.token_hex(8)
         self._database.write(
-            "INSERT INTO streams (id, source, model, settings, started_at) VALUES (?, ?, ?, ?, ?)",
-            (stream_id, source, model, settings_json, now_text()),
+            "INSERT INTO streams (id, source, model, settings, started_at, is_live) VALUES (?, ?, ?, ?, ?, ?)",
+            (stream_id, source, model, settings_json, moment.astimezone(UTC).isoformat(), int(is_live)),
         )
         return self.get(stream_id)
 
@@ -59,6 +78,19 @@ class StreamTable:
             raise JournalError(f"the journal {self._database.path} has no stream {stream_id!r}")
         return _stream_of(rows[0])
 
+    def position(self, stream_id: str) -> StreamPosition:
+        """Where a stream stands, whatever a quota has removed of it.
+
+        Raises:
+            JournalError: there is no such stream.
+        """
+        rows = self._database.read(
+            "SELECT next_clip_index, num_tokens_seen, first_clip_tokens FROM streams WHERE id = ?", (stream_id,)
+        )
+        if not rows:
+            raise JournalError(f"the journal {self._database.path} has no stream {stream_id!r}")
+        return StreamPosition(*rows[0])
+
     def all(self) -> list[StreamRecord]:
         """All streams, in the order in which they were begun."""
         return [_stream_of(row) for row in self._database.read("SELECT * FROM streams ORDER BY rowid")]
@@ -73,31 +105,6 @@ class StreamTable:
         return _stream_of(rows[0]) if rows else None
 
 
-class GapTable:
-    """What was not seen of a stream, and why."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def add(self, gap: GapRecord) -> None:
-        """Store a gap.
-
-        Raises:
-            JournalWriteError: the disk refused.
-        """
-        self._database.write(
-            "INSERT INTO gaps (stream_id, start_seconds, end_seconds, reason) VALUES (?, ?, ?, ?)",
-            (gap.stream_id, gap.span.start_seconds, gap.span.end_seconds, gap.reason),
-        )
-
-    def of(self, stream_id: str) -> list[GapRecord]:
-        """The gaps of a stream, in time order."""
-        rows = self._database.read("SELECT * FROM gaps WHERE stream_id = ? ORDER BY start_seconds, id", (stream_id,))
-        return [
-            GapRecord(row["stream_id"], Span(row["start_seconds"], row["end_seconds"]), row["reason"]) for row in rows
-        ]
-
-
 def _stream_of(row: sqlite3.Row) -> StreamRecord:
     return StreamRecord(
         id=row["id"],
@@ -108,4 +115,5 @@ def _stream_of(row: sqlite3.Row) -> StreamRecord:
         end_reason=EndReason(row["end_reason"]) if row["end_reason"] else None,
         end_detail=row["end_detail"],
         end_seconds=row["end_seconds"],
+        is_live=bool(row["is_live"]),
     )

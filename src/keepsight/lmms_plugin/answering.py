@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Self
 
 from keepsight.answering import answer_question
+from keepsight.asking.evidence import longest_reply
 from keepsight.bench.datasets.sources import ArraySource, FileSource
 from keepsight.bench.records import FrameSource
 from keepsight.errors import DataError, EmptyJournalError
-from keepsight.evidence import longest_reply
 from keepsight.journal import Journal
 from keepsight.lmms_plugin.questions import VideoQuestion
 from keepsight.lmms_plugin.watching import VideoWatch

@@ -7,10 +7,10 @@ from itertools import dropwhile
 from keepsight.bench.records import FrameSource
 from keepsight.errors import TruncatedVideoError
 from keepsight.journal import EndReason
-from keepsight.session import StreamSession
 from keepsight.settings import Settings
 from keepsight.video import Frame
 from keepsight.video.sampling import SampleGrid
+from keepsight.watching.session import StreamSession
 
 logger = logging.getLogger(__name__)
 

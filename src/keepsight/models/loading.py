@@ -13,7 +13,7 @@ from keepsight.models.registry import ADAPTERS, BundledModel, adapter_class, lis
 if TYPE_CHECKING:
     import torch
 
-    from keepsight.models.protocol import VideoModel
+    from keepsight.models.protocol import BatchModel
     from keepsight.models.registry import AdapterClass
 
 __all__ = ["BundledModel", "list_models", "load_model"]
@@ -30,7 +30,7 @@ def load_model(
     score_layers: tuple[int, ...] | None = None,
     quantization: str | None = None,
     compile_passes: bool = False,
-) -> "VideoModel":
+) -> "BatchModel":
     """Load a model, after a check that its architecture is known and that it fits in memory.
 
     No code of a checkpoint is ever run, and only safetensors weights are read.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from keepsight.models.footprint import ModelShape
-    from keepsight.models.protocol import VideoModel
+    from keepsight.models.protocol import BatchModel
 
 ADAPTERS = {
     "gemma3": "keepsight.models.adapters.gemma3:Gemma3Adapter",
@@ -48,7 +48,7 @@ class AdapterClass(Protocol):
         score_layers: tuple[int, ...] | None,
         quantization: str | None,
         compile_passes: bool,
-    ) -> "VideoModel":
+    ) -> "BatchModel":
         """Read a checkpoint folder: see `VideoAdapter.load`."""
 
     def settings(self, folder: Path) -> Mapping[str, Any]:

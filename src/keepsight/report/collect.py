@@ -11,7 +11,7 @@ from keepsight.errors import EmptyJournalError
 from keepsight.journal import ClipRecord, EndReason, Journal, StreamRecord
 from keepsight.report.records import ContactSheet, Report, ReportClip, ReportGap, ReportQuestion
 from keepsight.settings import DIFFERENCES
-from keepsight.spans import format_clock
+from keepsight.spans import format_clock, frames_note
 
 MAX_SHEET_BYTES = 32_000_000
 """Most bytes of contact sheets that go into a page as the journal has them; more are made smaller."""
@@ -58,6 +58,7 @@ def _clip(record: ClipRecord, in_memory: bool, shrink: bool) -> ReportClip:
         token_grid=record.token_grid,
         frames_per_step=record.frames_per_step,
         in_memory=in_memory,
+        note=frames_note(len(record.frame_seconds), record.num_frames_expected, record.num_frames_dropped),
     )
 
 
@@ -114,5 +115,9 @@ def _notes(stream: StreamRecord) -> list[str]:
         EndReason.FAILED: f"Watching stopped at {end}: {stream.end_detail}",
     }
     if stream.end_reason is None:
-        return ["The video is still being watched, or watching it was cut off; the same command goes on."]
-    return [notes[stream.end_reason]] if stream.end_reason in notes else []
+        shown = ["The video is still being watched, or watching it was cut off; the same command goes on."]
+    else:
+        shown = [notes[stream.end_reason]] if stream.end_reason in notes else []
+    if stream.is_live:
+        shown.append(f"Times count from {stream.started_at.astimezone():%Y-%m-%d %H:%M:%S}.")
+    return shown

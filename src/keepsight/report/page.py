@@ -9,7 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from keepsight.relevance import closest_captions
+from keepsight.asking.relevance import closest_captions
 from keepsight.report.pictures import data_uri, mask_png, mosaic_jpeg
 from keepsight.report.records import ContactSheet, Report, ReportClip, ReportQuestion
 from keepsight.report.timeline import timeline_rows

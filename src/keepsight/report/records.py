@@ -49,6 +49,7 @@ class ReportClip:
         token_grid: rows and columns of visual tokens in one step.
         frames_per_step: neighbouring frames that share a step of tokens.
         in_memory: whether the visual memory holds it at the end.
+        note: what is missing of it, such as `9 of 16 frames, 3 dropped`; empty for nothing.
     """
 
     index: int
@@ -59,6 +60,7 @@ class ReportClip:
     token_grid: tuple[int, int] = (1, 1)
     frames_per_step: int = 1
     in_memory: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)

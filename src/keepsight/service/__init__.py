@@ -2,5 +2,6 @@
 
 from keepsight.service.batched_model import BatchedModel
 from keepsight.service.turns import BatchSettings
+from keepsight.service.watch_together import Failure, SourceEvent, WatchTogether
 
-__all__ = ["BatchSettings", "BatchedModel"]
+__all__ = ["BatchSettings", "BatchedModel", "Failure", "SourceEvent", "WatchTogether"]

@@ -2,6 +2,7 @@
 
 from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, ClipBuffer, cut_clips
 from keepsight.video.frames import Clip, Frame
+from keepsight.video.live_clips import LiveClipBuffer
 from keepsight.video.source import VideoFile, VideoInfo, open_video
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Clip",
     "ClipBuffer",
     "Frame",
+    "LiveClipBuffer",
     "VideoFile",
     "VideoInfo",
     "cut_clips",

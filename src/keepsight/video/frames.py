@@ -18,6 +18,8 @@ class Frame:
         image: uint8 RGB `[height, width, 3]`. Frames that repeat one picture share one array, so it is not to be
             written to.
         pts_seconds: time since the first picture of the stream, 0 or later.
+        media_seconds: time by the source's own clock, for live sources, whose `pts_seconds` follow the wall clock;
+            None where `pts_seconds` are the source's own.
 
     Raises:
         SettingError: the image has another type or shape, or the time is negative or not a number.
@@ -25,6 +27,7 @@ class Frame:
 
     image: NDArray[np.uint8]
     pts_seconds: float
+    media_seconds: float | None = None
 
     def __post_init__(self) -> None:
         shape = self.image.shape
@@ -46,6 +49,8 @@ class Clip:
         index: place of the clip in its stream, from 0.
         frames: at least one frame, in time order.
         span: from the first frame's time to the time at which the next clip starts.
+        num_frames_expected: frames of a full clip, if it may have fewer; 0 for as many as it has.
+        num_frames_dropped: of the expected ones, those that came and were given up because the model was too slow.
 
     Raises:
         SettingError: there is no frame, the index is negative, or a frame lies outside the span or out of order.
@@ -54,6 +59,8 @@ class Clip:
     index: int
     frames: tuple[Frame, ...]
     span: Span
+    num_frames_expected: int = 0
+    num_frames_dropped: int = 0
 
     def __post_init__(self) -> None:
         if self.index < 0:

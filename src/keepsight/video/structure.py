@@ -21,17 +21,21 @@ def missing_bytes(path: Path) -> int:
     Raises:
         OSError: the file can't be read.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] == _EBML_ID:
-            claimed = _matroska_end(file)
-        elif head[:4] == b"RIFF" and head[8:] == b"AVI ":
-            claimed = 8 + int.from_bytes(head[4:8], "little") - _RIFF_SLACK_BYTES
-        elif head[4:8] in _MP4_BOXES:
-            claimed = _mp4_end(file, size)
-        else:
-            claimed = 0
+        return missing_bytes_of(file, path.stat().st_size)
+
+
+def missing_bytes_of(file: BinaryIO, size: int) -> int:
+    """As `missing_bytes`, of an open file at its start; its place is somewhere else afterwards."""
+    head = file.read(12)
+    if head[:4] == _EBML_ID:
+        claimed = _matroska_end(file)
+    elif head[:4] == b"RIFF" and head[8:] == b"AVI ":
+        claimed = 8 + int.from_bytes(head[4:8], "little") - _RIFF_SLACK_BYTES
+    elif head[4:8] in _MP4_BOXES:
+        claimed = _mp4_end(file, size)
+    else:
+        claimed = 0
     return max(0, claimed - size)
 
 

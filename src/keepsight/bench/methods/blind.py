@@ -3,8 +3,8 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from keepsight.asking.evidence import longest_reply
 from keepsight.bench.methods.base import Asked, NoCaptions, Reply, ask_model
-from keepsight.evidence import longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame

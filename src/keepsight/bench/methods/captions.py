@@ -3,10 +3,10 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
+from keepsight.asking.candidates import Candidates
+from keepsight.asking.evidence import choose_captions, longest_reply
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.loop import LoopObserver
-from keepsight.candidates import Candidates
-from keepsight.evidence import choose_captions, longest_reply
 from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.prompts import captions_context
 from keepsight.settings import Settings

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from keepsight.asking.evidence import live_input, longest_reply
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
-from keepsight.evidence import live_input, longest_reply
 from keepsight.models.protocol import VideoModel
 
 

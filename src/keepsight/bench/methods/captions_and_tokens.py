@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from keepsight.asking.evidence import choose_captions, longest_reply
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
 from keepsight.bench.methods.selected_tokens import remembered_of
-from keepsight.evidence import choose_captions, longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.prompts import captions_context
 

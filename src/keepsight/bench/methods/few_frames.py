@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from keepsight.asking.evidence import live_input, longest_reply
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.checks import check_count
-from keepsight.evidence import live_input, longest_reply
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame

@@ -3,11 +3,11 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from keepsight.asking.evidence import longest_reply
 from keepsight.bench.methods.base import Asked, NoCaptions, Reply
 from keepsight.bench.methods.checks import check_count
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import SettingError
-from keepsight.evidence import longest_reply
 from keepsight.models.baselines.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from keepsight.asking.candidates import Candidates
 from keepsight.bench.methods.base import Captioned
-from keepsight.candidates import Candidates
 from keepsight.models.protocol import VideoModel
 from keepsight.prompts import caption_line
-from keepsight.recurrence import Recurrence, encode_clip
 from keepsight.settings import Settings
 from keepsight.spans import Span
 from keepsight.video import Clip, ClipBuffer, Frame
+from keepsight.watching.recurrence import Recurrence, encode_clip
 
 
 @dataclass(frozen=True, eq=False)

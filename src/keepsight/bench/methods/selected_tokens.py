@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from keepsight.asking.evidence import longest_reply, retriever_of
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver, WatchedClip
-from keepsight.evidence import longest_reply, retriever_of
 from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.settings import Settings
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from keepsight.asking.candidates import Candidates
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
 from keepsight.bench.methods.selected_tokens import mean_tokens
-from keepsight.candidates import Candidates
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 
 from keepsight.journal import EndReason, GapRecord, Journal, StreamRecord
-from keepsight.lookahead import look_ahead
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.spans import Span
-from keepsight.stream_state import Moment, ReadyClip, StreamState, ready_clip, watch_clip
-from keepsight.video import Clip, ClipBuffer, Frame, cut_clips
+from keepsight.video import Clip, ClipBuffer, Frame, LiveClipBuffer, cut_clips
+from keepsight.watching.lookahead import look_ahead
+from keepsight.watching.stream_state import Moment, ReadyClip, StreamState, ready_clip, watch_clip
 
 
 class StreamSession:
@@ -30,7 +31,11 @@ class StreamSession:
         self._stream = stream
         self._settings = settings
         self._state = StreamState.restore(journal, stream, settings, model.info.device)
-        self._buffer = ClipBuffer(settings.sample_fps, settings.frames_per_clip, first_index=self._state.next_index)
+        self._buffer = self._make_buffer()
+
+    def _make_buffer(self) -> ClipBuffer | LiveClipBuffer:
+        settings = self._settings
+        return ClipBuffer(settings.sample_fps, settings.frames_per_clip, first_index=self._state.next_index)
 
     @property
     def stream(self) -> StreamRecord:
@@ -111,15 +116,32 @@ class StreamSession:
 
 
 def find_or_begin(
-    journal: Journal, source: str, model: VideoModel, settings: Settings, *, restart: bool = False
+    journal: Journal,
+    source: str,
+    model: VideoModel,
+    settings: Settings,
+    *,
+    restart: bool = False,
+    is_live: bool = False,
+    started_at: float | None = None,
 ) -> StreamRecord:
     """The newest stream of a source that was watched with this model and these settings, or a new one.
 
-    Settings that change answers only may differ. A stream that was interrupted loses its mark of the end; one that is
-    finished is returned as it is.
+    Settings that change answers only may differ. A stream that was interrupted loses its mark of the end; so does a
+    live one that ended, since a camera comes back. One that is finished otherwise is returned as it is.
+
+    Args:
+        journal: where streams are.
+        source: name of the source.
+        model: describes it.
+        settings: how it is watched.
+        restart: a new stream in any case.
+        is_live: whether it stands on the wall clock.
+        started_at: wall clock at the second 0 of a new stream, in seconds since 1970; None for now.
     """
     for stream in reversed([] if restart else journal.streams.of_source(source)):
         same_settings = Settings.from_json(stream.settings_json).watching() == settings.watching()
-        if stream.model == model.info.name and same_settings:
-            return stream if stream.is_finished else journal.streams.resume(stream.id)
-    return journal.streams.begin(source, model.info.name, settings.to_json())
+        if stream.model == model.info.name and same_settings and stream.is_live == is_live:
+            return stream if stream.is_finished and not is_live else journal.streams.resume(stream.id)
+    moment = None if started_at is None else datetime.fromtimestamp(started_at, UTC)
+    return journal.streams.begin(source, model.info.name, settings.to_json(), is_live=is_live, started_at=moment)

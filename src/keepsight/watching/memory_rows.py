@@ -6,8 +6,8 @@ from torch import Tensor
 
 from keepsight.journal import Journal
 from keepsight.memory import RememberedClip
-from keepsight.recurrence import RECENT_CAPTIONS, Recurrence
 from keepsight.settings import Settings
+from keepsight.watching.recurrence import RECENT_CAPTIONS, Recurrence
 
 _TOKENS, _POSITIONS, _SCORES = "tokens", "positions", "scores"
 
@@ -26,17 +26,20 @@ def store_memory(journal: Journal, stream_id: str, recurrence: Recurrence) -> No
 
 
 def restore_memory(journal: Journal, stream_id: str, settings: Settings, device: str) -> Recurrence:
-    """The memory as `store_memory` left it, tokens on a torch device, and the position of the stream's next token."""
+    """The memory as `store_memory` left it, tokens on a torch device, and the position of the stream's next token.
+
+    Raises:
+        JournalError: there is no such stream.
+    """
     # A guess that is right or wrong changes a score's last bits, so a resumed stream guesses from the same captions.
     recent = journal.clips.last_captions(stream_id, RECENT_CAPTIONS)
-    recurrence = Recurrence(
-        settings, num_tokens_seen=journal.memory.num_tokens_before(stream_id), recent_captions=recent
-    )
-    first = next(journal.clips.of(stream_id), None)
-    if first is not None:
+    # Not summed over the clips that are there: a quota may have removed the oldest.
+    position = journal.streams.position(stream_id)
+    recurrence = Recurrence(settings, num_tokens_seen=position.num_tokens_seen, recent_captions=recent)
+    if position.next_clip_index:
         rows = journal.memory.of(stream_id)
         clips = (_clip_of(journal, stream_id, clip_index, row, device) for clip_index, row in rows)
-        recurrence.memory.restore(clips, first_clip_tokens=len(first.kept_indices))
+        recurrence.memory.restore(clips, first_clip_tokens=position.first_clip_tokens)
     return recurrence
 
 

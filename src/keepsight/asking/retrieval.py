@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from keepsight.asking.mmr import Floats, Indices, mmr_order
 from keepsight.errors import SettingError
-from keepsight.mmr import Floats, Indices, mmr_order
 
 Embeddings = NDArray[np.floating] | Tensor
 """Real numbers in a NumPy array or in a tensor on the CPU."""

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keepsight.journal import ClipRecord, Journal, StreamRecord, contact_sheet
-from keepsight.memory_rows import restore_memory, store_memory
 from keepsight.models.protocol import Description, VideoModel
 from keepsight.prompts import caption_line
-from keepsight.recurrence import ClipWork, EncodedClip, Recurrence, encode_clip
 from keepsight.selection import Selected
 from keepsight.settings import Settings
 from keepsight.spans import Span
 from keepsight.video import Clip
+from keepsight.watching.memory_rows import restore_memory, store_memory
+from keepsight.watching.recurrence import ClipWork, EncodedClip, Recurrence, encode_clip
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,9 @@ class Moment:
         num_memory_tokens: visual tokens from earlier clips that stood before it.
         num_kept_tokens: tokens that entered the memory.
         seconds_spent: wall time of encoding, and from the clip's turn to its being stored.
+        num_frames: frames that it has.
+        num_frames_expected: frames of a full clip, where some may be missing; 0 for as many as it has.
+        num_frames_dropped: of the expected ones, those given up because the model was too slow.
     """
 
     clip_index: int
@@ -45,6 +48,9 @@ class Moment:
     num_memory_tokens: int
     num_kept_tokens: int
     seconds_spent: float
+    num_frames: int = 0
+    num_frames_expected: int = 0
+    num_frames_dropped: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +125,9 @@ class StreamState:
             num_memory_tokens=record.num_memory_tokens,
             num_kept_tokens=len(selected.tokens),
             seconds_spent=record.seconds_spent,
+            num_frames=len(clip.frames),
+            num_frames_expected=clip.num_frames_expected,
+            num_frames_dropped=clip.num_frames_dropped,
         )
 
     def _record(
@@ -140,6 +149,9 @@ class StreamState:
             scores=description.scores.float().cpu().numpy(),
             thumbnail=thumbnail,
             seconds_spent=time.perf_counter() - work.started,
+            num_frames_expected=clip.num_frames_expected,
+            num_frames_dropped=clip.num_frames_dropped,
+            media_start_seconds=clip.frames[0].media_seconds,
         )
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from keepsight.candidates import Candidates, JournalCaptions
+from keepsight.asking.candidates import Candidates, JournalCaptions
+from keepsight.asking.retrieval import Retriever, make_retriever
 from keepsight.errors import EmptyJournalError, PromptTooLongError
-from keepsight.journal import CaptionRecord, Journal, StreamRecord
+from keepsight.journal import CaptionRecord, GapRecord, Journal, StreamRecord
 from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.prompts import caption_line, captions_context
-from keepsight.retrieval import Retriever, make_retriever
 from keepsight.settings import Settings
-from keepsight.spans import format_clock
+from keepsight.spans import Span, format_clock
 from keepsight.video import Frame
 
 _WINDOW_SHARE_OF_REPLY = 4
@@ -37,6 +37,7 @@ class Evidence:
         num_live_frames: as many frames.
         max_new_tokens: longest reply that fits.
         ask_seconds: only what had ended by then was looked at.
+        gaps: what was not seen by then.
     """
 
     captions: tuple[CaptionRecord, ...]
@@ -46,6 +47,7 @@ class Evidence:
     num_live_frames: int
     max_new_tokens: int
     ask_seconds: float
+    gaps: tuple[GapRecord, ...] = ()
 
 
 def gather_evidence(
@@ -79,6 +81,7 @@ def gather_evidence(
             f"(retrieval_budget_tokens is {settings.retrieval_budget_tokens}): ask it shorter"
         )
     captions = journal_captions.at(chosen)
+    by_seconds = _time_of_asking(ask_seconds, journal_captions.end_seconds, frames)
     return Evidence(
         captions=tuple(captions),
         context=captions_context(caption_line(record.span, record.caption) for record in captions),
@@ -86,7 +89,8 @@ def gather_evidence(
         live=live,
         num_live_frames=0 if live is None or live.frame_seconds is None else len(live.frame_seconds),
         max_new_tokens=max_new_tokens,
-        ask_seconds=_time_of_asking(ask_seconds, journal_captions.end_seconds, frames),
+        ask_seconds=by_seconds,
+        gaps=_gaps_by(journal, stream, by_seconds if ask_seconds is None else ask_seconds),
     )
 
 
@@ -157,6 +161,14 @@ def retriever_of(settings: Settings) -> Retriever:
         mmr_lambda=settings.mmr_lambda,
         mmr_pool_budgets=settings.mmr_pool_budgets,
         seed=settings.seed,
+    )
+
+
+def _gaps_by(journal: Journal, stream: StreamRecord, by_seconds: float) -> tuple[GapRecord, ...]:
+    """What was not seen by a time; a gap that went on then ends there."""
+    return tuple(
+        replace(gap, span=Span(gap.span.start_seconds, min(gap.span.end_seconds, by_seconds)))
+        for gap in journal.gaps.overlapping(stream.id, 0.0, by_seconds)
     )
 
 

@@ -1,0 +1,116 @@
+"""How much room the rows of a journal take, and what may be removed of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keepsight.journal.database import Database
+
+KEPT_NEWEST_CLIPS = 8
+"""The newest clips of a stream that are never removed: a stream that goes on guesses the next caption from these."""
+
+# Oldest first is the order in which clips were stored. A clip that the memory holds is read when the stream goes on.
+# The index is named because SQLite's own choice would walk over all clips that have nothing left to remove.
+_REMOVABLE = f"""
+SELECT id, stream_id, clip_index, num_bytes, length(thumbnail) AS num_thumbnail_bytes FROM clips {{index}}
+WHERE pinned = 0 {{conditions}}
+    AND clip_index < (SELECT next_clip_index FROM streams WHERE streams.id = clips.stream_id) - {KEPT_NEWEST_CLIPS}
+    AND NOT EXISTS (
+        SELECT * FROM memory WHERE memory.stream_id = clips.stream_id AND memory.clip_index = clips.clip_index
+    )
+ORDER BY {{order}} LIMIT :limit
+"""
+_INDICES = {
+    # (of one stream, with thumbnail)
+    (False, False): "NOT INDEXED",
+    (True, False): "INDEXED BY clips_by_stream",
+    (False, True): "INDEXED BY thumbnails_by_age",
+    (True, True): "INDEXED BY thumbnails_by_stream",
+}
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """A clip that may be removed.
+
+    Attributes:
+        id: of its row; rises in the order in which clips were stored.
+        stream_id, clip_index: which clip it is.
+        num_bytes: what it takes, see `StorageTable`.
+        num_thumbnail_bytes: its thumbnail's part of that.
+    """
+
+    id: int
+    stream_id: str
+    clip_index: int
+    num_bytes: int
+    num_thumbnail_bytes: int
+
+
+class StorageTable:
+    """Bytes that are taken, and the clips that they can be had back from.
+
+    The bytes of a stream are those of its clips (the caption in UTF-8, times of frames, kept indices, embedding,
+    scores, thumbnail) and of its visual memory's rows, as they are stored. Numbers, indices, the full-text index, gaps,
+    questions with answers, and what SQLite adds to fill its pages are not counted.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def num_bytes(self, stream_id: str | None = None) -> int:
+        """Bytes of a stream, or of all; counted as rows are written, so that asking costs nothing."""
+        (row,) = self._database.read(
+            "SELECT coalesce(sum(num_bytes), 0) FROM streams WHERE ? IN (id, '')", (stream_id or "",)
+        )
+        return int(row[0])
+
+    def oldest(self, limit: int, *, stream_id: str | None = None, with_thumbnail: bool = False) -> list[StoredClip]:
+        """The oldest clips that may be removed: not pinned, not in a visual memory, not of a stream's newest.
+
+        Args:
+            limit: most clips.
+            stream_id: of this stream only; None for all.
+            with_thumbnail: only those that have a thumbnail.
+        """
+        conditions = ("AND length(thumbnail) > 0 " if with_thumbnail else "") + (
+            "" if stream_id is None else "AND stream_id = :stream_id"
+        )
+        query = _REMOVABLE.format(
+            index=_INDICES[stream_id is not None, with_thumbnail], conditions=conditions, order="id"
+        )
+        return self._find(query, {"stream_id": stream_id, "limit": limit})
+
+    def stored_before(self, unix_seconds: float, limit: int) -> list[StoredClip]:
+        """The oldest clips that may be removed and were stored before a time, in seconds since 1970 in UTC."""
+        query = _REMOVABLE.format(
+            index="INDEXED BY clips_by_time",
+            conditions="AND stored_unix_seconds < :before",
+            order="stored_unix_seconds, id",
+        )
+        return self._find(query, {"before": unix_seconds, "limit": limit})
+
+    def _find(self, query: str, parameters: dict[str, object]) -> list[StoredClip]:
+        return [StoredClip(*row) for row in self._database.read(query, parameters)]
+
+    def empty_thumbnails(self, clips: Sequence[StoredClip]) -> None:
+        """Remove the thumbnails of clips; all else of them stays.
+
+        Raises:
+            JournalWriteError: the disk refused.
+        """
+        self._database.write(
+            "UPDATE clips SET thumbnail = x'' WHERE id IN (SELECT value FROM json_each(?))", _ids(clips)
+        )
+
+    def remove(self, clips: Sequence[StoredClip]) -> None:
+        """Remove clips with all that belongs to them.
+
+        Raises:
+            JournalWriteError: the disk refused.
+        """
+        self._database.write("DELETE FROM clips WHERE id IN (SELECT value FROM json_each(?))", _ids(clips))
+
+
+def _ids(clips: Sequence[StoredClip]) -> tuple[str]:
+    return (json.dumps([clip.id for clip in clips]),)

@@ -1,0 +1,195 @@
+"""Video that a web server offers in segments (HTTP Live Streaming, RFC 8216).
+
+Playlists are read here and not by FFmpeg, though PyAV can lead its demuxer's requests through a function (`io_open`):
+that demuxer opens every variant, passes over segments it can't get without a word, decrypts through a protocol of its
+own and can't go on where an fMP4 stream changes its header. Here FFmpeg sees the bytes of segments, opens nothing, and
+begins anew where a playlist says that coding or clock change (EXT-X-DISCONTINUITY, another EXT-X-MAP). Every
+playlist, segment and redirect is checked by the guard.
+
+Not read: encrypted streams, and sound or pictures in renditions of their own (EXT-X-MEDIA).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+
+from av.video.frame import VideoFrame
+
+from keepsight.errors import NotAVideoError, NoVideoStreamError, TruncatedVideoError, VideoError
+from keepsight.sources.network.fetching import Fetcher
+from keepsight.sources.network.guard import Guard
+from keepsight.sources.network.once_read import OnceReadMedia
+from keepsight.sources.network.playlists import MAX_PLAYLIST_BYTES, MediaPlaylist, parse_playlist
+from keepsight.sources.network.segments import LIVE_SEGMENTS_BEHIND, SegmentFeed, SegmentRun
+from keepsight.sources.network.stream_reading import StreamReading
+from keepsight.sources.network.urls import SourceUrl, parse_url
+from keepsight.sources.network.variants import choose_variant
+from keepsight.video import VideoInfo
+from keepsight.video.sampling import SampleGrid, TimedPicture
+from keepsight.video.source import Media, Reading
+
+
+class _HlsReading:
+    """One pass over the pictures of all runs, on one clock."""
+
+    def __init__(self, feed: SegmentFeed, name: str, grid: SampleGrid | None) -> None:
+        self.feed = feed
+        self.name = name
+        self.end_seconds = Fraction(0)
+        self.ends_early = False
+        self._grid = grid
+        self._run: StreamReading | None = None
+
+    def pictures(self) -> Iterator[TimedPicture[VideoFrame]]:
+        while self.feed.begins_run() is not None:
+            run = self._open_run()
+            if run is None:
+                continue
+            start = self.end_seconds
+            for picture in run.pictures():
+                # The grid counts from a run's own first picture, so only the first run can leave pictures out.
+                self._grid = None
+                self.end_seconds = start + picture.start + picture.duration
+                yield replace(picture, start=start + picture.start)
+            self.ends_early = run.ends_early
+            self.close()
+
+    def describe(self, first: VideoFrame) -> VideoInfo:
+        """What the run that is being read and its first picture say."""
+        if self._run is None:
+            raise VideoError(f"{self.name} is closed")
+        return self._run.describe(first)
+
+    def check_end(self) -> None:
+        if self.feed.failure is not None:
+            raise self.feed.failure
+
+    def close(self) -> None:
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    def _open_run(self) -> StreamReading | None:
+        """The next run; None for one that holds nothing to watch, such as sound alone between two others."""
+        try:
+            self._run = StreamReading(SegmentRun(self.feed), self.name, self._grid)
+        except (NotAVideoError, NoVideoStreamError):
+            if not self.end_seconds:
+                raise
+            self.ends_early = True
+        return self._run
+
+
+class HlsVideo(Media):
+    """A stream in segments that has an end; can be sampled as a file can. Made by `open_hls`.
+
+    Attributes:
+        url: its address.
+        info: what it says of its pictures; its length is that of its segments together.
+    """
+
+    def __init__(
+        self, url: SourceUrl, info: VideoInfo, fetcher: Fetcher, media_url: SourceUrl, playlist: MediaPlaylist
+    ) -> None:
+        super().__init__(url.display, info)
+        self.url = url
+        self._fetcher = fetcher
+        self._media_url = media_url
+        self._playlist = playlist
+
+    @contextmanager
+    def _read(self, grid: SampleGrid) -> Iterator[Reading]:
+        feed = SegmentFeed(self._fetcher, self._media_url, self._playlist)
+        reading = _HlsReading(feed, self.name, grid)
+        try:
+            yield _WholeReading(self, reading)
+        finally:
+            reading.close()
+
+
+class _WholeReading:
+    def __init__(self, media: HlsVideo, reading: _HlsReading) -> None:
+        self._media = media
+        self._reading = reading
+        self.pictures = reading.pictures
+
+    def check_end(self) -> None:
+        failure = self._reading.feed.failure
+        if failure is not None and not isinstance(failure, TruncatedVideoError):
+            raise failure
+        if failure is not None or self._reading.ends_early:
+            raise self._media.early_end(float(self._reading.end_seconds)) from failure
+
+
+def open_hls(url: str | SourceUrl, guard: Guard, *, fetcher: Fetcher | None = None) -> Media:
+    """Open an HLS stream and read what it is; decodes its first picture. Use it as a context manager.
+
+    A playlist with an end behaves as a file, one without is live. Of several variants the one nearest to 720 lines is
+    read (`keepsight.sources.network.variants`).
+
+    Args:
+        url: http or https; a master or a media playlist.
+        guard: which hosts may be connected to.
+        fetcher: with other timeouts or certificates; None for the usual ones under `guard`.
+
+    Raises:
+        AddressRefusedError: an address may not be connected to.
+        SourceNotFoundError: the server has no such playlist or segment (404, 410).
+        SourceUnreachableError: it can't be reached, or answers with another error.
+        SourceStalledError: it sends nothing for too long.
+        NotAVideoError, NoVideoStreamError: it is no playlist, encrypted, of a format that is not read, or has no
+            pictures.
+        TruncatedVideoError: a segment is missing before the first picture.
+    """
+    return open_playlist(parse_url(url) if isinstance(url, str) else url, fetcher or Fetcher(guard))
+
+
+def open_playlist(url: SourceUrl, fetcher: Fetcher) -> Media:
+    """As `open_hls`, with a client that is there already."""
+    media_url, playlist = _media_playlist(url, fetcher)
+    feed = SegmentFeed(fetcher, media_url, playlist)
+    reading = _HlsReading(feed, url.display, None)
+    try:
+        pictures = reading.pictures()
+        first = _first_picture(reading, pictures)
+        info = replace(reading.describe(first.picture), num_frames=None, started_at=_started_at(playlist))
+        if not playlist.is_ended:
+            return OnceReadMedia(url.display, info, reading, first, pictures)
+    except BaseException:
+        reading.close()
+        raise
+    reading.close()
+    seconds = sum(segment.seconds for segment in playlist.segments)
+    return HlsVideo(url, replace(info, duration_seconds=seconds), fetcher, media_url, playlist)
+
+
+def _first_picture(reading: _HlsReading, pictures: Iterator[TimedPicture[VideoFrame]]) -> TimedPicture[VideoFrame]:
+    try:
+        first = next(pictures, None)
+    except VideoError:
+        reading.check_end()
+        raise
+    if first is None:
+        reading.check_end()
+        raise NotAVideoError(f"{reading.name} holds no picture that can be decoded")
+    return first
+
+
+def _media_playlist(url: SourceUrl, fetcher: Fetcher) -> tuple[SourceUrl, MediaPlaylist]:
+    """The media playlist at an address, or that of the variant which the master playlist there offers."""
+    data, came_from = fetcher.get_bytes(url, MAX_PLAYLIST_BYTES)
+    playlist = parse_playlist(data, came_from)
+    if not isinstance(playlist, MediaPlaylist):
+        variant = choose_variant(playlist, came_from)
+        data, came_from = fetcher.get_bytes(variant.url, MAX_PLAYLIST_BYTES)
+        playlist = parse_playlist(data, came_from)
+    if not isinstance(playlist, MediaPlaylist):
+        raise NotAVideoError(f"{url} leads from one master playlist to another")
+    return came_from, playlist
+
+
+def _started_at(playlist: MediaPlaylist) -> float | None:
+    """Wall clock of the first segment that is read."""
+    behind = 0 if playlist.is_ended else max(0, len(playlist.segments) - LIVE_SEGMENTS_BEHIND)
+    return next((segment.started_at for segment in playlist.segments[behind : behind + 1]), None)

@@ -1,0 +1,145 @@
+"""Getting bytes from a server: every address is checked, redirects too; credentials go to the first host only.
+
+The environment's proxy variables (HTTP_PROXY and others) are not used: connections are pinned to the checked address.
+"""
+
+import ssl
+from base64 import b64encode
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPException
+from time import monotonic
+
+from keepsight.errors import NotAVideoError, SourceStalledError, SourceUnreachableError
+from keepsight.sources.network.connections import PinnedConnection, Timeouts
+from keepsight.sources.network.guard import Guard, ResolvedAddress
+from keepsight.sources.network.responses import Response, checked, reason_of
+from keepsight.sources.network.urls import SourceUrl
+
+MAX_REDIRECTS = 5
+"""Redirects that are followed for one request."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WEB_SCHEMES = frozenset({"http", "https"})
+_DEFAULT_TIMEOUTS = Timeouts()
+
+
+@dataclass(frozen=True)
+class ByteRange:
+    """Bytes that are asked for: from `start` up to `end`, left out of the range; None for all that follow."""
+
+    start: int
+    end: int | None = None
+
+    def __str__(self) -> str:
+        return f"bytes={self.start}-{'' if self.end is None else self.end - 1}"
+
+
+class Fetcher:
+    """A client for one source. It asks for one thing at a time and keeps no connection open in between.
+
+    A host is resolved once, and again only after a connection to it failed; each time its addresses are checked.
+
+    Args:
+        guard: which hosts may be connected to.
+        timeouts: how long to wait.
+        tls: how certificates are verified; None for the system's authorities.
+    """
+
+    def __init__(self, guard: Guard, timeouts: Timeouts = _DEFAULT_TIMEOUTS, tls: ssl.SSLContext | None = None) -> None:
+        self.timeouts = timeouts
+        self._guard = guard
+        self._tls = tls
+        self._resolved: dict[tuple[str, int], ResolvedAddress] = {}
+
+    def get(self, url: SourceUrl, wanted: ByteRange | None = None, *, if_range: str | None = None) -> Response:
+        """Ask for a resource and read the head of the answer, after redirects.
+
+        Args:
+            url: what to get.
+            wanted: the part to ask for; a server may send the whole all the same (status 200).
+            if_range: an entity tag or a date; the server sends the whole where the resource is another one by now.
+
+        Raises:
+            AddressRefusedError: the address, or one it redirects to, may not be connected to.
+            SourceNotFoundError: the server has no such thing (404, 410).
+            SourceUnreachableError: it can't be reached, or answers with another error.
+            SourceStalledError: it doesn't answer in time.
+            NotAVideoError: the answer is compressed as a whole.
+            TruncatedVideoError: there are no bytes where the wanted part begins.
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._ask(url, wanted, if_range)
+            if response.status not in _REDIRECTS:
+                return checked(response)
+            with response:
+                target = response.headers.get("Location")
+            if not target:
+                raise SourceUnreachableError(f"{url} redirects without saying where to")
+            url = url.join(target)
+        raise SourceUnreachableError(f"{url} redirects more than {MAX_REDIRECTS} times")
+
+    def get_bytes(self, url: SourceUrl, most_bytes: int, wanted: ByteRange | None = None) -> tuple[bytes, SourceUrl]:
+        """A whole resource or part, and where it came from.
+
+        Raises:
+            NotAVideoError: it is larger than `most_bytes`.
+            SourceStalledError: it takes longer than `timeouts.body_seconds`.
+            SourceUnreachableError: the server sends no parts, and one is wanted that is not at the start.
+            VideoError: as `get` and `Response.read`.
+        """
+        num_wanted = None if wanted is None or wanted.end is None else wanted.end - wanted.start
+        ends = monotonic() + self.timeouts.body_seconds
+        body = bytearray()
+        with self.get(url, wanted) as response:
+            if wanted is not None and wanted.start and response.status == HTTPStatus.OK:
+                raise SourceUnreachableError(f"{response.url} cannot be read in parts, and a part is wanted")
+            while (num_wanted is None or len(body) < num_wanted) and (data := response.read()):
+                body += data
+                if len(body) > max(most_bytes, num_wanted or 0) or (num_wanted or 0) > most_bytes:
+                    raise NotAVideoError(f"{response.url} is larger than the {most_bytes} bytes allowed for it")
+                if monotonic() > ends:
+                    raise SourceStalledError(f"{response.url} took more than {self.timeouts.body_seconds:g} s to send")
+            return bytes(body[:num_wanted]), response.url
+
+    def _ask(self, url: SourceUrl, wanted: ByteRange | None, if_range: str | None) -> Response:
+        url.require(_WEB_SCHEMES)
+        connection = self._connect(url)
+        try:
+            connection.request("GET", url.target, headers=_headers(url, wanted, if_range))
+            response = connection.getresponse()
+        except TimeoutError as error:
+            connection.close()
+            raise SourceStalledError(f"{url} does not answer in time") from error
+        except (OSError, HTTPException) as error:
+            connection.close()
+            raise SourceUnreachableError(f"{url} gives no answer: {reason_of(error)}") from error
+        connection.open_body()
+        return Response(url, response, connection)
+
+    def _connect(self, url: SourceUrl) -> PinnedConnection:
+        key = (url.host, url.port)
+        address = self._resolved.get(key) or self._guard.resolve(url.host, url.port)
+        if url.scheme == "https" and self._tls is None:
+            self._tls = ssl.create_default_context()
+        connection = PinnedConnection(address, self.timeouts, self._tls if url.scheme == "https" else None)
+        try:
+            connection.connect()
+        except (OSError, ValueError) as error:  # ValueError: a name that TLS can't put into a certificate's terms
+            self._resolved.pop(key, None)
+            connection.close()
+            raise SourceUnreachableError(f"{url} cannot be connected to: {reason_of(error)}") from error
+        self._resolved[key] = address
+        return connection
+
+
+def _headers(url: SourceUrl, wanted: ByteRange | None, if_range: str | None) -> dict[str, str]:
+    headers = {"User-Agent": "keepsight", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
+    if wanted is not None:
+        headers["Range"] = str(wanted)
+        if if_range is not None:
+            headers["If-Range"] = if_range
+    if url.credentials is not None:
+        pair = f"{url.credentials.user}:{url.credentials.password}".encode()
+        headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
+    return headers

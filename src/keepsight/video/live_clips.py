@@ -1,0 +1,102 @@
+"""Cutting a live stream into clips: by time, because frames may be missing."""
+
+from keepsight.errors import SettingError
+from keepsight.spans import Span
+from keepsight.video.frames import Clip, Frame
+from keepsight.video.sampling import SampleGrid
+
+_LATE_STEPS = 0.5
+"""A frame belongs to a clip up to half a step before the clip's end: live times are not quite regular."""
+
+
+class LiveClipBuffer:
+    """Fills one clip at a time; a clip is as long as a full one, however many of its frames are there.
+
+    A clip starts at its first frame and ends `frames_per_clip / sample_fps` later, or earlier where the stream is
+    interrupted. It knows how many of the missing frames were dropped.
+
+    Args:
+        sample_fps: frames a second that should come.
+        frames_per_clip: frames of a full clip.
+        first_index: index of the first clip, for a stream that is taken up again.
+
+    Raises:
+        SettingError: a number is outside its range.
+    """
+
+    def __init__(self, sample_fps: float, frames_per_clip: int, *, first_index: int = 0) -> None:
+        if frames_per_clip < 1:
+            raise SettingError(f"frames_per_clip is 1 or more, not {frames_per_clip}")
+        if first_index < 0:
+            raise SettingError(f"first_index is 0 or more, not {first_index}")
+        self._step_seconds = float(1 / SampleGrid(sample_fps).rate)
+        self._frames_per_clip = frames_per_clip
+        self._next_index = first_index
+        self._pending: list[Frame] = []
+        self._num_dropped = 0
+        self.num_lost = 0
+        """Dropped frames between the last clip and the pending one, of which no clip knows."""
+
+    @property
+    def pending(self) -> tuple[Frame, ...]:
+        """Frames of the unfinished clip, in time order."""
+        return tuple(self._pending)
+
+    @property
+    def next_index(self) -> int:
+        """Index that the clip being filled will have."""
+        return self._next_index
+
+    def push(self, frame: Frame, num_dropped_before: int = 0) -> Clip | None:
+        """Take a frame; the clip that it completes or that lies before it, or None.
+
+        Args:
+            frame: not earlier than the one before.
+            num_dropped_before: frames given up between that one and this.
+
+        Raises:
+            SettingError: the frame is earlier than the one before.
+        """
+        if self._pending and frame.pts_seconds < self._pending[-1].pts_seconds:
+            raise SettingError(
+                f"frames come in time order, not {frame.pts_seconds} s after {self._pending[-1].pts_seconds} s"
+            )
+        done = None
+        if self._pending and frame.pts_seconds > self._end_seconds() - _LATE_STEPS * self._step_seconds:
+            num_dropped_before = self.add_dropped(num_dropped_before)
+            done = self.flush()
+        self.num_lost = self.add_dropped(num_dropped_before)
+        self._pending.append(frame)
+        if done is None and len(self._pending) + self._num_dropped >= self._frames_per_clip:
+            done = self.flush()
+        return done
+
+    def add_dropped(self, num_frames: int) -> int:
+        """Count frames that were given up after the last one; those that the clip has no place for are returned."""
+        missing = self._frames_per_clip - len(self._pending) - self._num_dropped if self._pending else 0
+        belong_here = min(num_frames, max(0, missing))
+        self._num_dropped += belong_here
+        return num_frames - belong_here
+
+    def flush(self) -> Clip | None:
+        """Hand out what is pending as a clip, full or not; None where nothing is."""
+        if not self._pending:
+            return None
+        frames = tuple(self._pending)
+        last = frames[-1].pts_seconds + self._step_seconds
+        is_whole = len(frames) + self._num_dropped >= self._frames_per_clip
+        end_seconds = max(last, self._end_seconds()) if is_whole and self._num_dropped else last
+        clip = Clip(
+            self._next_index,
+            frames,
+            Span(frames[0].pts_seconds, end_seconds),
+            num_frames_expected=self._frames_per_clip,
+            num_frames_dropped=self._num_dropped,
+        )
+        self._pending.clear()
+        self._num_dropped = 0
+        self._next_index += 1
+        return clip
+
+    def _end_seconds(self) -> float:
+        return self._pending[0].pts_seconds + self._frames_per_clip * self._step_seconds

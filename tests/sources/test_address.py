@@ -1,0 +1,56 @@
+"""What a user's words for a source mean, and that no password is ever shown."""
+
+from pathlib import Path
+
+import pytest
+
+from keepsight.errors import AddressRefusedError, SettingError
+from keepsight.sources.address import SourceAddress, SourceKind
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "is_always_live"),
+    [
+        ("kitchen.mp4", SourceKind.FILE, False),
+        ("a:b.mp4", SourceKind.FILE, False),
+        ("concat:a.mp4|b.mp4", SourceKind.FILE, False),
+        ("http://host/a.mp4", SourceKind.HTTP, False),
+        ("HTTPS://host/a.mp4", SourceKind.HTTP, False),
+        ("https://host/live/index.m3u8?token=1", SourceKind.HLS, False),
+        ("rtsp://host/stream", SourceKind.RTSP, True),
+        ("/dev/video0", SourceKind.CAMERA, True),
+        ("v4l2:/dev/video1", SourceKind.CAMERA, True),
+        ("-", SourceKind.PUSHED, True),
+        ("unix:/run/frames.sock", SourceKind.PUSHED, True),
+    ],
+)
+def test_kinds(text: str, kind: SourceKind, is_always_live: bool) -> None:
+    address = SourceAddress.parse(text)
+    assert address.kind is kind
+    assert address.is_always_live is is_always_live
+
+
+def test_a_folder_is_its_pictures(tmp_path: Path) -> None:
+    assert SourceAddress.parse(str(tmp_path)).kind is SourceKind.FOLDER
+
+
+@pytest.mark.parametrize("text", ["ftp://host/a", "file:///etc/passwd", "gopher://x", "data://text", "concat://a"])
+def test_other_schemes_are_refused(text: str) -> None:
+    with pytest.raises(AddressRefusedError, match="addresses begin with http://"):
+        SourceAddress.parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a\0b"])
+def test_nothing_is_no_source(text: str) -> None:
+    with pytest.raises(SettingError):
+        SourceAddress.parse(text)
+
+
+def test_credentials_are_in_no_name_and_no_repr() -> None:
+    address = SourceAddress.parse("rtsp://admin:hunter2@camera.example:8554/main?token=swordfish")
+    for shown in (address.name, repr(address), str(address)):
+        assert "hunter2" not in shown
+        assert "admin" not in shown
+        assert "swordfish" not in shown
+    assert "camera.example" in address.name
+    assert "hunter2" in address.text

@@ -1,0 +1,134 @@
+"""Decoding in another process: the same frames, the same errors, and nothing it does reaches this one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keepsight import errors
+from keepsight.errors import DecoderDiedError, SettingError, VideoError
+from keepsight.sources.address import SourceAddress
+from keepsight.sources.isolated import IsolatedReader
+from keepsight.sources.limits import DecodeLimits
+from keepsight.video import open_video
+
+MakeVideo = Callable[..., Path]
+
+
+def isolated(path: Path | str, **limits: float) -> IsolatedReader:
+    return IsolatedReader(SourceAddress.parse(str(path)), DecodeLimits(**limits))  # type: ignore[arg-type]
+
+
+def is_running(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_frames_are_those_of_the_file(make_video: MakeVideo) -> None:
+    path = make_video(10)
+    with open_video(path) as video, isolated(path) as reader:
+        assert reader.info == video.info
+        expected = list(video.sampled_frames(2.0, start_seconds=3.0))
+        got = list(reader.sampled_frames(2.0, start_seconds=3.0))
+    assert [frame.pts_seconds for frame in got] == [frame.pts_seconds for frame in expected]
+    for one, other in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_errors_arrive_as_they_were_raised(tmp_path: Path, make_video: MakeVideo) -> None:
+    with pytest.raises(errors.SourceNotFoundError, match="no such file"):
+        isolated(tmp_path / "none.mp4")
+    text = tmp_path / "text.mp4"
+    text.write_text("no video at all")
+    with pytest.raises(errors.NotAVideoError, match="not a video"):
+        isolated(text)
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(make_video(10).read_bytes()[:-3000])
+    with pytest.raises(errors.TruncatedVideoError):
+        isolated(cut)
+
+
+def test_a_crash_costs_the_frames_that_were_to_come(make_video: MakeVideo) -> None:
+    with isolated(make_video(60)) as reader:
+        frames = reader.sampled_frames(8.0)
+        assert next(frames).pts_seconds == 0
+        os.kill(reader.process_id, signal.SIGSEGV)
+        with pytest.raises(DecoderDiedError, match="SIGSEGV"):
+            list(frames)
+
+
+def test_memory_has_a_limit(tmp_path: Path) -> None:
+    """A picture of 8,000 x 8,000 takes more than the process may have."""
+    import av
+
+    path = tmp_path / "large.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 8000, 8000, "yuvj420p"
+        picture = av.VideoFrame(8000, 8000, "yuvj420p")
+        for plane in picture.planes:
+            plane.update(bytes(plane.buffer_size))
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    with isolated(path) as reader:
+        assert next(iter(reader.sampled_frames(1.0))).image.shape == (8000, 8000, 3)
+    with pytest.raises(VideoError), isolated(path, memory_megabytes=400) as reader:
+        list(reader.sampled_frames(1.0))
+
+
+def test_silence_has_a_limit(make_video: MakeVideo) -> None:
+    with isolated(make_video(60), silence_seconds=0.5) as reader:
+        frames = reader.sampled_frames(8.0)
+        next(frames)
+        os.kill(reader.process_id, signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(DecoderDiedError, match=r"no picture for 0\.5 s"):
+            list(frames)
+        assert time.monotonic() - started < 10
+    assert not is_running(reader.process_id)
+
+
+def test_closing_leaves_no_process_behind(make_video: MakeVideo) -> None:
+    reader = isolated(make_video(60))
+    next(reader.sampled_frames(8.0))
+    reader.close()
+    reader.close()
+    assert not is_running(reader.process_id)
+    with pytest.raises(VideoError, match="closed"):
+        reader.sampled_frames(1.0)
+
+
+def test_a_watcher_that_is_killed_leaves_no_decoder_behind(make_video: MakeVideo) -> None:
+    code = (
+        "import sys, time; from keepsight.sources.isolated import IsolatedReader;"
+        "from keepsight.sources.address import SourceAddress;"
+        "reader = IsolatedReader(SourceAddress.parse(sys.argv[1]));"
+        "frames = reader.sampled_frames(8.0); next(frames); print(reader.process_id, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(make_video(60))], stdout=subprocess.PIPE) as watcher:
+        assert watcher.stdout is not None
+        worker = int(watcher.stdout.readline())
+        assert is_running(worker)
+        watcher.kill()
+    deadline = time.monotonic() + 10
+    while is_running(worker):
+        assert time.monotonic() < deadline, "the decoder still runs"
+        time.sleep(0.05)
+
+
+def test_credentials_are_not_in_the_list_of_processes(make_video: MakeVideo) -> None:
+    with isolated(make_video(10)) as reader:
+        command = Path(f"/proc/{reader.process_id}/cmdline").read_bytes().decode()
+    assert command.split("\0")[1:] == ["-m", "keepsight.sources.worker", ""]
+
+
+@pytest.mark.parametrize("change", [{"memory_megabytes": 10}, {"silence_seconds": 0}, {"open_seconds": -1}])
+def test_limits_out_of_range_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(SettingError):
+        DecodeLimits(**change)  # type: ignore[arg-type]
