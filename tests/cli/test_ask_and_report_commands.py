@@ -42,7 +42,8 @@ def test_an_answer_as_text_shows_question_answer_and_closest_captions(
 
 
 @pytest.mark.parametrize("at", ["soon", "1:2:3:4", "-5", ""])
-def test_a_time_that_is_none(keepsight: Keepsight, at: str) -> None:
+def test_a_time_that_is_none(keepsight: Keepsight, make_video: MakeVideo, at: str) -> None:
+    keepsight("watch", make_video(seconds=8), *WATCH)
     ended = keepsight("ask", "a.db", "Where?", f"--at={at}")
     assert ended.code == 2
     assert "a time is written as" in ended.complaint

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import corpus_broken
+import corpus_codecs
 import corpus_odd
 import corpus_posing
 from outcomes import Sample
@@ -17,7 +18,7 @@ from keepsight.video.wording import one_line
 
 def samples() -> list[Sample]:
     """All files of the corpus."""
-    return [*corpus_odd.samples(), *corpus_broken.samples(), *corpus_posing.samples()]
+    return [*corpus_odd.samples(), *corpus_codecs.samples(), *corpus_broken.samples(), *corpus_posing.samples()]
 
 
 def write_corpus(folder: Path) -> list[tuple[Sample, Path]]:

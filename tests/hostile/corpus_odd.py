@@ -69,41 +69,6 @@ def _two_sizes_on_a_clock() -> bytes:
     return first + encoded(replace(coding, size=(96, 32)), [90_000 + 3600 * number for number in range(15, 30)])
 
 
-_OTHER_CODECS = [
-    ("mpeg4.avi", "mpeg4", "yuv420p", "avi", SIZE),
-    ("wmv1.asf", "wmv1", "yuv420p", "asf", SIZE),
-    ("wmv2.asf", "wmv2", "yuv420p", "asf", SIZE),
-    ("msmpeg4.avi", "msmpeg4", "yuv420p", "avi", SIZE),
-    ("msmpeg4v2.avi", "msmpeg4v2", "yuv420p", "avi", SIZE),
-    ("h263.3gp", "h263", "yuv420p", "3gp", (128, 96)),
-    ("h263p.avi", "h263p", "yuv420p", "avi", SIZE),
-    ("huffyuv.avi", "huffyuv", "yuv422p", "avi", SIZE),
-    ("ffvhuff.avi", "ffvhuff", "yuv444p", "avi", SIZE),
-    ("png.mov", "png", "rgb24", "mov", SIZE),
-    ("qtrle.mov", "qtrle", "rgb24", "mov", SIZE),
-    ("raw.nut", "rawvideo", "yuv420p", "nut", SIZE),
-    ("cinepak.avi", "cinepak", "rgb24", "avi", SIZE),
-    ("mpeg2.mxf", "mpeg2video", "yuv420p", "mxf", SIZE),
-    ("dnxhr.mov", "dnxhd", "yuv422p", "mov", (256, 128)),
-    ("hevc.mp4", "libx265", "yuv420p", "mp4", SIZE),
-]
-
-
-def _other_codecs() -> list[Sample]:
-    options = {"dnxhd": {"profile": "dnxhr_lb"}, "libx265": HEVC.options}
-    return [
-        Sample(
-            name,
-            f"{codec} in {form}",
-            write_late(
-                partial(encoded, Coding(codec, pix_fmt, size, format=form, options=options.get(codec, {})), range(10))
-            ),
-            frames(4, 4, size),
-        )
-        for name, codec, pix_fmt, form, size in _OTHER_CODECS
-    ]
-
-
 def samples() -> list[Sample]:
     """All odd files."""
     svt = {"preset": "12"}
@@ -285,5 +250,4 @@ def samples() -> list[Sample]:
             refused("no video stream", NoVideoStreamError),
         ),
     ]
-    odd = [Sample(name, what, write_late(make), expected) for name, what, make, expected in made]
-    return [*odd, *_other_codecs()]
+    return [Sample(name, what, write_late(make), expected) for name, what, make, expected in made]
