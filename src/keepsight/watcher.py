@@ -113,11 +113,19 @@ class Watcher:
                     yield event
 
     def events(
-        self, source: str | PathLike[str], sample_fps: float | None = None, *, restart: bool = False
+        self,
+        source: str | PathLike[str],
+        sample_fps: float | None = None,
+        *,
+        restart: bool = False,
+        connection: Connection | None = None,
     ) -> Generator[Moment | StateChange, None, None]:
-        """As `watch`, with what happens to a live source in between: connecting, streaming, stalled, offline, ended."""
+        """As `watch`, with what happens to a live source in between: connecting, streaming, stalled, offline, ended.
+
+        `connection` is one that is open already (`sources.isolated.connect`), used first and closed here.
+        """
         try:
-            with closing(self._events(source, sample_fps, restart)) as events:
+            with closing(self._events(source, sample_fps, restart, connection)) as events:
                 for event in events:
                     if isinstance(event, Moment):
                         self._keep_quota()
@@ -126,15 +134,15 @@ class Watcher:
             self._unlock()
 
     def _events(
-        self, source: str | PathLike[str], sample_fps: float | None, restart: bool
+        self, source: str | PathLike[str], sample_fps: float | None, restart: bool, connection: Connection | None
     ) -> Generator[Moment | StateChange, None, None]:
         settings = self.settings if sample_fps is None else replace(self.settings, sample_fps=sample_fps)
         address = SourceAddress.parse(fspath(source))
         if address.is_always_live:
-            yield from self._watch_live(address, None, settings, restart)
+            yield from self._watch_live(address, connection, settings, restart)
             return
         with ExitStack() as stack:
-            video = stack.enter_context(connect(address, self.sources))
+            video = stack.enter_context(closing(connection or connect(address, self.sources)))
             if video.info.is_live:
                 stack.pop_all()  # it is the first connection of those that follow
                 yield from self._watch_live(address, video, settings, restart)

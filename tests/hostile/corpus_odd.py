@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 
 import av
 from outcomes import Sample, frames, refused
 from small_media import (
     H264,
+    HEVC,
     MJPEG_AVI,
     MPEG4,
     Coding,
@@ -22,7 +22,6 @@ from small_media import (
 from keepsight.errors import NoVideoStreamError
 
 SIZE = (64, 48)
-HEVC = Coding("libx265", format="hevc", options={"x265-params": "log-level=none:pools=none:frame-threads=1"})
 WHOLE = frames(12, 12, SIZE)
 """30 pictures at 25 a second, sampled ten times a second."""
 

@@ -47,6 +47,7 @@ class Coding:
 
 H264 = Coding(options={"g": "10", "bf": "2", "threads": "1", "x264-params": "sliced-threads=0"})
 H264_FIRST = replace(H264, container_options={"movflags": "faststart"})
+HEVC = Coding("libx265", format="hevc", options={"x265-params": "log-level=none:pools=none:frame-threads=1"})
 MPEG4 = Coding("mpeg4")
 MJPEG_AVI = Coding("mjpeg", "yuvj420p", format="avi")
 

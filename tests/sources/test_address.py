@@ -46,6 +46,14 @@ def test_nothing_is_no_source(text: str) -> None:
         SourceAddress.parse(text)
 
 
+def test_paths_that_the_system_cannot_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for text in ("x" * 5000, str(tmp_path / "a" / "c"), "a\udc80.mp4"):
+        with pytest.raises(SettingError, match="no path that can be read"):
+            SourceAddress.parse(text)
+
+
 def test_credentials_are_in_no_name_and_no_repr() -> None:
     address = SourceAddress.parse("rtsp://admin:hunter2@camera.example:8554/main?token=swordfish")
     for shown in (address.name, repr(address), str(address)):

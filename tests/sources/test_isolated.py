@@ -122,6 +122,26 @@ def test_a_watcher_that_is_killed_leaves_no_decoder_behind(make_video: MakeVideo
         time.sleep(0.05)
 
 
+def test_a_decoder_that_hangs_ends_with_its_reader(make_video: MakeVideo) -> None:
+    """The reader is killed while the decoder does not write: it cannot notice by its pipe."""
+    code = (
+        "import sys, time; from keepsight.sources.isolated import IsolatedReader;"
+        "from keepsight.sources.address import SourceAddress;"
+        "reader = IsolatedReader(SourceAddress.parse(sys.argv[1]));"
+        "frames = reader.sampled_frames(0.01); print(reader.process_id, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(make_video(60))], stdout=subprocess.PIPE) as watcher:
+        assert watcher.stdout is not None
+        worker = int(watcher.stdout.readline())
+        os.kill(worker, signal.SIGSTOP)
+        watcher.kill()
+    os.kill(worker, signal.SIGCONT)
+    deadline = time.monotonic() + 10
+    while is_running(worker):
+        assert time.monotonic() < deadline, "the decoder still runs"
+        time.sleep(0.05)
+
+
 def test_credentials_are_not_in_the_list_of_processes(make_video: MakeVideo) -> None:
     with isolated(make_video(10)) as reader:
         command = Path(f"/proc/{reader.process_id}/cmdline").read_bytes().decode()

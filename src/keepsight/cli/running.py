@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from keepsight.journal import Quota
     from keepsight.models.protocol import BatchModel
     from keepsight.service.watch_together import SourceEvent, WatchTogether
+    from keepsight.sources.isolated import IsolatedReader
     from keepsight.sources.settings import SourceSettings
     from keepsight.watcher import Watcher
     from keepsight.watching.stream_state import Moment
@@ -41,6 +42,7 @@ class WatchJob:
         restart: begin anew whatever the journal has.
         duration_seconds: length of the only source as far as it is known.
         quota: what the journal may hold; None for no limit.
+        connection: the only source, if it is open already.
     """
 
     sources: tuple[str, ...]
@@ -52,6 +54,12 @@ class WatchJob:
     restart: bool
     duration_seconds: float | None
     quota: "Quota | None" = None
+    connection: "IsolatedReader | None" = None
+
+    def close(self) -> None:
+        """Let go of the source that is open."""
+        if self.connection is not None:
+            self.connection.close()
 
 
 def run_job(job: WatchJob, model: "BatchModel", console: Console | None) -> None:
@@ -94,13 +102,14 @@ def run_job(job: WatchJob, model: "BatchModel", console: Console | None) -> None
 class _OneSource:
     """A single source, with the face of `WatchTogether`; its errors are raised."""
 
-    def __init__(self, watcher: "Watcher") -> None:
+    def __init__(self, watcher: "Watcher", connection: "IsolatedReader | None") -> None:
         self.watchers = (watcher,)
+        self._connection = connection
 
     def events(self, sources: Sequence[str], *, restart: bool) -> Generator["SourceEvent", None, None]:
         from keepsight.service.watch_together import SourceEvent
 
-        with closing(self.watchers[0].events(sources[0], restart=restart)) as events:
+        with closing(self.watchers[0].events(sources[0], restart=restart, connection=self._connection)) as events:
             for event in events:
                 yield SourceEvent(0, event)
 
@@ -111,7 +120,8 @@ def _begin(job: WatchJob, model: "BatchModel", stack: ExitStack) -> "_OneSource 
     from keepsight.watcher import Watcher
 
     if len(job.sources) == 1:
-        return _OneSource(stack.enter_context(Watcher(model, job.journal, job.settings, job.reading, job.quota)))
+        watcher = Watcher(model, job.journal, job.settings, job.reading, job.quota)
+        return _OneSource(stack.enter_context(watcher), job.connection)
     journal = stack.enter_context(Journal.create(job.journal))
     return WatchTogether(model, journal, job.settings, job.reading, job.quota)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ from keepsight.sources.settings import LoadSettings, SourceSettings, Supervision
 if TYPE_CHECKING:
     from keepsight.journal import Quota
     from keepsight.sources.address import SourceAddress
+    from keepsight.sources.isolated import IsolatedReader
 
 
 def watch(
@@ -75,12 +77,10 @@ def watch(
         supervision=SupervisionSettings(stall_seconds=stall_seconds),
         load=LoadSettings(policy=drop),
     )
-    job = replace(
-        prepare_job(tuple(source), journal, tuple(ask or ()), settings, reading, restart),
-        quota=make_quota(max_gigabytes, max_days),
-    )
+    quota = make_quota(max_gigabytes, max_days)
+    job = replace(prepare_job(tuple(source), journal, tuple(ask or ()), settings, reading, restart), quota=quota)
     console = None if wants_json(json) else make_console()
-    with stop_requests():
+    with stop_requests(), closing(job):
         try:
             run_job(job, load_model_or_say(model, device, dtype, quantization, compile_passes), console)
         except StopRequest as request:  # while the model was loaded; later ones are handled there
@@ -140,13 +140,12 @@ def prepare_job(
     names = tuple(address.name for address in addresses)
     if len(set(names)) < len(names):
         raise SettingError(f"each source is given once, not {', '.join(names)}")
-    durations = [_check(address, reading) for address in addresses]
     path = journal or Path(f"{journal_stem(addresses)}.db")
     if path.exists():
         Journal.create(path).close()
-    return WatchJob(
-        sources, names, path, questions, settings, reading, restart, durations[0] if len(sources) == 1 else None
-    )
+    opened = _open_here(addresses, reading)
+    duration_seconds = None if opened is None else opened.info.duration_seconds
+    return WatchJob(sources, names, path, questions, settings, reading, restart, duration_seconds, connection=opened)
 
 
 def journal_stem(addresses: "Sequence[SourceAddress]") -> str:
@@ -158,11 +157,14 @@ def journal_stem(addresses: "Sequence[SourceAddress]") -> str:
     return words or "stream"
 
 
-def _check(address: "SourceAddress", reading: SourceSettings) -> float | None:
-    """Open a source that is on this machine once; its length, as far as it is known."""
-    if address.may_be_live:
-        return None
+def _open_here(addresses: "Sequence[SourceAddress]", reading: SourceSettings) -> "IsolatedReader | None":
+    """Open the sources that are on this machine, to see what is wrong with them; the only one stays open."""
     from keepsight.sources.isolated import connect
 
-    with connect(address, reading) as source:
-        return source.info.duration_seconds
+    opened = None
+    for address in addresses:
+        if not address.may_be_live:
+            opened = connect(address, reading)
+            if len(addresses) > 1:
+                opened.close()
+    return opened if len(addresses) == 1 else None

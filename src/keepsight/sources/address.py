@@ -58,9 +58,17 @@ class SourceAddress:
         scheme, separator, _ = text.partition("://")
         if separator and scheme.isascii() and scheme.replace("+", "").isalnum():
             return cls._of_address(scheme.lower(), text)
+        return cls._of_path(text)
+
+    @classmethod
+    def _of_path(cls, text: str) -> "SourceAddress":
         path = Path(text)
-        kind = SourceKind.FOLDER if path.is_dir() else SourceKind.PUSHED if path.is_fifo() else SourceKind.FILE
-        return cls(kind, text, str(path.resolve()))
+        try:
+            text.encode()
+            kind = SourceKind.FOLDER if path.is_dir() else SourceKind.PUSHED if path.is_fifo() else SourceKind.FILE
+            return cls(kind, text, str(path.resolve()))
+        except (OSError, RuntimeError, UnicodeError) as error:  # too long, links in a circle, half a character
+            raise SettingError(f"{text[:80]!r} is no path that can be read: {error}") from error
 
     @classmethod
     def _of_address(cls, scheme: str, text: str) -> "SourceAddress":

@@ -21,7 +21,7 @@ class DecodeLimits:
         SettingError: a number is outside what is allowed.
     """
 
-    memory_megabytes: int = 6_000
+    memory_megabytes: int = 4_000
     silence_seconds: float = 120.0
     open_seconds: float = 60.0
 

@@ -9,6 +9,7 @@ out in the format of `messages`.
 import json
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -49,6 +50,7 @@ def _serve(out: BinaryIO) -> None:
     with open_source(request["source"], options) as reader:
         write_message(out, "info", **asdict(reader.info))
         wanted = _next_request()
+        threading.Thread(target=_end_with_the_reader, daemon=True).start()
         frames = reader.sampled_frames(
             wanted["sample_fps"], start_seconds=wanted["start_seconds"], max_side_pixels=wanted["max_side_pixels"]
         )
@@ -62,6 +64,12 @@ def _next_request() -> Mapping[str, Any]:
         raise VideoError("nothing was asked for")
     request: Mapping[str, Any] = json.loads(line)
     return request
+
+
+def _end_with_the_reader() -> None:
+    """End this process when the one that reads is gone, also in the middle of a decoder that hangs."""
+    sys.stdin.read()
+    os._exit(1)
 
 
 def _claim_stdout() -> BinaryIO:
