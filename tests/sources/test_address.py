@@ -1,5 +1,6 @@
 """What a user's words for a source mean, and that no password is ever shown."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,17 @@ def test_nothing_is_no_source(text: str) -> None:
 def test_paths_that_the_system_cannot_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    for text in ("x" * 5000, str(tmp_path / "a" / "c"), "a\udc80.mp4"):
+    for text in ("x" * 5000, str(tmp_path / "a" / "c"), "a\ud800.mp4"):
         with pytest.raises(SettingError, match="no path that can be read"):
             SourceAddress.parse(text)
+
+
+def test_a_name_that_is_no_utf8_can_be_stored(tmp_path: Path) -> None:
+    name = os.fsdecode(os.fsencode(str(tmp_path)) + b"/\xff.mp4")
+    Path(name).touch()
+    address = SourceAddress.parse(name)
+    assert address.text == name
+    assert address.name.encode().endswith(rb"/\udcff.mp4")
 
 
 def test_credentials_are_in_no_name_and_no_repr() -> None:

@@ -1,5 +1,6 @@
 """What a user names as a source, and what may be shown of it."""
 
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -64,9 +65,10 @@ class SourceAddress:
     def _of_path(cls, text: str) -> "SourceAddress":
         path = Path(text)
         try:
-            text.encode()
+            os.fsencode(text)
             kind = SourceKind.FOLDER if path.is_dir() else SourceKind.PUSHED if path.is_fifo() else SourceKind.FILE
-            return cls(kind, text, str(path.resolve()))
+            # Bytes of a name that are no UTF-8 can be opened, but neither stored nor shown.
+            return cls(kind, text, str(path.resolve()).encode("utf-8", "backslashreplace").decode())
         except (OSError, RuntimeError, UnicodeError) as error:  # too long, links in a circle, half a character
             raise SettingError(f"{text[:80]!r} is no path that can be read: {error}") from error
 
