@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_model import FakeModel
+from fake_time import Time
 
 from keepsight.errors import DiskFullError, SettingError, SourceUnreachableError, VideoError
 from keepsight.journal import Journal, StreamRecord
@@ -17,7 +18,7 @@ from keepsight.settings import Settings
 from keepsight.sources.frame_queue import DropPolicy
 from keepsight.sources.live_clock import LiveClock
 from keepsight.sources.settings import LoadSettings
-from keepsight.sources.supervision import Clocks, SourceState, StateChange, SupervisedSource
+from keepsight.sources.supervision import SourceState, StateChange, SupervisedSource
 from keepsight.video import Frame, VideoInfo
 from keepsight.watching.live_session import NOT_WATCHING, TOO_SLOW, LiveSession
 from keepsight.watching.live_watch import DISK_FULL, LiveWatch
@@ -25,20 +26,6 @@ from keepsight.watching.session import find_or_begin
 from keepsight.watching.stream_state import Moment
 
 QUICK = Settings(frames_per_clip=4, sample_fps=1.0, retention=0.25, memory_clips=3, max_caption_tokens=32)
-
-
-@dataclass
-class Time:
-    """A wall clock that stands still but for waits and what a source makes of it."""
-
-    seconds: float
-
-    def clocks(self) -> Clocks:
-        return Clocks(wall=lambda: self.seconds, wait=self.wait)
-
-    def wait(self, stop: threading.Event, seconds: float) -> bool:
-        self.seconds += seconds
-        return stop.is_set()
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike, fspath
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from keepsight.answering import Answer, AnswerStream, ask
-from keepsight.errors import EmptyJournalError, JournalError, TruncatedVideoError
+from keepsight.errors import EmptyJournalError
 from keepsight.journal import EndReason, Journal, Quota, StreamRecord, apply_quota
 from keepsight.journal.stream_lock import StreamLock
 from keepsight.models.protocol import VideoModel
@@ -23,6 +23,7 @@ from keepsight.sources.live_clock import LiveClock
 from keepsight.sources.settings import SourceSettings
 from keepsight.sources.supervision import Connection, StateChange, SupervisedSource
 from keepsight.video import Frame
+from keepsight.watching.endings import end_recorded, watch_file
 from keepsight.watching.live_session import LiveSession
 from keepsight.watching.live_watch import LiveWatch
 from keepsight.watching.session import StreamSession, find_or_begin
@@ -151,8 +152,8 @@ class Watcher:
             if session.stream.is_finished:
                 logger.info("%s was watched to its end before", session.stream.source)
                 return
-            with _end_recorded(session):
-                damage = yield from _watch_frames(session, video, settings)
+            with end_recorded(session):
+                damage = yield from watch_file(session, video, settings)
             if damage is not None:
                 raise damage
 
@@ -181,7 +182,7 @@ class Watcher:
         )
         self._live = LiveWatch(session, source, self.sources.load)
         try:
-            with _end_recorded(session), closing(self._live.events()) as events:
+            with end_recorded(session), closing(self._live.events()) as events:
                 yield from events
                 session.end(EndReason.COMPLETE)
         finally:
@@ -282,42 +283,3 @@ class Watcher:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _watch_frames(
-    session: StreamSession, video: Connection, settings: Settings
-) -> Generator[Moment, None, TruncatedVideoError | None]:
-    """Moments of the frames that are not watched yet, then the end's mark; returns the damage the video has, if any."""
-    damage = None
-    frames = video.sampled_frames(settings.sample_fps, start_seconds=session.resume_seconds)
-    try:
-        with closing(session.watch(frames)) as moments:
-            yield from moments
-    except TruncatedVideoError as error:
-        damage = error
-    if damage is None:
-        session.end(EndReason.COMPLETE)
-    else:
-        session.add_gap(video.info.duration_seconds or 0.0, "the video is cut off or damaged")
-        session.end(EndReason.TRUNCATED, str(damage))
-    return damage
-
-
-@contextmanager
-def _end_recorded(session: StreamSession) -> Iterator[None]:
-    """Mark a stream as interrupted or failed when watching it is left by an exception, which goes on to the caller.
-
-    Where the mark itself cannot be written (a full disk, a journal closed before its loop), the stream stays unmarked,
-    as after a crash; it can be resumed all the same.
-    """
-
-    def record(_: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        with suppress(JournalError):
-            if isinstance(error, (GeneratorExit, KeyboardInterrupt)):
-                session.end(EndReason.INTERRUPTED)
-            elif error is not None:
-                session.end(EndReason.FAILED, str(error))
-
-    with ExitStack() as leaving:
-        leaving.push(record)
-        yield

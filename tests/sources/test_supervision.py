@@ -6,33 +6,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from fake_time import Time
 
 from keepsight.errors import NotAVideoError, SourceStalledError, SourceUnreachableError, VideoError
 from keepsight.sources.backoff import Backoff
 from keepsight.sources.live_clock import LiveClock
 from keepsight.sources.settings import SupervisionSettings
-from keepsight.sources.supervision import Clocks, SourceState, StateChange, SupervisedSource
+from keepsight.sources.supervision import SourceState, StateChange, SupervisedSource
 from keepsight.video import Frame, VideoInfo
 
 STARTED_AT = 1_700_000_000.0
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 UNREACHABLE, STALLED = SourceUnreachableError("no answer"), SourceStalledError("no picture for 20 s")
-
-
-@dataclass
-class Time:
-    """A wall clock that moves when somebody waits."""
-
-    seconds: float = STARTED_AT
-    waits: list[float] = field(default_factory=list)
-
-    def clocks(self) -> Clocks:
-        return Clocks(wall=lambda: self.seconds, wait=self.wait)
-
-    def wait(self, stop: threading.Event, seconds: float) -> bool:
-        self.waits.append(seconds)
-        self.seconds += seconds
-        return stop.is_set()
 
 
 @dataclass
@@ -89,7 +74,7 @@ def states(events: Sequence[Frame | StateChange]) -> list[str]:
 
 
 def test_a_lost_source_is_found_again_and_every_change_is_told() -> None:
-    time = Time()
+    time = Time(STARTED_AT)
     connections = [
         FakeConnection(time, 2, UNREACHABLE),
         UNREACHABLE,
@@ -112,7 +97,7 @@ def test_a_lost_source_is_found_again_and_every_change_is_told() -> None:
 
 
 def test_frames_stand_on_the_wall_clock_and_keep_their_own_time_too() -> None:
-    time = Time()
+    time = Time(STARTED_AT)
     events, _ = events_of([FakeConnection(time, 2, UNREACHABLE), FakeConnection(time, 2, is_live=False)], time)
     frames = [event for event in events if isinstance(event, Frame)]
     (wait,) = time.waits
@@ -121,7 +106,7 @@ def test_frames_stand_on_the_wall_clock_and_keep_their_own_time_too() -> None:
 
 
 def test_waits_double_up_to_the_longest_and_begin_anew_after_a_frame() -> None:
-    time = Time()
+    time = Time(STARTED_AT)
     events_of(
         [*[UNREACHABLE] * 9, FakeConnection(time, 1, UNREACHABLE), UNREACHABLE, FakeConnection(time, 0, is_live=False)],
         time,
@@ -133,7 +118,7 @@ def test_waits_double_up_to_the_longest_and_begin_anew_after_a_frame() -> None:
 
 
 def test_what_is_no_video_at_first_is_an_error_and_later_waited_out() -> None:
-    time = Time()
+    time = Time(STARTED_AT)
     with pytest.raises(NotAVideoError, match="nonsense"):
         events_of([UNREACHABLE, NotAVideoError("nonsense")], time)
     events, _ = events_of(
@@ -143,7 +128,7 @@ def test_what_is_no_video_at_first_is_an_error_and_later_waited_out() -> None:
 
 
 def test_what_cannot_be_connected_to_again_ends_with_its_reason() -> None:
-    time = Time()
+    time = Time(STARTED_AT)
     connection = FakeConnection(time, 2, UNREACHABLE)
     source = SupervisedSource(lambda: connection, 1.0, LiveClock(STARTED_AT), clocks=time.clocks(), comes_back=False)
     events = list(source.events())
@@ -152,14 +137,14 @@ def test_what_cannot_be_connected_to_again_ends_with_its_reason() -> None:
 
 
 def test_a_program_that_says_it_is_done_is_not_waited_for() -> None:
-    time = Time()
+    time = Time(STARTED_AT)
     connection = FakeConnection(time, 1)
     source = SupervisedSource(lambda: connection, 1.0, LiveClock(STARTED_AT), clocks=time.clocks(), may_end=True)
     assert states(list(source.events())) == ["connecting", "streaming", "frame", "ended"]
 
 
 def test_stopping_ends_a_wait_and_a_connection() -> None:
-    time = Time()
+    time = Time(STARTED_AT)
     connection = FakeConnection(time, 3, VideoError("killed"))
     source = SupervisedSource(lambda: connection, 1.0, LiveClock(STARTED_AT), clocks=time.clocks())
     seen = []

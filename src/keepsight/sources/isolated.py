@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from keepsight import errors
 from keepsight.errors import DecoderDiedError, SourceStalledError, VideoError
@@ -19,10 +18,10 @@ from keepsight.sources.limits import DecodeLimits
 from keepsight.sources.messages import Message, info_of, read_message
 from keepsight.sources.roots import check_is_under
 from keepsight.sources.settings import SourceSettings
+from keepsight.sources.worker_pipe import WorkerPipe
 from keepsight.video import Frame, VideoInfo
 from keepsight.video.wording import one_line
 
-_CHUNK_BYTES = 1 << 20
 _DYING_SECONDS = 2.0
 
 
@@ -46,7 +45,7 @@ class IsolatedReader:
         self._limits = limits or DecodeLimits()
         stdin = os.dup(0) if address.is_stdin else None
         self._process = _start_worker(stdin)
-        self._pipe = _Pipe(self._process)
+        self._pipe = WorkerPipe(_stdout_of(self._process))
         try:
             self._ask(
                 source=address.text,
@@ -166,44 +165,6 @@ def connect(address: SourceAddress, settings: SourceSettings) -> IsolatedReader:
     return IsolatedReader(address, settings.limits, allow_private=settings.allow_private)
 
 
-class _Pipe:
-    """Reads what a process writes, for no longer than it may take."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
-        self._buffer = bytearray()
-        self.wait_until = 0.0
-
-    def read_line(self, max_bytes: int) -> bytes:
-        """Up to the next newline or as much as there is, at most so many bytes."""
-        while (end := self._buffer.find(b"\n", 0, max_bytes)) < 0 and len(self._buffer) < max_bytes:
-            if not self._fill():
-                break
-        return self._take(end + 1 if end >= 0 else max_bytes)
-
-    def read_exactly(self, num_bytes: int) -> bytes:
-        """So many bytes, fewer at the end only."""
-        while len(self._buffer) < num_bytes and self._fill():
-            continue
-        return self._take(num_bytes)
-
-    def _take(self, num_bytes: int) -> bytes:
-        taken = bytes(memoryview(self._buffer)[:num_bytes])
-        del self._buffer[:num_bytes]
-        return taken
-
-    def _fill(self) -> bool:
-        stdout = self._process.stdout
-        if stdout is None:
-            return False
-        left = self.wait_until - time.monotonic()
-        if not select.select([stdout], [], [], max(0.0, left))[0]:
-            raise TimeoutError
-        chunk = os.read(stdout.fileno(), _CHUNK_BYTES)
-        self._buffer += chunk
-        return bool(chunk)
-
-
 def _start_worker(stdin: int | None) -> "subprocess.Popen[bytes]":
     """The process; frames that are pushed on this one's stdin are handed to it under the same number, and let go."""
     handed = () if stdin is None else (stdin,)
@@ -219,6 +180,12 @@ def _start_worker(stdin: int | None) -> "subprocess.Popen[bytes]":
     finally:
         for descriptor in handed:
             os.close(descriptor)
+
+
+def _stdout_of(process: "subprocess.Popen[bytes]") -> IO[bytes]:
+    if process.stdout is None:
+        raise DecoderDiedError("the process that decodes has no stdout")
+    return process.stdout
 
 
 def _signal_names() -> dict[int, str]:

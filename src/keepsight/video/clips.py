@@ -53,10 +53,7 @@ class ClipBuffer:
         Raises:
             SettingError: the frame is earlier than the one before it in the clip.
         """
-        if self._pending and frame.pts_seconds < self._pending[-1].pts_seconds:
-            raise SettingError(
-                f"frames come in time order, not {frame.pts_seconds} s after {self._pending[-1].pts_seconds} s"
-            )
+        self._check_order(frame)
         self._pending.append(frame)
         return self.flush() if len(self._pending) == self._frames_per_clip else None
 
@@ -70,6 +67,12 @@ class ClipBuffer:
         self._pending.clear()
         self._next_index += 1
         return clip
+
+    def _check_order(self, frame: Frame) -> None:
+        if self._pending and frame.pts_seconds < self._pending[-1].pts_seconds:
+            raise SettingError(
+                f"frames come in time order, not {frame.pts_seconds} s after {self._pending[-1].pts_seconds} s"
+            )
 
 
 def cut_clips(

@@ -1,51 +1,28 @@
 """Cutting a live stream into clips: by time, because frames may be missing."""
 
-from keepsight.errors import SettingError
 from keepsight.spans import Span
+from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, ClipBuffer
 from keepsight.video.frames import Clip, Frame
-from keepsight.video.sampling import SampleGrid
 
 _LATE_STEPS = 0.5
 """A frame belongs to a clip up to half a step before the clip's end: live times are not quite regular."""
 
 
-class LiveClipBuffer:
+class LiveClipBuffer(ClipBuffer):
     """Fills one clip at a time; a clip is as long as a full one, however many of its frames are there.
 
     A clip starts at its first frame and ends `frames_per_clip / sample_fps` later, or earlier where the stream is
-    interrupted. It knows how many of the missing frames were dropped.
-
-    Args:
-        sample_fps: frames a second that should come.
-        frames_per_clip: frames of a full clip.
-        first_index: index of the first clip, for a stream that is taken up again.
-
-    Raises:
-        SettingError: a number is outside its range.
+    interrupted. It knows how many of the missing frames were dropped. Arguments are those of `ClipBuffer`.
     """
 
-    def __init__(self, sample_fps: float, frames_per_clip: int, *, first_index: int = 0) -> None:
-        if frames_per_clip < 1:
-            raise SettingError(f"frames_per_clip is 1 or more, not {frames_per_clip}")
-        if first_index < 0:
-            raise SettingError(f"first_index is 0 or more, not {first_index}")
-        self._step_seconds = float(1 / SampleGrid(sample_fps).rate)
-        self._frames_per_clip = frames_per_clip
-        self._next_index = first_index
-        self._pending: list[Frame] = []
+    def __init__(
+        self, sample_fps: float, frames_per_clip: int = DEFAULT_FRAMES_PER_CLIP, *, first_index: int = 0
+    ) -> None:
+        super().__init__(sample_fps, frames_per_clip, first_index=first_index)
+        self._step_seconds = float(1 / self._grid.rate)
         self._num_dropped = 0
         self.num_lost = 0
         """Dropped frames between the last clip and the pending one, of which no clip knows."""
-
-    @property
-    def pending(self) -> tuple[Frame, ...]:
-        """Frames of the unfinished clip, in time order."""
-        return tuple(self._pending)
-
-    @property
-    def next_index(self) -> int:
-        """Index that the clip being filled will have."""
-        return self._next_index
 
     def push(self, frame: Frame, num_dropped_before: int = 0) -> Clip | None:
         """Take a frame; the clip that it completes or that lies before it, or None.
@@ -57,10 +34,7 @@ class LiveClipBuffer:
         Raises:
             SettingError: the frame is earlier than the one before.
         """
-        if self._pending and frame.pts_seconds < self._pending[-1].pts_seconds:
-            raise SettingError(
-                f"frames come in time order, not {frame.pts_seconds} s after {self._pending[-1].pts_seconds} s"
-            )
+        self._check_order(frame)
         done = None
         if self._pending and frame.pts_seconds > self._end_seconds() - _LATE_STEPS * self._step_seconds:
             num_dropped_before = self.add_dropped(num_dropped_before)

@@ -8,7 +8,7 @@ from keepsight.journal import EndReason, GapRecord, Journal, StreamRecord
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.spans import Span
-from keepsight.video import Clip, ClipBuffer, Frame, LiveClipBuffer, cut_clips
+from keepsight.video import Clip, ClipBuffer, Frame, cut_clips
 from keepsight.watching.lookahead import look_ahead
 from keepsight.watching.stream_state import Moment, ReadyClip, StreamState, ready_clip, watch_clip
 
@@ -33,7 +33,7 @@ class StreamSession:
         self._state = StreamState.restore(journal, stream, settings, model.info.device)
         self._buffer = self._make_buffer()
 
-    def _make_buffer(self) -> ClipBuffer | LiveClipBuffer:
+    def _make_buffer(self) -> ClipBuffer:
         settings = self._settings
         return ClipBuffer(settings.sample_fps, settings.frames_per_clip, first_index=self._state.next_index)
 
