@@ -257,7 +257,7 @@ class Watcher:
     def _lock_stream(self, journal: Journal, stream: StreamRecord) -> None:
         self._unlock()
         if not stream.is_finished or stream.is_live:
-            self._lock = StreamLock.acquire(journal.path, stream.id)
+            self._lock = StreamLock.acquire(journal.path, stream.id, stream.source)
 
     def _unlock(self) -> None:
         if self._lock is not None:

@@ -35,8 +35,13 @@ class StreamLock:
         self._descriptor: int | None = descriptor
 
     @classmethod
-    def acquire(cls, journal_path: str | os.PathLike[str], stream_id: str) -> Self:
+    def acquire(cls, journal_path: str | os.PathLike[str], stream_id: str, source: str | None = None) -> Self:
         """Take the lock, without waiting for it.
+
+        Args:
+            journal_path: of the journal.
+            stream_id: of the stream.
+            source: what the error calls the stream; its id if None.
 
         Raises:
             StreamLockedError: another watcher has it; the message says its process id.
@@ -48,7 +53,7 @@ class StreamLock:
                 continue
         except OSError as error:
             if error.errno == errno.EWOULDBLOCK:
-                raise StreamLockedError(f"stream {stream_id} is being watched by {_holder(path)}") from None
+                raise StreamLockedError(f"{source or stream_id} is being watched already, by {_holder(path)}") from None
             raise JournalWriteError(f"cannot lock {path}: {error.strerror or error}") from error
         return cls(path, descriptor)
 

@@ -53,7 +53,7 @@ class SourceAddress:
         if not text.strip() or "\0" in text:
             raise SettingError(f"a source is a path or an address, not {text!r}")
         if text == "-" or text.startswith("unix:"):
-            return cls(SourceKind.PUSHED, text, text)
+            return cls(SourceKind.PUSHED, text, "stdin" if text == "-" else text)
         if text.startswith(("v4l2:", "/dev/video")):
             return cls(SourceKind.CAMERA, text.removeprefix("v4l2:"), text.removeprefix("v4l2:"))
         scheme, separator, _ = text.partition("://")
