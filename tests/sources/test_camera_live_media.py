@@ -19,8 +19,8 @@ from keepsight.errors import (
     SourceUnreachableError,
     VideoError,
 )
-from keepsight.sources.camera import camera_options, open_camera
-from keepsight.sources.live_media import LiveMedia
+from keepsight.sources.readers.camera import camera_options, open_camera
+from keepsight.sources.readers.live_media import LiveMedia
 
 
 def made_up_device(*_: Any, **options: Any) -> Any:

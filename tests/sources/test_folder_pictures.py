@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from keepsight.errors import NotAVideoError, SettingError, SourceNotFoundError, VideoError
-from keepsight.sources.folder import USUAL_STEPS_HELD, open_folder
-from keepsight.sources.picture_files import PictureError, read_picture
-from keepsight.sources.picture_times import NameReader
+from keepsight.sources.readers.folder import USUAL_STEPS_HELD, open_folder
+from keepsight.sources.readers.picture_files import PictureError, read_picture
+from keepsight.sources.readers.picture_times import NameReader
 
 MOMENT = datetime(2026, 11, 23, 12, 3, 9, tzinfo=UTC)
 

@@ -14,7 +14,6 @@ from keepsight.errors import (
     TruncatedVideoError,
     VideoError,
 )
-from keepsight.sources.hls import open_hls
 from keepsight.sources.network import playlists
 from keepsight.sources.network.connections import Timeouts
 from keepsight.sources.network.fetching import ByteRange, Fetcher
@@ -22,6 +21,7 @@ from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.playlists import MediaPlaylist, Variant, parse_playlist
 from keepsight.sources.network.urls import parse_url
 from keepsight.sources.network.variants import choose_variant
+from keepsight.sources.readers.hls import open_hls
 from keepsight.video import Frame
 from keepsight.video.source import Media
 

@@ -8,10 +8,10 @@ import pytest
 from fault_server import Answer, FaultServer, Handler, grey_video, playlist, running, served, status, then
 
 from keepsight.errors import NotAVideoError, SourceNotFoundError, SourceStalledError, SourceUnreachableError, VideoError
-from keepsight.sources.hls import open_hls
 from keepsight.sources.network.connections import Timeouts
 from keepsight.sources.network.fetching import Fetcher
 from keepsight.sources.network.guard import Guard
+from keepsight.sources.readers.hls import open_hls
 from keepsight.video import Frame
 from keepsight.video.source import Media
 

@@ -18,12 +18,12 @@ from keepsight.errors import (
     TruncatedVideoError,
     VideoError,
 )
-from keepsight.sources.http import open_http
 from keepsight.sources.network.connections import Timeouts
 from keepsight.sources.network.fetching import Fetcher
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.remote_file import WINDOW_BYTES, RemoteFile
 from keepsight.sources.network.urls import parse_url
+from keepsight.sources.readers.http import open_http
 from keepsight.video import Frame, open_video
 from keepsight.video.source import Media
 

@@ -10,10 +10,10 @@ from fault_server import Answer, FaultServer, grey_video, playlist, running, ser
 from PIL import Image
 
 from keepsight.errors import NotAVideoError, SettingError, SourceStalledError, SourceUnreachableError, VideoError
-from keepsight.sources.http import open_http
 from keepsight.sources.network.connections import Timeouts
 from keepsight.sources.network.fetching import Fetcher
 from keepsight.sources.network.guard import Guard
+from keepsight.sources.readers.http import open_http
 from keepsight.video.source import Media
 
 LOCAL = Guard(allow_private=True)

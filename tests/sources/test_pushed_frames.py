@@ -27,7 +27,7 @@ from keepsight.errors import (
     VideoError,
 )
 from keepsight.sources.messages import MAX_LINE_BYTES, read_message, write_frame, write_message
-from keepsight.sources.pushed import PushedReader, open_pushed
+from keepsight.sources.readers.pushed import PushedReader, open_pushed
 from keepsight.video import Frame
 from keepsight.video.containers import MAX_PIXELS
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepsight.sources.rtsp_messages import (
+from keepsight.sources.readers.rtsp_messages import (
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
     MalformedRtspError,

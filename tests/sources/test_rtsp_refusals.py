@@ -15,8 +15,8 @@ from av.error import FFmpegError
 from keepsight.errors import AddressRefusedError, SettingError, SourceUnreachableError
 from keepsight.sources.network.guard import Guard, ResolvedAddress
 from keepsight.sources.network.urls import parse_url
-from keepsight.sources.rtsp import open_rtsp, rtsp_options
-from keepsight.sources.rtsp_relay import RtspRelay
+from keepsight.sources.readers.rtsp import open_rtsp, rtsp_options
+from keepsight.sources.readers.rtsp_relay import RtspRelay
 
 GUARD = Guard(allow_private=True)
 Answer = Callable[[str, str], bytes]
@@ -174,7 +174,7 @@ import logging, sys, traceback
 logging.basicConfig(level=logging.DEBUG)
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.urls import parse_url
-from keepsight.sources.rtsp import open_rtsp
+from keepsight.sources.readers.rtsp import open_rtsp
 for line in sys.stdin:
     url = parse_url(line.strip())
     print(repr(url), str(url))

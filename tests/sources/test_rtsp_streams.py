@@ -17,10 +17,10 @@ import rtsp_process
 from rtsp_process import Server
 
 from keepsight.errors import SettingError, SourceStalledError, SourceUnreachableError, VideoError
-from keepsight.sources.live_media import LiveMedia
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.urls import parse_url
-from keepsight.sources.rtsp import open_rtsp
+from keepsight.sources.readers.live_media import LiveMedia
+from keepsight.sources.readers.rtsp import open_rtsp
 from keepsight.video import Frame
 
 USER, PASSWORD = "viewer", "p:a/s@s"

@@ -47,21 +47,21 @@ def _file(address: SourceAddress, _: OpeningOptions) -> Reader:
 
 
 def _folder(address: SourceAddress, _: OpeningOptions) -> Reader:
-    from keepsight.sources.folder import open_folder
+    from keepsight.sources.readers.folder import open_folder
 
     return open_folder(address.text)
 
 
 def _http(address: SourceAddress, options: OpeningOptions) -> Reader:
-    from keepsight.sources.http import open_http
     from keepsight.sources.network.guard import Guard
+    from keepsight.sources.readers.http import open_http
 
     return open_http(address.text, Guard(allow_private=options.allow_private))
 
 
 def _hls(address: SourceAddress, options: OpeningOptions) -> Reader:
-    from keepsight.sources.hls import open_hls
     from keepsight.sources.network.guard import Guard
+    from keepsight.sources.readers.hls import open_hls
 
     return open_hls(address.text, Guard(allow_private=options.allow_private))
 
@@ -69,19 +69,19 @@ def _hls(address: SourceAddress, options: OpeningOptions) -> Reader:
 def _rtsp(address: SourceAddress, options: OpeningOptions) -> Reader:
     from keepsight.sources.network.guard import Guard
     from keepsight.sources.network.urls import parse_url
-    from keepsight.sources.rtsp import open_rtsp
+    from keepsight.sources.readers.rtsp import open_rtsp
 
     return open_rtsp(parse_url(address.text), Guard(allow_private=options.allow_private))
 
 
 def _camera(address: SourceAddress, _: OpeningOptions) -> Reader:
-    from keepsight.sources.camera import open_camera
+    from keepsight.sources.readers.camera import open_camera
 
     return open_camera(address.text)
 
 
 def _pushed(address: SourceAddress, options: OpeningOptions) -> Reader:
-    from keepsight.sources.pushed import PushedReader, open_pushed
+    from keepsight.sources.readers.pushed import PushedReader, open_pushed
 
     if address.text != "-":
         return open_pushed(address.text)

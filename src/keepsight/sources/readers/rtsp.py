@@ -16,10 +16,10 @@ from av.container import InputContainer
 from av.error import ExitError, FFmpegError
 
 from keepsight.errors import AddressRefusedError, SettingError, SourceUnreachableError
-from keepsight.sources.live_media import LIVE_DECODERS, SILENCE_SECONDS, LiveMedia
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.urls import SourceUrl
-from keepsight.sources.rtsp_relay import RtspRelay
+from keepsight.sources.readers.live_media import LIVE_DECODERS, SILENCE_SECONDS, LiveMedia
+from keepsight.sources.readers.rtsp_relay import RtspRelay
 
 _SCHEMES = ("rtsp", "rtsps")
 

@@ -21,8 +21,8 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from keepsight.errors import NotAVideoError, SettingError, SourceNotFoundError, VideoError
-from keepsight.sources.picture_files import Picture, PictureError, read_picture
-from keepsight.sources.picture_times import ALLOWED_NAMES, NameReader
+from keepsight.sources.readers.picture_files import Picture, PictureError, read_picture
+from keepsight.sources.readers.picture_times import ALLOWED_NAMES, NameReader
 from keepsight.video import Frame, VideoInfo
 from keepsight.video.pictures import RgbConverter
 from keepsight.video.sampling import SampleGrid

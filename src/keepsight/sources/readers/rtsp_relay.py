@@ -15,7 +15,7 @@ from threading import Thread
 
 from keepsight.errors import SourceUnreachableError
 from keepsight.sources.network.guard import ResolvedAddress
-from keepsight.sources.rtsp_messages import MalformedRtspError, RtspConversation, checked_reply
+from keepsight.sources.readers.rtsp_messages import MalformedRtspError, RtspConversation, checked_reply
 
 _CHUNK_BYTES = 65_536
 _JOIN_SECONDS = 5.0

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from keepsight.errors import NotAVideoError, SourceUnreachableError, TruncatedVideoError
-from keepsight.sources.hls import open_playlist
 from keepsight.sources.network.fetching import Fetcher
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.once_read import OnceReadMedia
 from keepsight.sources.network.remote_file import RemoteFile
 from keepsight.sources.network.stream_reading import StreamReading
 from keepsight.sources.network.urls import SourceUrl, parse_url
+from keepsight.sources.readers.hls import open_playlist
 from keepsight.video import VideoInfo
 from keepsight.video.sampling import SampleGrid
 from keepsight.video.source import Media, Reading
@@ -86,7 +86,7 @@ class _LiveReading:
 def open_http(url: str | SourceUrl, guard: Guard, *, fetcher: Fetcher | None = None) -> Media:
     """Open video on a web server and read what it is; decodes its first picture. Use it as a context manager.
 
-    A playlist is found by its first bytes and read as `keepsight.sources.hls.open_hls` does.
+    A playlist is found by its first bytes and read as `keepsight.sources.readers.hls.open_hls` does.
 
     Args:
         url: http or https.

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from keepsight.errors import NotAVideoError, SettingError, SourceNotFoundError, SourceUnreachableError, VideoError
-from keepsight.sources.live_media import LIVE_DECODERS, LiveMedia
+from keepsight.sources.readers.live_media import LIVE_DECODERS, LiveMedia
 
 _FORMAT = "video4linux2"
 _MOST_PIXELS_A_SIDE = 16_384
