@@ -360,3 +360,22 @@ def test_a_loop_left_after_its_watcher_was_closed_can_be_resumed(tmp_path: Path,
     moments.close()
     with Watcher(FakeModel(), tmp_path / "journal.db", QUICK) as watcher:
         assert [moment.clip_index for moment in watcher.watch(video)] == [1, 2, 3, 4]
+
+
+def test_frames_of_an_iterator_are_watched_and_resumed_like_a_files(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(seconds=12)
+    with open_video(video) as opened:
+        frames = list(opened.sampled_frames(QUICK.sample_fps))
+    with Watcher(FakeModel(), tmp_path / "file.db", QUICK) as watcher:
+        list(watcher.watch(video))
+    with Watcher(FakeModel(), tmp_path / "frames.db", QUICK) as watcher:
+        moments = watcher.watch_frames(iter(frames), "made here")
+        next(moments)
+        moments.close()
+        assert watcher.stream is not None
+        assert watcher.stream.end_reason is EndReason.INTERRUPTED
+        rest = list(watcher.watch_frames(iter(frames), "made here"))
+        assert rest[0].clip_index == 1
+        assert watcher.stream.end_reason is EndReason.COMPLETE
+        assert list(watcher.watch_frames(iter(frames), "made here")) == []
+    assert content_of(tmp_path / "frames.db") == content_of(tmp_path / "file.db")

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -156,6 +156,34 @@ class Watcher:
                 damage = yield from watch_file(session, video, settings)
             if damage is not None:
                 raise damage
+
+    def watch_frames(
+        self, frames: Iterable[Frame], name: str, settings: Settings | None = None, *, restart: bool = False
+    ) -> Generator[Moment, None, None]:
+        """Watch frames that the caller makes, already sampled at `settings.sample_fps`; nothing of them is dropped.
+
+        Args:
+            frames: in time order, from the beginning: what an earlier run has stored is passed over. They are taken
+                ahead, in another thread.
+            name: names the stream; the same name, model and settings resume it.
+            settings: how to watch; the watcher's own if None.
+            restart: begin a new stream in any case.
+
+        Raises:
+            JournalError, JournalWriteError: as for `watch`.
+            SettingError: a frame is earlier than the one before it.
+        """
+        session = self.begin(name, settings, restart=restart)
+        try:
+            if session.stream.is_finished:
+                return
+            first = session.resume_seconds
+            later = (frame for frame in frames if frame.pts_seconds >= first)
+            with end_recorded(session), closing(session.watch(later)) as moments:
+                yield from moments
+                session.end(EndReason.COMPLETE)
+        finally:
+            self._unlock()
 
     def stop(self) -> None:
         """From any thread: end watching a live source soon; what is pending is captioned. Files are left by leaving."""
