@@ -19,7 +19,7 @@ from keepsight.errors import (
     SourceNotFoundError,
     TruncatedVideoError,
 )
-from keepsight.journal import ClipRecord, EndReason, Journal, split_sheet
+from keepsight.journal import ClipRecord, EndReason, Journal, Quota, split_sheet
 from keepsight.models.protocol import Description
 from keepsight.settings import Settings
 from keepsight.spans import Span
@@ -379,3 +379,19 @@ def test_frames_of_an_iterator_are_watched_and_resumed_like_a_files(tmp_path: Pa
         assert watcher.stream.end_reason is EndReason.COMPLETE
         assert list(watcher.watch_frames(iter(frames), "made here")) == []
     assert content_of(tmp_path / "frames.db") == content_of(tmp_path / "file.db")
+
+
+def test_a_quota_is_looked_after_while_watching(
+    tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keepsight.watcher._QUOTA_EVERY_SECONDS", 0.0)
+    video = make_video(seconds=60)
+    with Watcher(FakeModel(), tmp_path / "whole.db", QUICK) as watcher:
+        whole = list(watcher.watch(video))
+    with Watcher(FakeModel(), tmp_path / "small.db", QUICK, quota=Quota(max_bytes=1)) as watcher:
+        small = list(watcher.watch(video))
+    # What is removed is never what the next captions depend on.
+    assert [moment.caption for moment in small] == [moment.caption for moment in whole]
+    left = clips_of(tmp_path / "small.db")
+    assert 0 < len(left) < len(whole)
+    assert left[-1].caption == whole[-1].caption
