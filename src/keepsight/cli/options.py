@@ -21,7 +21,8 @@ DtypeOption = Annotated[
     str | None, typer.Option(help="float32, float16 or bfloat16; float16 on CUDA when not given.", metavar="TYPE")
 ]
 QuantizationOption = Annotated[
-    str | None, typer.Option(help="int8 or int4 weights in the decoder; needs the extra named quantization.", metavar="KIND")
+    str | None,
+    typer.Option(help="int8 or int4 weights in the decoder; needs the extra named quantization.", metavar="KIND"),
 ]
 JsonOption = Annotated[
     bool | None,
