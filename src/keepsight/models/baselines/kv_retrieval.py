@@ -192,9 +192,10 @@ def before_attention(decoder: Any, cache: Cache, action: AttentionAction) -> Ite
     Other passes over the same weights, in this thread or another, are left alone. The hooks come off at the end.
     """
 
-    def hook_of(layer: int) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
-        def hook(attention: nn.Module, _: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if kwargs.get("past_key_values") is cache:
+    def hook_of(layer: int) -> Callable[..., None]:
+        def hook(attention: nn.Module, _: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
+            # While a hook is put on or taken off, torch may call it without `kwargs` in a pass of another thread.
+            if kwargs is not None and kwargs.get("past_key_values") is cache:
                 action(layer, attention, kwargs["hidden_states"])
 
         return hook
