@@ -52,7 +52,7 @@ def ask(
 
     # All that can be wrong with the journal shows before a large model is loaded.
     with Journal.open(journal) as opened:
-        stream = opened.streams.latest() if source is None else find_stream(opened, source)
+        stream = find_stream(opened, source)
         at_seconds = None if at is None or stream is None else stream_seconds(stream, at)
         if stream is None or not opened.clips.count(stream.id):
             raise EmptyJournalError(f"nothing has been captioned yet in {journal}")
@@ -67,12 +67,14 @@ def ask(
             raise Stopped("stopped before the answer was complete; it is not stored") from None
 
 
-def find_stream(journal: "Journal", source: str) -> "StreamRecord":
-    """The newest stream whose source's name has these words in it.
+def find_stream(journal: "Journal", source: str | None) -> "StreamRecord | None":
+    """The newest stream whose source's name has these words in it; without words the newest, None if there is none.
 
     Raises:
         SettingError: none has, or several sources have.
     """
+    if source is None:
+        return journal.streams.latest()
     streams = journal.streams.all()
     found = {stream.source: stream for stream in streams if source in stream.source}
     if len(found) == 1:

@@ -27,7 +27,7 @@ def pin(
     from keepsight.journal import Journal
 
     with Journal.open(journal) as opened:
-        stream = opened.streams.latest() if source is None else find_stream(opened, source)
+        stream = find_stream(opened, source)
         if stream is None:
             raise EmptyJournalError(f"nothing has been captioned yet in {journal}")
         first = stream_seconds(stream, start)

@@ -106,13 +106,6 @@ class FrameQueue(Generic[Item]):
             self._is_closed = True
             self._changed.notify_all()
 
-    def clear(self) -> None:
-        """Forget what waits."""
-        with self._changed:
-            self._queued.clear()
-            self._num_frames = 0
-            self._changed.notify_all()
-
     def _add(self, queued: Queued[Item]) -> None:
         if self._is_closed:
             return

@@ -12,14 +12,18 @@ the video's own rate repeats pictures.
 Times are exact fractions, so no instant is lost or doubled to rounding however long the stream.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, floor, isfinite
 from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from keepsight.errors import SettingError
+from keepsight.video.frames import Frame
 
 PictureT = TypeVar("PictureT")
 
@@ -112,3 +116,20 @@ def on_screen(pictures: Iterable[TimedPicture[PictureT]], grid: SampleGrid) -> I
     if shown is not None:
         for index in range(next_index, grid.index_from(shown.start + shown.duration)):
             yield grid.instant(index), shown.picture
+
+
+def frames_on_screen(
+    pictures: Iterable[TimedPicture[PictureT]], grid: SampleGrid, convert: Callable[[PictureT], NDArray[np.uint8]]
+) -> Iterator[Frame]:
+    """Frames of `on_screen`; a picture that stays over several instants is converted once, and its frames share it.
+
+    Args:
+        pictures: as for `on_screen`.
+        grid: the instants.
+        convert: makes uint8 RGB `[height, width, 3]` of a picture.
+    """
+    picture: PictureT | None = None
+    for instant, shown in on_screen(pictures, grid):
+        if shown is not picture:
+            picture, image = shown, convert(shown)
+        yield Frame(image, float(instant))

@@ -27,7 +27,7 @@ from keepsight.video.extent import FileExtent
 from keepsight.video.frames import Frame
 from keepsight.video.pictures import RgbConverter, display_matrix, rotation_degrees
 from keepsight.video.reading import PictureReader
-from keepsight.video.sampling import SampleGrid, TimedPicture, on_screen
+from keepsight.video.sampling import SampleGrid, TimedPicture, frames_on_screen
 from keepsight.video.wording import one_line
 
 _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)
@@ -134,11 +134,7 @@ class Media(ABC):
 
     def _frames(self, grid: SampleGrid, converter: RgbConverter) -> Generator[Frame, None, None]:
         with self._read(grid) as reading:
-            picture: VideoFrame | None = None
-            for instant, shown in on_screen(reading.pictures(), grid):
-                if shown is not picture:
-                    picture, image = shown, converter.convert(shown)
-                yield Frame(image, float(instant))
+            yield from frames_on_screen(reading.pictures(), grid, converter.convert)
             reading.check_end()
 
     def early_end(self, reached_seconds: float) -> TruncatedVideoError:

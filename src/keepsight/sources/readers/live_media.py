@@ -31,7 +31,7 @@ from keepsight.video import Frame, VideoInfo
 from keepsight.video.clock import LONGEST_HOLD_BROADCAST, FrameClock
 from keepsight.video.containers import MAX_PIXELS, codec_name
 from keepsight.video.pictures import RgbConverter
-from keepsight.video.sampling import SampleGrid, TimedPicture, on_screen
+from keepsight.video.sampling import SampleGrid, TimedPicture, frames_on_screen
 
 LIVE_DECODERS = "h264 hevc mjpeg mpeg4 mpeg1video mpeg2video h263 h263p vp8 vp9 libvpx libvpx-vp9 libdav1d av1 rawvideo"
 """Decoders that live streams may use, by FFmpeg's names: for `codec_whitelist`, at opening as well as here."""
@@ -117,11 +117,7 @@ class LiveMedia:
         return self._frames(SampleGrid(sample_fps), RgbConverter(max_side_pixels))
 
     def _frames(self, grid: SampleGrid, converter: RgbConverter) -> Iterator[Frame]:
-        picture: VideoFrame | None = None
-        for instant, shown in on_screen(self._pictures(), grid):
-            if shown is not picture:
-                picture, image = shown, converter.convert(shown)
-            yield Frame(image, float(instant))
+        yield from frames_on_screen(self._pictures(), grid, converter.convert)
         if self._failure is not None:
             raise self._failure
 

@@ -13,7 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from keepsight.errors import (
     NotAVideoError,
@@ -26,7 +28,7 @@ from keepsight.sources.messages import Message, read_message
 from keepsight.video import Frame, VideoInfo
 from keepsight.video.clock import FrameClock
 from keepsight.video.pictures import RgbConverter
-from keepsight.video.sampling import SampleGrid, TimedPicture, on_screen
+from keepsight.video.sampling import SampleGrid, TimedPicture, frames_on_screen
 
 _ANNOUNCEMENTS = ("info", "heartbeat")
 _KEPT_VALUES = ("average_fps", "started_at")
@@ -93,11 +95,10 @@ class PushedReader:
         return self._frames(SampleGrid(sample_fps), RgbConverter(max_side_pixels))
 
     def _frames(self, grid: SampleGrid, converter: RgbConverter) -> Iterator[Frame]:
-        pushed: Frame | None = None
-        for instant, shown in on_screen(self._pictures(1 / grid.rate), grid):
-            if shown is not pushed:
-                pushed, image = shown, converter.convert(VideoFrame.from_ndarray(shown.image, format="rgb24"))
-            yield Frame(image, float(instant))
+        def convert(pushed: Frame) -> NDArray[np.uint8]:
+            return converter.convert(VideoFrame.from_ndarray(pushed.image, format="rgb24"))
+
+        yield from frames_on_screen(self._pictures(1 / grid.rate), grid, convert)
         if self._failure is not None:
             raise self._failure
 
