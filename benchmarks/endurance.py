@@ -167,7 +167,7 @@ class Endurance:
         self._model = model
         self._options = options
         self._journal = Journal.create(folder / "streams.db")
-        self._quota = Quota(max_bytes=options.quota_megabytes * 1_000_000)
+        self._quota = Quota(max_file_bytes=options.quota_megabytes * 1_000_000)
         self._settings = Settings()
         self._tally = Tally()
         self._watches: list[LiveWatch] = []

@@ -159,7 +159,7 @@ def test_the_newest_captions_that_are_read_on_resuming_are_kept() -> None:
     assert KEPT_NEWEST_CLIPS >= RECENT_CAPTIONS
 
 
-@pytest.mark.parametrize("name", ["max_bytes", "max_age_seconds", "max_stream_bytes"])
+@pytest.mark.parametrize("name", ["max_bytes", "max_age_seconds", "max_stream_bytes", "max_file_bytes"])
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
 def test_limits_are_more_than_nothing(name: str, limit: float) -> None:
     with pytest.raises(SettingError, match=f"{name} is {limit}; allowed is more than 0, or None"):
@@ -228,6 +228,34 @@ def big_clip(stream_id: str, index: int) -> ClipRecord:
         scores=draw.random(784, np.float32),
         embedding=draw.random(896, np.float32),
     )
+
+
+def used_bytes(path: Path) -> int:
+    """What a copy without any unused page would take at most."""
+    with closing(sqlite3.connect(path)) as connection:
+        pages = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count")}
+        return (pages["page_count"] - pages["freelist_count"]) * 4096
+
+
+@pytest.mark.parametrize("max_bytes", [2_500_000, 1_200_000])
+def test_a_file_keeps_to_its_bytes(tmp_path: Path, max_bytes: int) -> None:
+    """Indices and half-empty pages count too; no more is taken away than is needed."""
+    path = tmp_path / "journal.db"
+    sizes_bytes = []
+    with Journal.create(path) as journal:
+        stream = journal.streams.begin("s", "tiny", "{}")
+        for index in range(300):
+            with journal.transaction():
+                journal.clips.add(big_clip(stream.id, index))
+                journal.memory.put(stream.id, index, bytes(20_000), held_clips=range(index - 3, index + 1))
+            if index % 10 == 9:
+                apply_quota(journal, Quota(max_file_bytes=max_bytes), START)
+                sizes_bytes.append(used_bytes(path))
+    ten_clips_bytes = 10 * 45_000  # that come before the quota is looked at again
+    assert path.stat().st_size <= max_bytes + ten_clips_bytes
+    assert max(sizes_bytes) <= max_bytes + 40_000
+    assert min(sizes_bytes[-10:]) >= 0.9 * max_bytes
+    assert_sound(path)
 
 
 @pytest.mark.parametrize("fill_with", ["thumbnails", "captions"])

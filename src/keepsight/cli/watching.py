@@ -111,7 +111,7 @@ def make_quota(max_gigabytes: float | None, max_days: float | None) -> "Quota | 
         if limit is not None and not limit > 0:
             raise SettingError(f"{name} is above 0, not {limit}")
     return Quota(
-        max_bytes=None if max_gigabytes is None else max(1, round(max_gigabytes * 1e9)),
+        max_file_bytes=None if max_gigabytes is None else max(1, round(max_gigabytes * 1e9)),
         max_age_seconds=None if max_days is None else max_days * 86_400,
     )
 

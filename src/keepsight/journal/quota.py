@@ -24,6 +24,7 @@ class Quota:
 
     Attributes:
         max_bytes: of all streams together, as `StorageTable` counts.
+        max_file_bytes: of the journal's file: pages in use, whatever is in them. Freed pages are used again.
         max_age_seconds: time since a clip was stored.
         max_stream_bytes: of each stream.
 
@@ -34,6 +35,7 @@ class Quota:
     max_bytes: int | None = None
     max_age_seconds: float | None = None
     max_stream_bytes: int | None = None
+    max_file_bytes: int | None = None
 
     def __post_init__(self) -> None:
         for name, limit in vars(self).items():
@@ -93,6 +95,12 @@ def _steps(journal: Journal, quota: Quota, now: datetime) -> Iterator[Callable[[
             yield lambda stream_id=stream.id: _make_room(journal, max_stream_bytes, stream_id)  # type: ignore[misc]
     if (max_bytes := quota.max_bytes) is not None:
         yield lambda: _make_room(journal, max_bytes, None)
+    if quota.max_file_bytes is not None:
+        # Reckoned once: a page is given back only when all that was in it is gone, so looking at pages again after
+        # every step would take away more than is needed.
+        beside_bytes = journal.storage.num_file_bytes() - journal.storage.num_bytes()
+        content_bytes = max(0, quota.max_file_bytes - beside_bytes)
+        yield lambda: _make_room(journal, content_bytes, None)
 
 
 def _remove_old(journal: Journal, stored_before: float) -> Removed:

@@ -65,6 +65,14 @@ class StorageTable:
         )
         return int(row[0])
 
+    def num_file_bytes(self) -> int:
+        """Bytes of the file's pages that are in use: everything, also what `num_bytes` does not count."""
+        (row,) = self._database.read(
+            "SELECT (page_count - freelist_count) * page_size"
+            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        )
+        return int(row[0])
+
     def oldest(self, limit: int, *, stream_id: str | None = None, with_thumbnail: bool = False) -> list[StoredClip]:
         """The oldest clips that may be removed: not pinned, not in a visual memory, not of a stream's newest.
 
