@@ -280,3 +280,36 @@ def test_a_contact_sheet_of_odd_sizes_is_a_jpeg(size: tuple[int, int]) -> None:
     frames = [np.zeros((*size, 3), np.uint8)] * 600
     tiles = split_sheet(contact_sheet(frames), 600)
     assert len(tiles) == 600
+
+
+def test_captions_from_an_index_on(journal: Journal) -> None:
+    stream, other = (journal.streams.begin(name, "tiny", "{}") for name in "ab")
+    journal.clips.add(make_clip(other.id, 3))
+    for index in (0, 1, 4, 6):  # a quota took the others
+        journal.clips.add(make_clip(stream.id, index))
+
+    def indices(from_index: int, limit: int) -> list[int]:
+        return [caption.clip_index for caption in journal.clips.captions_from(stream.id, from_index, limit)]
+
+    assert indices(0, 9) == [0, 1, 4, 6]
+    assert indices(2, 1) == [4]
+    assert indices(7, 9) == []
+    assert journal.clips.captions_from(stream.id, 0, 9) == journal.clips.captions(stream.id)
+
+
+def test_a_removed_stream_leaves_nothing_behind(journal: Journal) -> None:
+    kept, removed = (journal.streams.begin(name, "tiny", "{}") for name in "ab")
+    for stream in (kept, removed):
+        journal.clips.add(make_clip(stream.id, 0, caption="a dog waits"))
+        journal.gaps.add(GapRecord(stream.id, Span(1, 2), "dark"))
+        journal.answers.add(AnswerRecord(stream.id, datetime.now(UTC), 3.0, "Who?", "a dog", (0,), 1, 0))
+    kept_bytes = journal.storage.num_bytes(kept.id)
+    journal.streams.remove(removed.id)
+    assert [stream.id for stream in journal.streams.all()] == [kept.id]
+    assert journal.storage.num_bytes() == kept_bytes > 0
+    assert [caption.stream_id for caption in journal.clips.search("dog")] == [kept.id]
+    assert not journal.gaps.of(removed.id)
+    assert not journal.answers.of(removed.id)
+    assert not journal.clips.captions(removed.id)
+    with pytest.raises(JournalError, match="no stream"):
+        journal.streams.remove(removed.id)

@@ -110,6 +110,14 @@ class ClipTable:
         )
         return [_caption_of(row) for row in rows]
 
+    def captions_from(self, stream_id: str, from_index: int, limit: int) -> list[CaptionRecord]:
+        """Captions of the clips from an index on, at most so many, in time order."""
+        rows = self._database.read(
+            f"SELECT {_CAPTION_COLUMNS} FROM clips WHERE stream_id = ? AND clip_index >= ? ORDER BY clip_index LIMIT ?",
+            (stream_id, from_index, limit),
+        )
+        return [_caption_of(row) for row in rows]
+
     def last_captions(self, stream_id: str, count: int) -> list[str]:
         """Captions of the newest clips, at most so many, in time order."""
         rows = self._database.read(

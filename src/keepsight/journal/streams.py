@@ -67,6 +67,16 @@ class StreamTable:
         )
         return self.get(stream_id)
 
+    def remove(self, stream_id: str) -> None:
+        """Remove a stream with all that was seen of it and asked about it.
+
+        Raises:
+            JournalError: there is none.
+            JournalWriteError: the disk refused.
+        """
+        if not self._database.write("DELETE FROM streams WHERE id = ?", (stream_id,)):
+            raise JournalError(f"the journal {self._database.path} has no stream {stream_id!r}")
+
     def get(self, stream_id: str) -> StreamRecord:
         """The stream with an id.
 
