@@ -19,6 +19,7 @@ from keepsight.cli.listing import models
 from keepsight.cli.output import ReaderGone, complain
 from keepsight.cli.pinning import pin
 from keepsight.cli.reporting import report
+from keepsight.cli.serving import serve
 from keepsight.cli.toyworld import toyworld
 from keepsight.cli.watching import watch
 from keepsight.errors import KeepsightError
@@ -36,6 +37,7 @@ app.command()(watch)
 app.command()(ask)
 app.command()(report)
 app.command()(pin)
+app.command()(serve)
 app.command()(models)
 app.add_typer(toyworld, name="toyworld")
 app.add_typer(bench, name="bench")

@@ -1,0 +1,1 @@
+"""Many streams behind HTTP: watch, search and ask from a page or a program."""

@@ -1,0 +1,48 @@
+"""The HTTP application: routes, and what stands in front of them."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from keepsight.server.failures import answer_errors
+from keepsight.server.limits import BodyLimit, Slots
+from keepsight.server.questions import QuestionDesk
+from keepsight.server.routes import clips, events, export, health, moments, questions, streams
+from keepsight.server.security import Gate
+from keepsight.server.settings import ServerSettings
+from keepsight.server.streams import StreamService
+
+_DESCRIPTION = """
+Watch video and ask about it. Every error is `{"error": {"message": ...}}`. Where the server has a token, every request
+needs `Authorization: Bearer TOKEN`.
+"""
+
+
+def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
+    """The application over a service, which the caller closes after the server has ended.
+
+    Args:
+        service: watches and answers.
+        settings: whom it answers, and how much.
+    """
+    app = FastAPI(
+        title="Keepsight",
+        version=version("keepsight"),
+        description=_DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        # FastAPI's own pages load their scripts from another site.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.state.settings = settings
+    app.state.desk = QuestionDesk(service, settings.max_questions_in_flight)
+    app.state.viewers = Slots(settings.max_viewers, "event streams are open")
+    for resource in (streams, clips, moments, events, questions, export, health):
+        app.include_router(resource.router)
+    answer_errors(app)
+    # The one added last is asked first: whoever may not ask is not listened to.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+    app.add_middleware(Gate, settings=settings)
+    return app

@@ -1,0 +1,48 @@
+"""Threads that watch, waking tasks that tell of it."""
+
+import asyncio
+import threading
+
+
+class Bell:
+    """Is rung from any thread when something is new, and waited for in an event loop.
+
+    Nothing is missed: whoever reads `num_rings` before he looks for news, and waits with it afterwards, is woken by
+    any ring since.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._num_rings = 0
+
+    @property
+    def num_rings(self) -> int:
+        """How often it has been rung."""
+        return self._num_rings
+
+    def ring(self) -> None:
+        """From any thread: there is something new."""
+        with self._lock:
+            self._num_rings += 1
+            for loop, woken in self._waiting:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(woken.set)
+
+    async def wait(self, num_rings: int, timeout_seconds: float) -> bool:
+        """Wait until it has been rung more than so many times; False if that took too long."""
+        woken = asyncio.Event()
+        entry = (asyncio.get_running_loop(), woken)
+        with self._lock:
+            if self._num_rings != num_rings:
+                return True
+            self._waiting.add(entry)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await woken.wait()
+        except TimeoutError:
+            return False
+        finally:
+            with self._lock:
+                self._waiting.discard(entry)
+        return True

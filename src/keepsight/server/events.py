@@ -1,0 +1,100 @@
+"""Server-sent events of a stream (HTML standard, section 9.2): what the journal has, from wherever a viewer left off.
+
+A `clip` event has the clip's index for its id. The journal is read from the id that the viewer had last, so that no
+clip is lost or told twice, whichever server told it the earlier ones. A `state` event has no id and tells the whole
+state; whoever comes back is told the present one first.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Callable
+
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from keepsight.journal import CaptionRecord
+from keepsight.server.streams import StreamService
+from keepsight.server.views import clip_view, stream_view
+
+_CLIPS_AT_ONCE = 100
+_RECONNECT_MILLISECONDS = 2000
+
+
+def event_text(name: str, data: BaseModel | dict[str, object], event_id: int | None = None) -> str:
+    """One event as it is sent. Its data is JSON on one line."""
+    body = data.model_dump_json() if isinstance(data, BaseModel) else json.dumps(data)
+    head = f"id: {event_id}\n" if event_id is not None else ""
+    return f"{head}event: {name}\ndata: {body}\n\n"
+
+
+class EventResponse(StreamingResponse):
+    """Server-sent events.
+
+    Args:
+        events: their texts.
+        on_end: called when no more are sent, whoever ended it.
+        status_code: FastAPI reads its default for the description of a route.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, events: AsyncGenerator[str, None], on_end: Callable[[], None] = lambda: None, status_code: int = 200
+    ) -> None:
+        super().__init__(events, status_code, {"X-Accel-Buffering": "no"})  # a proxy must not hold them back
+        self._events = events
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_end()
+            await self._events.aclose()
+
+
+async def stream_events(
+    service: StreamService, stream_id: str, last_index: int, *, follow: bool, heartbeat_seconds: float
+) -> AsyncGenerator[str, None]:
+    """Events of a stream until the server ends, or the stream is removed.
+
+    Args:
+        service: has the stream.
+        stream_id: of a stream that there is.
+        last_index: of the last clip that the viewer has, -1 for none.
+        follow: go on after what there is now.
+        heartbeat_seconds: longest silence.
+    """
+    bell, state_told = service.bell(stream_id), ""
+    yield f"retry: {_RECONNECT_MILLISECONDS}\n\n"
+    while not service.is_closing:
+        num_rings = bell.num_rings
+        try:
+            state = await run_in_threadpool(_state_event, service, stream_id)
+        except HTTPException:
+            yield event_text("removed", {"id": stream_id})
+            return
+        if state[0] != state_told:
+            state_told = state[0]
+            yield state[1]
+        while clips := await run_in_threadpool(_clips_after, service, stream_id, last_index):
+            for clip in clips:
+                last_index = clip.clip_index
+                yield event_text("clip", clip_view(clip), last_index)
+        if not follow:
+            return
+        if not await bell.wait(num_rings, heartbeat_seconds):
+            yield ": still here\n\n"
+
+
+def _state_event(service: StreamService, stream_id: str) -> tuple[str, str]:
+    """What makes the state a new one, and its event."""
+    view = stream_view(service, service.get(stream_id))
+    return f"{view.state} {view.reason}", event_text("state", view)
+
+
+def _clips_after(service: StreamService, stream_id: str, last_index: int) -> list[CaptionRecord]:
+    return service.journal.clips.captions_from(stream_id, last_index + 1, _CLIPS_AT_ONCE)

@@ -1,0 +1,60 @@
+"""Clips of a stream, their pictures, and what was not seen."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from keepsight.journal import ClipRecord
+from keepsight.server.routes.context import LARGEST_INDEX, ClipIndex, Service, Stream, refusals
+from keepsight.server.streams import StreamService
+from keepsight.server.views import GapView, Page, WholeClipView, clip_view, gap_view, whole_clip_view
+
+router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["clips"])
+
+
+@router.get("/clips", responses=refusals(404, 422))
+def clips(
+    stream: Stream,
+    service: Service,
+    from_index: Annotated[int, Query(ge=0, le=LARGEST_INDEX)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Page:
+    """Clips from an index on, in time order."""
+    found = service.journal.clips.captions_from(stream.id, from_index, limit + 1)
+    next_index = found[limit].clip_index if len(found) > limit else None
+    return Page(clips=[clip_view(clip) for clip in found[:limit]], next_index=next_index)
+
+
+@router.get("/clips/{clip_index}", responses=refusals(404, 422))
+def clip(stream: Stream, clip_index: ClipIndex, service: Service) -> WholeClipView:
+    """One clip with what was kept of it."""
+    return whole_clip_view(_clip(service, stream.id, clip_index))
+
+
+@router.get(
+    "/clips/{clip_index}/thumbnail",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, **refusals(404, 422)},
+)
+def thumbnail(stream: Stream, clip_index: ClipIndex, service: Service) -> Response:
+    """A JPEG of the clip's frames side by side, oldest on the left."""
+    sheet = _clip(service, stream.id, clip_index).thumbnail
+    if not sheet:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "the picture was removed to make room")
+    return Response(sheet, media_type="image/jpeg")
+
+
+@router.get("/gaps", responses=refusals(404))
+def gaps(stream: Stream, service: Service) -> list[GapView]:
+    """What was not seen, and why, in time order."""
+    return [gap_view(gap) for gap in service.journal.gaps.of(stream.id)]
+
+
+def _clip(service: StreamService, stream_id: str, clip_index: int) -> ClipRecord:
+    found = next(service.journal.clips.of(stream_id, from_index=clip_index), None)
+    if found is None or found.clip_index != clip_index:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "the stream has no such clip, or no longer")
+    return found

@@ -1,0 +1,71 @@
+"""A whole stream as a file."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from fastapi import APIRouter
+from fastapi.responses import Response, StreamingResponse
+
+from keepsight.journal import CaptionRecord, StreamRecord
+from keepsight.server.export import srt_lines, vtt_lines
+from keepsight.server.routes.context import Service, Stream, refusals
+from keepsight.server.streams import StreamService
+from keepsight.server.views import clip_view, gap_view, past_answer_view, stream_view
+
+router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["export"])
+
+_CLIPS_AT_ONCE = 500
+
+
+class Format(StrEnum):
+    """What a stream can be exported as."""
+
+    JSON = "json"
+    VTT = "vtt"
+    SRT = "srt"
+
+
+@router.get(
+    "/export",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/json": {}, "text/vtt": {}, "application/x-subrip": {}}},
+        **refusals(404, 422),
+    },
+)
+def export(stream: Stream, service: Service, format: Format = Format.JSON) -> StreamingResponse:
+    """Captions with their times; as JSON also the stream, its gaps, and its questions with answers."""
+    captions = _captions(service, stream.id)
+    if format is Format.VTT:
+        lines, media_type = vtt_lines(captions), "text/vtt"
+    elif format is Format.SRT:
+        lines, media_type = srt_lines(captions), "application/x-subrip"
+    else:
+        lines, media_type = _json_parts(service, stream, captions), "application/json"
+    # The name is made of the id alone: what a source is called is no one's header.
+    headers = {"Content-Disposition": f'attachment; filename="keepsight-{stream.id}.{format.value}"'}
+    return StreamingResponse(lines, media_type=media_type, headers=headers)
+
+
+def _captions(service: StreamService, stream_id: str) -> Iterator[CaptionRecord]:
+    """All captions, a few hundred in memory at a time."""
+    from_index = 0
+    while found := service.journal.clips.captions_from(stream_id, from_index, _CLIPS_AT_ONCE):
+        yield from found
+        from_index = found[-1].clip_index + 1
+
+
+def _json_parts(service: StreamService, stream: StreamRecord, captions: Iterator[CaptionRecord]) -> Iterator[str]:
+    """One JSON object in parts."""
+    yield f'{{"stream": {stream_view(service, stream).model_dump_json()}, "clips": ['
+    yield from _joined(clip_view(clip).model_dump_json() for clip in captions)
+    yield '], "gaps": ['
+    yield from _joined(gap_view(gap).model_dump_json() for gap in service.journal.gaps.of(stream.id))
+    yield '], "questions": ['
+    yield from _joined(past_answer_view(one).model_dump_json() for one in service.journal.answers.of(stream.id))
+    yield "]}\n"
+
+
+def _joined(parts: Iterator[str]) -> Iterator[str]:
+    for number, part in enumerate(parts):
+        yield f",\n{part}" if number else f"\n{part}"

@@ -1,0 +1,52 @@
+"""Whether the server is alive, and whether it can do its work."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from keepsight.errors import KeepsightError
+from keepsight.server.routes.context import Service, refusals
+
+router = APIRouter(prefix="/v1/health", tags=["health"])
+
+
+class Readiness(BaseModel):
+    """What the server can do.
+
+    Attributes:
+        is_ready: whether it takes new work.
+        reasons: why not.
+        num_watched: streams being watched.
+        failed_streams: streams that failed in this server and were not resumed since; they do not make it less ready.
+    """
+
+    is_ready: bool
+    reasons: list[str]
+    num_watched: int
+    failed_streams: list[str]
+
+
+@router.get("/live")
+async def live() -> dict[str, bool]:
+    """Answers as long as the process does."""
+    return {"is_live": True}
+
+
+@router.get("/ready", response_model=Readiness, responses=refusals(503))
+def ready(service: Service) -> JSONResponse:
+    """200 where new work is taken; 503 with the reasons otherwise."""
+    reasons = ["the server is about to end"] if service.is_closing else []
+    try:
+        service.journal.streams.latest()
+    except KeepsightError as error:
+        reasons.append(str(error))
+    runs = service.runs()
+    readiness = Readiness(
+        is_ready=not reasons,
+        reasons=reasons,
+        num_watched=sum(run.is_alive for run in runs),
+        failed_streams=[run.stream.id for run in runs if run.state == "failed"],
+    )
+    return JSONResponse(readiness.model_dump(), HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK)

@@ -1,0 +1,83 @@
+"""What the server listens on, whom it answers, and how much it lets one client ask of it."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keepsight.errors import SettingError
+
+SHORTEST_TOKEN = 16
+"""Characters of a token at least, so that it cannot be tried out."""
+
+_COUNTS = ("max_streams", "max_openings", "max_questions_in_flight", "max_viewers", "max_body_bytes")
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How `keepsight serve` runs.
+
+    Attributes:
+        journal: the file that all streams are written to.
+        roots: folders in which files, folders, pipes and devices must lie to be watched; at least one.
+        host: address to listen on; one that other machines reach needs a token.
+        port: 0 for any that is free.
+        token: what every request must carry; None for none, on loopback only.
+        allowed_hosts: names that the server may be called by beside the address itself, such as a proxy's.
+        allow_private: sources in this machine's own and other private networks may be watched.
+        max_streams: streams watched at a time.
+        max_openings: sources that are being opened at a time.
+        max_questions_in_flight: questions being answered at a time.
+        max_viewers: event streams open at a time.
+        max_body_bytes: largest body of a request.
+        body_seconds: longest time in which a request's body must have come.
+        heartbeat_seconds: an event stream is never silent for longer.
+
+    Raises:
+        SettingError: a value is outside what is allowed, or other machines could ask without a token.
+    """
+
+    journal: Path
+    roots: tuple[Path, ...]
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str | None = field(default=None, repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+    allow_private: bool = False
+    max_streams: int = 8
+    max_openings: int = 4
+    max_questions_in_flight: int = 4
+    max_viewers: int = 100
+    max_body_bytes: int = 1 << 16
+    body_seconds: float = 20.0
+    heartbeat_seconds: float = 15.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise SettingError(f"port is {self.port}; allowed are 0 to 65535")
+        for name in _COUNTS:
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} is {getattr(self, name)}; allowed are 1 and more")
+        if not (self.body_seconds > 0 and self.heartbeat_seconds > 0):
+            raise SettingError("body_seconds and heartbeat_seconds are above 0")
+        if not self.roots:
+            raise SettingError("roots names at least one folder that sources may lie in")
+        _check_token(self.token)
+        if self.token is None and not is_loopback(self.host):
+            raise SettingError(f"{self.host} can be reached from other machines: give a token, or listen on 127.0.0.1")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens there."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_token(token: str | None) -> None:
+    if token is None:
+        return
+    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise SettingError(f"a token has {SHORTEST_TOKEN} or more letters, digits and signs, and no blanks")

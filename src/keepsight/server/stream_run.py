@@ -1,0 +1,204 @@
+"""One stream being watched: a thread of its own, what state it is in, and plain figures."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from statistics import fmean
+
+from keepsight.errors import DecoderDiedError, KeepsightError
+from keepsight.journal import EndReason, Journal, StreamRecord
+from keepsight.server.failures import UNFORESEEN
+from keepsight.sources.supervision import Connection, SourceState, StateChange
+from keepsight.watcher import Watcher
+from keepsight.watching.stream_state import Moment
+
+logger = logging.getLogger(__name__)
+
+PAUSED = "paused"
+"""Detail of the end of a stream that a user wants left alone."""
+
+SHUT_DOWN = "the server was stopped"
+"""Detail of the end of a stream that the next server goes on with."""
+
+MOST_RESTARTS, RESTART_SECONDS = 3, 60.0
+"""A decoder that dies is started anew so many times in so many seconds."""
+
+_PATIENCE_SECONDS = 20.0
+_CLIPS_IN_A_MEAN = 20
+_LOST = frozenset({SourceState.STALLED, SourceState.OFFLINE})
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How watching goes, since it was begun or resumed.
+
+    Attributes:
+        seconds_per_clip: mean of the last clips; None before the first.
+        lag_seconds: how long ago the newest clip ended, for live streams; None before the first, and for files.
+        num_frames_dropped: given up because the model was too slow.
+        num_losses: how often a live source was lost.
+    """
+
+    seconds_per_clip: float | None = None
+    lag_seconds: float | None = None
+    num_frames_dropped: int = 0
+    num_losses: int = 0
+
+
+class StreamRun:
+    """Watches a stream in a thread until it ends, fails, or is stopped.
+
+    Args:
+        stream: its record.
+        source: path or address with credentials.
+        watcher: of this stream alone.
+        journal: holds it.
+        connect: opens the source; None where the watcher does so itself, again and again.
+        connection: one that is open already, used first.
+        changed: called from the thread when there is something new.
+    """
+
+    def __init__(
+        self,
+        stream: StreamRecord,
+        source: str,
+        watcher: Watcher,
+        journal: Journal,
+        connect: Callable[[], Connection] | None,
+        connection: Connection | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self.stream = stream
+        self.source = source
+        self.watcher = watcher
+        self.state = "connecting" if connection is None else "watching"
+        self.reason = ""
+        self._journal = journal
+        self._connect = connect
+        self._connection = connection
+        self._changed = changed
+        self._unwanted = threading.Event()
+        self._end_detail = ""
+        self._seconds: deque[float] = deque(maxlen=_CLIPS_IN_A_MEAN)
+        self._last_end_seconds: float | None = None
+        self._num_dropped = 0
+        self._num_losses = 0
+        self._thread = threading.Thread(target=self._work, name=f"keepsight-{stream.id}", daemon=True)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the stream is being watched, or about to be left."""
+        return self._thread.is_alive()
+
+    def figures(self) -> Figures:
+        """How it goes."""
+        seconds, lag = list(self._seconds), None
+        if self.stream.is_live and self._last_end_seconds is not None:
+            lag = max(0.0, time.time() - self.stream.started_at.timestamp() - self._last_end_seconds)
+        return Figures(fmean(seconds) if seconds else None, lag, self._num_dropped, self._num_losses)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, detail: str) -> None:
+        """From any thread: end after the clip in work. Live sources caption what is pending.
+
+        Args:
+            detail: what the journal says of it, `PAUSED` or `SHUT_DOWN`; where it is stopped twice the first counts.
+        """
+        self._end_detail = self._end_detail or detail
+        self._unwanted.set()
+        self.watcher.stop()
+
+    def join(self) -> None:
+        """Wait for the end. A source that keeps it waiting for a picture is cut off."""
+        self._thread.join(_PATIENCE_SECONDS)
+        if self._thread.is_alive() and self._connection is not None:
+            self._connection.cancel()
+        self._thread.join()
+
+    def _work(self) -> None:
+        failures: deque[float] = deque()
+        while self._watch_once():
+            failures.append(time.monotonic())
+            while failures[0] < failures[-1] - RESTART_SECONDS:
+                failures.popleft()
+            if len(failures) > MOST_RESTARTS or self._unwanted.is_set():
+                break
+            logger.warning("stream %s: %s; decoding is begun anew", self.stream.id, self.reason)
+        self._end()
+
+    def _watch_once(self) -> bool:
+        """Watch; whether the decoder died, so that trying again may help."""
+        self.reason = ""
+        try:
+            if self._connection is None and self._connect is not None:
+                self._connection = self._connect()
+            events = self.watcher.events(self.source, connection=self._connection)
+            with closing(events):
+                for event in events:
+                    self._note(event)
+                    if self._unwanted.is_set():
+                        break
+        except KeepsightError as error:
+            if not self._unwanted.is_set():
+                self.reason = str(error)
+                logger.warning("stream %s ended: %s", self.stream.id, error)
+            return isinstance(error, DecoderDiedError)
+        except BaseException:  # the thread's last resort: one stream's failure is not the server's
+            self.reason = UNFORESEEN
+            logger.exception("stream %s failed", self.stream.id)
+        finally:
+            self._connection = None
+        return False
+
+    def _note(self, event: Moment | StateChange) -> None:
+        if isinstance(event, Moment):
+            self._seconds.append(event.seconds_spent)
+            self._num_dropped += event.num_frames_dropped
+            self._last_end_seconds = event.span.end_seconds
+            if not self.stream.is_live:
+                self.state, self.reason = "watching", ""
+        else:
+            self.state, self.reason = event.state.value, event.reason
+            self._num_losses += event.state in _LOST
+        self._changed()
+
+    def _end(self) -> None:
+        """Write down why it ended, where the watcher could not know, and take the state from there."""
+        try:
+            record = self._journal.streams.get(self.stream.id)
+            seconds = record.end_seconds or 0.0
+            if self._unwanted.is_set() and (record.is_live or not record.is_finished):
+                record = self._journal.streams.end(record.id, EndReason.INTERRUPTED, seconds, self._end_detail)
+            self.stream = record
+        except KeepsightError as error:
+            logger.warning("stream %s: its end could not be marked: %s", self.stream.id, error)
+        self.state = state_of(self.stream, self.reason)
+        self._changed()
+
+
+def state_of(stream: StreamRecord, failure: str = "") -> str:
+    """The state of a stream that nobody is watching.
+
+    Args:
+        stream: as the journal has it.
+        failure: what went wrong in this run, where the journal does not know.
+    """
+    if stream.end_reason is EndReason.INTERRUPTED and stream.end_detail == PAUSED:
+        return "paused"
+    if stream.end_reason is None:
+        return "failed" if failure else "interrupted"
+    return stream.end_reason.value
+
+
+def is_wanted(stream: StreamRecord) -> bool:
+    """Whether a server that begins goes on with a stream: another one was watching it when it was stopped, or died."""
+    if stream.end_reason is None:
+        return True
+    return stream.end_reason is EndReason.INTERRUPTED and stream.end_detail == SHUT_DOWN

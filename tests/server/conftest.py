@@ -1,0 +1,26 @@
+"""A server that runs, for tests that need no other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from served import Client, Served, ServedModel, serve
+
+from keepsight.server.settings import ServerSettings
+
+
+@pytest.fixture
+def server_settings(tmp_path: Path, make_video) -> ServerSettings:
+    """On a free port; the test videos may be watched, all else may not."""
+    return ServerSettings(tmp_path / "journal.db", roots=(make_video(4).parent,), port=0)
+
+
+@pytest.fixture
+def served(server_settings: ServerSettings) -> Iterator[Served]:
+    with serve(server_settings, ServedModel()) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Client:
+    return served.client

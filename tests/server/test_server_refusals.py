@@ -1,0 +1,352 @@
+"""Who is answered, and what bad requests get: promises S1, S3, S5, S7; each error one line of JSON, never a 5xx."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from served import Client, Served, ServedModel, serve
+
+from keepsight.errors import SettingError
+from keepsight.server.app import make_app
+from keepsight.server.settings import ServerSettings
+
+TOKEN = "a-token-for-tests-only"
+SOME_ID = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def server_settings(tmp_path_factory: pytest.TempPathFactory, make_video) -> ServerSettings:
+    journal = tmp_path_factory.mktemp("refusals") / "journal.db"
+    return ServerSettings(journal, roots=(make_video(4).parent,), port=0, allowed_hosts=("cameras.example",))
+
+
+@pytest.fixture(scope="module")
+def served(server_settings: ServerSettings) -> Iterator[Served]:
+    with serve(server_settings, ServedModel()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(served: Served) -> Client:
+    return served.client
+
+
+@pytest.fixture(scope="module")
+def with_token(server_settings: ServerSettings) -> Iterator[Served]:
+    with serve(replace(server_settings, token=TOKEN), ServedModel()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stream_id(client: Client, make_video) -> str:
+    """A stream that has ended."""
+    begun = client.begin(make_video(4))
+    client.wait_for_state(begun, "complete")
+    return begun
+
+
+def routes(served: Served, settings: ServerSettings) -> list[tuple[str, str]]:
+    """Each method and path that the application knows, its own description too."""
+    app = make_app(served.service, settings)
+    described = [
+        (method.upper(), path.format(stream_id=SOME_ID, clip_index=0))
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    ]
+    return [*described, ("GET", app.openapi_url or "")]
+
+
+def test_each_route_needs_the_token(with_token: Served, server_settings: ServerSettings) -> None:
+    anybody = Client(with_token.client.port)
+    walked = routes(with_token, server_settings)
+    assert len(walked) >= 17
+    for method, path in [*walked, ("GET", "/"), ("GET", "/docs"), ("OPTIONS", "/v1/streams"), ("GET", "/nothing")]:
+        reply = anybody(method, path)
+        assert reply.status == 401, (method, path)
+        assert reply.headers["www-authenticate"] == "Bearer"
+        assert "token" in reply.message
+        assert with_token.client(method, path).status != 401, (method, path)
+
+
+def test_without_a_token_loopback_is_answered(served: Served, server_settings: ServerSettings) -> None:
+    for method, path in routes(served, server_settings):
+        assert served.client(method, path).status not in (401, 403, 500), (method, path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Basic {TOKEN}",
+        TOKEN,
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN.upper()}",
+        "Bearer \xff\xfe",
+    ],
+)
+def test_only_the_token_itself_will_do(with_token: Served, header: str) -> None:
+    anybody = Client(with_token.client.port)
+    assert anybody("GET", "/v1/streams", headers={"Authorization": header}).status == 401
+    assert anybody("GET", "/v1/streams", headers={"Authorization": f"bearer {TOKEN}"}).status == 200
+
+
+def test_a_token_in_the_address_does_not_count(with_token: Served) -> None:
+    assert Client(with_token.client.port)("GET", f"/v1/streams?token={TOKEN}").status == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:8765", 200),
+        ("localhost:1", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:8765", 200),
+        ("cameras.example", 200),
+        ("cameras.example:443", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("evil.example@127.0.0.1", 421),
+        ("10.0.0.7", 421),
+        ("", 421),
+        ("127.0.0.1:x", 421),
+        ("[::1", 421),
+        ("127.0.0.1/", 421),
+    ],
+)
+def test_hosts(client: Client, host: str, expected: int) -> None:
+    reply = client("GET", "/v1/streams", headers={"Host": host})
+    assert reply.status in (expected, 400 if expected == 421 else expected)  # uvicorn itself refuses some
+    if reply.status == 421:
+        assert "name" in reply.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Origin": "http://127.0.0.1:8765", "Host": "127.0.0.1:8765"}, 200),
+        ({"Origin": "http://localhost", "Host": "localhost"}, 200),
+        ({"Origin": "https://localhost", "Host": "localhost:443"}, 200),
+        ({"Origin": "http://127.0.0.1:8766", "Host": "127.0.0.1:8765"}, 403),
+        ({"Origin": "http://localhost:8765", "Host": "127.0.0.1:8765"}, 403),
+        ({"Origin": "https://evil.example", "Host": "127.0.0.1:8765"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "file://"}, 403),
+        ({"Origin": "http://127.0.0.1:8765.evil.example", "Host": "127.0.0.1:8765"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200),
+    ],
+)
+def test_origins(client: Client, headers: dict[str, str], expected: int) -> None:
+    assert client("GET", "/v1/streams", headers=headers).status == expected
+
+
+def test_every_answer_has_the_security_headers(with_token: Served) -> None:
+    for reply in (
+        with_token.client("GET", "/v1/streams"),
+        with_token.client("GET", "/nothing"),
+        Client(with_token.client.port)("GET", "/"),
+        with_token.client("POST", "/v1/streams", b"x" * 100_000),
+    ):
+        assert "default-src 'none'" in reply.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert "server" not in reply.headers
+
+
+def test_a_mistake_in_the_server_is_told_without_its_details(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(served.service.journal.streams, "all", fail)
+    reply = served.client("GET", "/v1/streams")
+    assert reply.status == 500
+    assert "secret" not in reply.message
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+BAD_IDS = ("..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "a%00b", "%ff", "x" * 5000, "0123456789ABCDEF", "'; --", "*")
+
+
+@pytest.mark.parametrize("bad_id", BAD_IDS)
+@pytest.mark.parametrize("rest", ["", "/clips", "/clips/0/thumbnail", "/events", "/export", "/moments?query=a"])
+def test_ids_lead_nowhere_else(client: Client, bad_id: str, rest: str) -> None:
+    reply = client("GET", f"/v1/streams/{bad_id.replace(' ', '%20')}{rest}")
+    assert reply.status == 404
+    assert reply.message
+
+
+@pytest.mark.parametrize("source", ["/etc/passwd", "../../etc/passwd", "/proc/self/environ", "/dev/video0", "unix:/x"])
+def test_files_outside_the_roots_are_refused(client: Client, source: str) -> None:
+    reply = client("POST", "/v1/streams", {"source": source})
+    assert reply.status == 403
+    assert "outside" in reply.message
+
+
+def test_a_link_out_of_the_roots_is_refused(client: Client, make_video, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.mp4"
+    outside.write_bytes(make_video(4).read_bytes())
+    link = make_video(4).with_name("link.mp4")
+    link.symlink_to(outside)
+    assert client("POST", "/v1/streams", {"source": str(link)}).status == 403
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "-",
+        "file:///etc/passwd",
+        "concat:/etc/passwd",
+        "ftp://camera.example/",
+        "http://127.0.0.1:9/a.mp4",
+        "http://169.254.169.254/latest",
+        "rtsp://10.0.0.5/stream",
+        "rtsp://localhost/stream",
+        "a\0b",
+        " ",
+    ],
+)
+def test_sources_that_may_not_be_watched(client: Client, source: str) -> None:
+    before = client("GET", "/v1/streams").data
+    reply = client("POST", "/v1/streams", {"source": source})
+    assert reply.status in (403, 422)
+    assert reply.message
+    assert len(client("GET", "/v1/streams").data) == len(before)
+
+
+def test_credentials_of_a_source_are_not_repeated(client: Client) -> None:
+    for source in ("rtsp://user:hunter2@10.0.0.5/s", "http://user:hunter2@127.0.0.1:9/a.mp4", "ftp://u:hunter2@h/"):
+        assert "hunter2" not in client("POST", "/v1/streams", {"source": source}).message
+
+
+QUESTION: dict[str, Any] = {"stream_id": SOME_ID, "question": "What?"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("/v1/streams", b"", 422),
+        ("/v1/streams", b"{", 422),
+        ("/v1/streams", b"\xff\xfe", 422),
+        ("/v1/streams", b"[]", 422),
+        ("/v1/streams", b'"x"', 422),
+        ("/v1/streams", b"[" * 30_000, 400),
+        ("/v1/streams", b'{"source": "\\ud800"}', 422),
+        ("/v1/streams", b'{"\\ud800": 1, "source": "x"}', 422),
+        ("/v1/streams", b'{"source": "x", "sample_fps": NaN}', 422),
+        ("/v1/streams", b'{"source": "x", "sample_fps": 1e999}', 422),
+        ("/v1/streams", b'{"source": "x", "sample_fps": ' + b"9" * 6000 + b"}", 400),
+        ("/v1/streams", {}, 422),
+        ("/v1/streams", {"source": ""}, 422),
+        ("/v1/streams", {"source": 7}, 422),
+        ("/v1/streams", {"source": None}, 422),
+        ("/v1/streams", {"source": "x" * 9000}, 422),
+        ("/v1/streams", {"source": "x", "sample_fps": 0}, 422),
+        ("/v1/streams", {"source": "x", "sample_fps": -1}, 422),
+        ("/v1/streams", {"source": "x", "colour": "red"}, 422),
+        ("/v1/questions", QUESTION, 404),
+        ("/v1/questions", QUESTION | {"stream_id": "x\0"}, 404),
+        ("/v1/questions", QUESTION | {"question": ""}, 422),
+        ("/v1/questions", QUESTION | {"question": "x" * 5000}, 422),
+        ("/v1/questions", QUESTION | {"at_seconds": -1}, 422),
+        ("/v1/questions", b'{"stream_id": "x", "question": "y", "at_seconds": Infinity}', 422),
+        ("/v1/nothing", {}, 404),
+        ("/v1/moments", {}, 405),
+    ],
+)
+def test_bad_bodies(client: Client, path: str, body: object, expected: int) -> None:
+    reply = client("POST", path, body)
+    assert reply.status == expected
+    assert reply.message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "clips?limit=0",
+        "clips?limit=99999999999999999999",
+        "clips?from_index=-1",
+        "clips?from_index=99999999999999999999",
+        "clips?from_index=x",
+        "clips/-1",
+        "clips/99999999999999999999",
+        "clips/x/thumbnail",
+        "moments",
+        "moments?query=",
+        f"moments?query={'x' * 2000}",
+        "moments?query=a&limit=x",
+        "export?format=exe",
+        "events?after=x",
+    ],
+)
+def test_bad_queries(client: Client, stream_id: str, query: str) -> None:
+    reply = client("GET", f"/v1/streams/{stream_id}/{query}")
+    assert reply.status == 422
+    assert reply.message
+
+
+@pytest.mark.parametrize("words", ["%00", "%22", "a%20OR%20b", "NEAR(", "*", "%ff", "caption:x", "-", "%F0%9F%90%95"])
+def test_odd_words_are_only_words(client: Client, stream_id: str, words: str) -> None:
+    assert client("GET", f"/v1/streams/{stream_id}/moments?query={words}").status == 200
+
+
+def test_large_bodies_are_refused_unread(client: Client) -> None:
+    reply = client("POST", "/v1/streams", b"x" * 70_000)
+    assert (reply.status, "65536" in reply.message) == (413, True)
+    with closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)) as connection:
+        connection.request("POST", "/v1/streams", iter([b"x" * 20_000] * 4), encode_chunked=True)
+        assert connection.getresponse().status == 413
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(server_settings: ServerSettings) -> None:
+    with serve(replace(server_settings, body_seconds=0.1), ServedModel()) as served:
+        slow = socket.create_connection(("127.0.0.1", served.client.port), timeout=10)
+        slow.sendall(b"POST /v1/streams HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
+        assert slow.recv(12) == b"HTTP/1.1 408"
+        slow.close()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "cameras.example", ""])
+def test_others_are_answered_only_with_a_token(tmp_path: Path, host: str) -> None:
+    with pytest.raises(SettingError, match="token"):
+        ServerSettings(tmp_path / "a.db", (tmp_path,), host=host)
+    assert TOKEN not in repr(ServerSettings(tmp_path / "a.db", (tmp_path,), host=host, token=TOKEN))
+
+
+@pytest.mark.parametrize(
+    "token", ["", "short", "with blanks in the middle", "täglich-neu-und-lang", "line\nbreak-and-more"]
+)
+def test_tokens_that_will_not_do(tmp_path: Path, token: str) -> None:
+    with pytest.raises(SettingError, match="a token has 16"):
+        ServerSettings(tmp_path / "a.db", (tmp_path,), token=token)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"port": -1}, {"port": 70_000}, {"max_streams": 0}, {"max_viewers": 0}, {"roots": ()}, {"body_seconds": 0}],
+)
+def test_settings_outside_their_range(server_settings: ServerSettings, changes: dict[str, Any]) -> None:
+    with pytest.raises(SettingError):
+        replace(server_settings, **changes)
+
+
+def test_all_routes_are_described_with_an_answer(served: Served, server_settings: ServerSettings) -> None:
+    app = make_app(served.service, server_settings)
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            assert route.path in app.openapi()["paths"]
+            assert route.description

@@ -1,0 +1,86 @@
+"""A decoder that dies is started anew a few times, and no more; captions that would be markup stay text."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from journal.clip_records import make_clip
+from served import QUICK, ServedModel
+
+from keepsight.errors import DecoderDiedError
+from keepsight.journal import Journal
+from keepsight.server.export import srt_lines, vtt_lines
+from keepsight.server.stream_run import MOST_RESTARTS, StreamRun
+from keepsight.video import Frame, VideoInfo
+from keepsight.watcher import Watcher
+from keepsight.watching.session import find_or_begin
+
+
+class DyingConnection:
+    """A video of 20 frames at 2 a second, whose decoder dies after so many more frames each time."""
+
+    def __init__(self, num_frames_lived: int) -> None:
+        self._num_frames_lived = num_frames_lived
+
+    @property
+    def info(self) -> VideoInfo:
+        return VideoInfo(8, 8, 10.0, None, "fake", 0, None)
+
+    def sampled_frames(
+        self, sample_fps: float, *, start_seconds: float = 0.0, silence_seconds: float | None = None
+    ) -> Iterator[Frame]:
+        first = round(start_seconds * 2)
+        for number in range(first, 20):
+            if number == first + self._num_frames_lived:
+                raise DecoderDiedError("the process that decodes died")
+            yield Frame(np.full((8, 8, 3), number, np.uint8), number / 2)
+
+    def cancel(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("num_frames_lived", "expected_state", "expected_clips"),
+    [(99, "complete", 5), (8, "complete", 5), (4, "failed", MOST_RESTARTS + 1), (0, "failed", 0)],
+)
+def test_a_dead_decoder_is_started_anew(
+    journal: Journal, tmp_path: Path, num_frames_lived: int, expected_state: str, expected_clips: int
+) -> None:
+    model, video = ServedModel(), tmp_path / "video.mp4"
+    stream = find_or_begin(journal, str(video), model, QUICK)
+    run = StreamRun(
+        stream,
+        str(video),
+        Watcher(model, journal, QUICK),
+        journal,
+        lambda: DyingConnection(num_frames_lived),
+        None,
+        threading.Event().set,
+    )
+    run.start()
+    run.join()
+    assert (run.state, journal.clips.count(stream.id)) == (expected_state, expected_clips)
+    assert ("died" in run.reason) == (expected_state == "failed")
+
+
+HOSTILE = "<script>alert(1)</script> & a --> b\n\n7\n00:00:00.000 --> 99:00:00.000\n{\\an8}boo"
+
+
+def test_captions_are_text_in_exports(journal: Journal) -> None:
+    stream = journal.streams.begin("s", "tiny", "{}")
+    for index, caption in enumerate((HOSTILE, "", "a dog waits")):
+        journal.clips.add(make_clip(stream.id, index, caption=caption))
+    captions = journal.clips.captions(stream.id)
+    vtt, srt = "".join(vtt_lines(captions)), "".join(srt_lines(captions))
+    for text, num_heads in ((vtt, 1), (srt, 0)):
+        assert "<" not in text
+        blocks = text.strip().split("\n\n")[num_heads:]
+        assert [len(block.splitlines()) for block in blocks] == [3, 3, 3]
+    assert vtt.count(" --> ") == 3
+    assert "&lt;script&gt;" in vtt
+    assert "{" not in srt
