@@ -1,5 +1,6 @@
 """Questions over HTTP: whole or in pieces, cited, stored, and so many at a time."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -8,7 +9,9 @@ from dataclasses import replace
 import pytest
 from served import Client, Served, ServedModel, serve
 
+from keepsight.server.questions import QuestionDesk
 from keepsight.server.settings import ServerSettings
+from keepsight.server.views import NewQuestion
 
 
 def ended_stream(client: Client, video) -> str:
@@ -53,6 +56,21 @@ def test_an_asker_who_goes_away_finds_the_answer_later(served: Served, make_vide
         if client("GET", f"/v1/streams/{stream_id}/questions").data:
             return
     pytest.fail("the answer was not stored")
+
+
+def test_an_asker_who_goes_at_once_keeps_no_place(served: Served, make_video) -> None:
+    question = NewQuestion(stream_id=ended_stream(served.client, make_video(4)), question="What?", stream=True)
+    desk = QuestionDesk(served.service, max_in_flight=1)
+
+    async def ask_and_go() -> None:
+        await desk.events(*desk.begin(question)).aclose()
+
+    for _ in range(3):
+        asyncio.run(ask_and_go())
+        end = time.monotonic() + 10
+        while desk.num_in_flight:
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def test_a_question_is_answered_while_the_stream_is_watched(served: Served, make_video) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
 from keepsight.answering import AnswerStream, ask
 from keepsight.errors import KeepsightError
@@ -28,6 +29,11 @@ class QuestionDesk:
     def __init__(self, service: StreamService, max_in_flight: int) -> None:
         self._service = service
         self._slots = Slots(max_in_flight, "questions are being answered")
+
+    @property
+    def num_in_flight(self) -> int:
+        """Questions being answered."""
+        return self._slots.num_taken
 
     def begin(self, question: NewQuestion) -> tuple[StreamRecord, AnswerStream]:
         """Take a place and settle what the model is given; `finish` or `events` gives the place back.
@@ -65,23 +71,23 @@ class QuestionDesk:
         finally:
             self._slots.give_back()
 
-    async def events(self, record: StreamRecord, stream: AnswerStream) -> AsyncGenerator[str, None]:
+    def events(self, record: StreamRecord, stream: AnswerStream) -> AsyncGenerator[str, None]:
         """Server-sent events of an answer: `citations`, then `piece` by `piece`, then the whole `answer`, or `error`.
 
-        The answer is made to its end and stored although the asker may have gone.
+        The answer is made to its end and stored although the asker may go, even before the first event. Called in the
+        event loop in which the events are wanted.
         """
         told: asyncio.Queue[str] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
         def tell(text: str) -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 loop.call_soon_threadsafe(told.put_nowait, text)
 
-        threading.Thread(target=self._answer, args=(record, stream, tell), name="keepsight-answer", daemon=True).start()
         citations = [citation_view(citation).model_dump() for citation in stream.citations]
-        yield event_text("citations", {"stream_id": record.id, "citations": citations})
-        while text := await told.get():
-            yield text
+        tell(event_text("citations", {"stream_id": record.id, "citations": citations}))
+        threading.Thread(target=self._answer, args=(record, stream, tell), name="keepsight-answer", daemon=True).start()
+        return _told(told)
 
     def _answer(self, record: StreamRecord, stream: AnswerStream, tell: Callable[[str], None]) -> None:
         """Tell the events of an answer, and an empty text after the last."""
@@ -94,3 +100,9 @@ class QuestionDesk:
             logger.exception("a question about stream %s failed", record.id)
             tell(event_text("error", {"error": {"message": UNFORESEEN}}))
         tell("")
+
+
+async def _told(told: "asyncio.Queue[str]") -> AsyncGenerator[str, None]:
+    """What is told, up to an empty text."""
+    while text := await told.get():
+        yield text
