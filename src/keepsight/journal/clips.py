@@ -158,8 +158,7 @@ class ClipTable:
             stream_id: only this stream, or None for all.
             limit: most results.
         """
-        # Each word is a quoted string of FTS5's query language; a NUL would end the query in the middle of one.
-        words = " ".join(f'"{word}"' for word in text.replace("\0", " ").replace('"', " ").split())
+        words = _all_words(text)
         if not words:
             return []
         rows = self._database.read(
@@ -169,6 +168,22 @@ class ClipTable:
             (words, stream_id or "", limit),
         )
         return [_caption_of(row) for row in rows]
+
+    def has_words(self, stream_id: str, clip_index: int, text: str) -> bool:
+        """Whether a clip's caption has all words of a text, as `search` finds them; without words it has not."""
+        words = _all_words(text)
+        return bool(words) and bool(
+            self._database.read(
+                "SELECT 1 FROM caption_index WHERE caption_index MATCH ? "
+                "AND rowid = (SELECT id FROM clips WHERE stream_id = ? AND clip_index = ?)",
+                (words, stream_id, clip_index),
+            )
+        )
+
+
+def _all_words(text: str) -> str:
+    """A query of FTS5 for all words of a text: each a quoted string; a NUL would end the query in the middle of one."""
+    return " ".join(f'"{word}"' for word in text.replace("\0", " ").replace('"', " ").split())
 
 
 def _parameters(clip: ClipRecord) -> dict[str, object]:

@@ -10,8 +10,10 @@ from keepsight.errors import SettingError
 from keepsight.journal.answers import AnswerTable
 from keepsight.journal.clips import ClipTable
 from keepsight.journal.database import Database
+from keepsight.journal.deliveries import DeliveryTable
 from keepsight.journal.gaps import GapTable
 from keepsight.journal.memory_snapshot import MemoryTable
+from keepsight.journal.standing import StandingTable
 from keepsight.journal.storage import StorageTable
 from keepsight.journal.streams import StreamTable
 
@@ -32,6 +34,8 @@ class Journal:
         clips: captions, spans, embeddings, scores, pictures.
         gaps: what was not seen.
         answers: questions and answers.
+        standing: questions that every new caption is checked against, and their alerts.
+        deliveries: alerts that are still to be sent to webhooks.
         memory: the visual memory as it stands.
         storage: how many bytes the rows take, and what may be removed of them (see `quota.apply_quota`).
     """
@@ -42,6 +46,8 @@ class Journal:
         self.clips = ClipTable(database)
         self.gaps = GapTable(database)
         self.answers = AnswerTable(database)
+        self.standing = StandingTable(database)
+        self.deliveries = DeliveryTable(database)
         self.memory = MemoryTable(database)
         self.storage = StorageTable(database)
 
