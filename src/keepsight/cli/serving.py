@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,33 +10,54 @@ from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
 from keepsight.cli.options import DeviceOption, DtypeOption, QuantizationOption, load_model_or_say
 from keepsight.cli.output import make_console, printable
 from keepsight.cli.watching import make_quota, make_settings
+from keepsight.errors import SettingError
+from keepsight.server.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from keepsight.journal import Quota
+    from keepsight.server.settings_sources import SettledSettings
+    from keepsight.settings import Settings
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; other than loopback needs a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any that is free.")] = 8765,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings in TOML; flags and KEEPSIGHT_... variables win.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on; other than loopback needs a token.", show_default=ServerSettings.host),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; 0 for any that is free.", show_default=str(ServerSettings.port)),
+    ] = None,
     token: Annotated[
         str | None,
         typer.Option(
-            envvar="KEEPSIGHT_TOKEN",
-            show_envvar=True,
-            help="What every request must carry. Better given in the environment: others see a command's words.",
+            help="What every request must carry. Better given as KEEPSIGHT_TOKEN: others see a command's words."
         ),
     ] = None,
-    journal: Annotated[Path, typer.Option(help="Where all streams are written.")] = Path("keepsight.db"),
-    model: Annotated[str, typer.Option(help="A bundled name, a folder, or a Hugging Face id.")] = "tiny",
+    journal: Annotated[
+        Path | None, typer.Option(help="Where all streams are written.", show_default="keepsight.db")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A bundled name, a folder, or a Hugging Face id.", show_default="tiny")
+    ] = None,
     root: Annotated[
         list[Path] | None,
         typer.Option(help="A folder in which files may be watched; this folder when not given. May be given again."),
     ] = None,
     allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Sources in your own network may be watched, too.")
-    ] = False,
+        bool | None,
+        typer.Option("--allow-private/--no-allow-private", help="Sources in your own network may be watched, too."),
+    ] = None,
     allowed_host: Annotated[
         list[str] | None, typer.Option(help="A name that the server may be called by, such as a proxy's.")
     ] = None,
     sample_fps: Annotated[float | None, typer.Option(help="Frames taken from each second of video.")] = None,
-    max_streams: Annotated[int, typer.Option(help="Streams watched at a time.")] = 8,
+    max_streams: Annotated[
+        int | None, typer.Option(help="Streams watched at a time.", show_default=str(ServerSettings.max_streams))
+    ] = None,
     max_gigabytes: Annotated[
         float | None,
         typer.Option(help="Most that the journal may hold; the oldest pictures go first, then clips."),
@@ -45,37 +66,85 @@ def serve(
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     quantization: QuantizationOption = None,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="The log on stderr: text or json.", show_default="text")
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(metavar="LEVEL", help="From where on: debug, info, warning or error.", show_default="warning"),
+    ] = None,
+    print_settings: Annotated[
+        bool, typer.Option("--print-settings", help="Show all settings as TOML, where each is from, and end.")
+    ] = False,
 ) -> None:
     """Watch streams and answer questions over HTTP, until Ctrl-C.
 
     Streams that were being watched when the last server was stopped, or died, are gone on with.
     """
-    from keepsight.server.settings import ServerSettings
+    from keepsight.server.settings_shown import as_toml
+    from keepsight.server.settings_sources import settle
 
-    settings = ServerSettings(
-        journal=journal,
-        roots=tuple(root or [Path()]),
-        host=host,
-        port=port,
-        token=token,
-        allowed_hosts=tuple(allowed_host or ()),
-        allow_private=allow_private,
-        max_streams=max_streams,
-    )
-    watching = make_settings(False, False, {"sample_fps": sample_fps})
-    quota = make_quota(max_gigabytes, max_days)
+    flags = {
+        "host": host,
+        "port": port,
+        "token": token,
+        "journal": journal,
+        "model": model,
+        "roots": root or None,
+        "allow_private": allow_private,
+        "allowed_hosts": allowed_host or None,
+        "sample_fps": sample_fps,
+        "max_streams": max_streams,
+        "max_gigabytes": max_gigabytes,
+        "max_days": max_days,
+        "device": device,
+        "dtype": dtype,
+        "quantization": quantization,
+        "log_format": log_format,
+        "log_level": log_level,
+    }
+    settings = settle(flags, config)
+    watching, quota = _watching_and_quota(settings)
+    if print_settings:
+        make_console().out(as_toml(settings), end="", highlight=False)
+        return
+    _run(settings, watching, quota)
 
+
+def _watching_and_quota(settings: "SettledSettings") -> "tuple[Settings, Quota | None]":
+    """How streams are watched, and how much the journal may hold.
+
+    Raises:
+        SettingError: a value is outside what is allowed.
+    """
+    work = settings.work
+    try:
+        return (
+            make_settings(False, False, {"sample_fps": work.sample_fps}),
+            make_quota(work.max_gigabytes, work.max_days),
+        )
+    except SettingError as error:
+        raise settings.naming_origins(error) from None
+
+
+def _run(settings: "SettledSettings", watching: "Settings", quota: "Quota | None") -> None:
+    """Serve until a signal.
+
+    Raises:
+        Stopped: it came, and everything is stored.
+    """
     from keepsight.server.app import make_app
     from keepsight.server.running import HttpServer, address_of, listen
     from keepsight.server.streams import StreamService
 
+    server, work = settings.server, settings.work
     logging.basicConfig(level=logging.WARNING, format="keepsight: %(message)s")
-    with stop_requests(), listen(settings) as listening:
+    with stop_requests(), listen(server) as listening:
         try:
-            loaded = load_model_or_say(model, device, dtype, quantization)
-            with StreamService(loaded, settings, watching, quota=quota) as service:
+            loaded = load_model_or_say(work.model, work.device, work.dtype, work.quantization)
+            with StreamService(loaded, server, watching, quota=quota) as service:
                 service.go_on()
-                make_console().print(f"listening on {printable(address_of(listening, host))}", markup=False)
-                HttpServer(make_app(service, settings), service).run(sockets=[listening])
+                make_console().print(f"listening on {printable(address_of(listening, server.host))}", markup=False)
+                HttpServer(make_app(service, server), service).run(sockets=[listening])
         except StopRequest as request:
-            raise Stopped(f"stopped; everything is in {journal}", request.signal_number) from None
+            raise Stopped(f"stopped; everything is in {server.journal}", request.signal_number) from None
