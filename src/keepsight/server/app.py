@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from keepsight.server.failures import answer_errors
 from keepsight.server.limits import BodyLimit, Slots
 from keepsight.server.questions import QuestionDesk
-from keepsight.server.routes import clips, events, export, health, moments, questions, streams
+from keepsight.server.routes import clips, events, export, health, moments, questions, standing, streams
 from keepsight.server.security import Gate
 from keepsight.server.settings import ServerSettings
 from keepsight.server.streams import StreamService
@@ -41,6 +41,7 @@ def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
     app.state.viewers = Slots(settings.max_viewers, "event streams are open")
     for resource in (streams, clips, moments, events, questions, export, health):
         app.include_router(resource.router)
+    app.include_router(standing.router)
     answer_errors(app)
     # The one added last is asked first: whoever may not ask is not listened to.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)

@@ -12,7 +12,7 @@ class Bell:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._num_rings = 0
 
@@ -25,9 +25,15 @@ class Bell:
         """From any thread: there is something new."""
         with self._lock:
             self._num_rings += 1
+            self._lock.notify_all()
             for loop, woken in self._waiting:
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(woken.set)
+
+    def wait_in_thread(self, num_rings: int, timeout_seconds: float) -> bool:
+        """`wait` where there is no event loop."""
+        with self._lock:
+            return self._lock.wait_for(lambda: self._num_rings != num_rings, timeout_seconds)
 
     async def wait(self, num_rings: int, timeout_seconds: float) -> bool:
         """Wait until it has been rung more than so many times; False if that took too long."""

@@ -1,7 +1,8 @@
 """Server-sent events of a stream (HTML standard, section 9.2): what the journal has, from wherever a viewer left off.
 
-A `clip` event has the clip's index for its id. The journal is read from the id that the viewer had last, so that no
-clip is lost or told twice, whichever server told it the earlier ones. A `state` event has no id and tells the whole
+A `clip` event has the clip's index for its id, and after the first alert also that alert's (`event_ids`). The journal
+is read from the id that the viewer had last, so that no clip and no alert is lost or told twice, whichever server told
+it the earlier ones. A `state` event has no id and tells the whole
 state; whoever comes back is told the present one first.
 """
 
@@ -15,14 +16,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from keepsight.journal import CaptionRecord
+from keepsight.journal.standing_records import Alert
+from keepsight.server.event_ids import EventId
+from keepsight.server.standing.alert_view import alert_view
 from keepsight.server.streams import StreamService
 from keepsight.server.views import clip_view, stream_view
 
 _CLIPS_AT_ONCE = 100
-_RECONNECT_MILLISECONDS = 2000
+_ALERTS_AT_ONCE = 100
+RECONNECT_MILLISECONDS = 2000
 
 
-def event_text(name: str, data: BaseModel | dict[str, object], event_id: int | None = None) -> str:
+def event_text(name: str, data: BaseModel | dict[str, object], event_id: EventId | int | None = None) -> str:
     """One event as it is sent. Its data is JSON on one line."""
     body = data.model_dump_json() if isinstance(data, BaseModel) else json.dumps(data)
     head = f"id: {event_id}\n" if event_id is not None else ""
@@ -57,7 +62,13 @@ class EventResponse(StreamingResponse):
 
 
 async def stream_events(
-    service: StreamService, stream_id: str, last_index: int, *, follow: bool, heartbeat_seconds: float
+    service: StreamService,
+    stream_id: str,
+    last_index: int,
+    last_alert_id: int = 0,
+    *,
+    follow: bool,
+    heartbeat_seconds: float,
 ) -> AsyncGenerator[str, None]:
     """Events of a stream until the server ends, or the stream is removed.
 
@@ -65,11 +76,12 @@ async def stream_events(
         service: has the stream.
         stream_id: of a stream that there is.
         last_index: of the last clip that the viewer has, -1 for none.
+        last_alert_id: of the last alert that it has, 0 for none.
         follow: go on after what there is now.
         heartbeat_seconds: longest silence.
     """
     bell, state_told = service.bell(stream_id), ""
-    yield f"retry: {_RECONNECT_MILLISECONDS}\n\n"
+    yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
     while not service.is_closing:
         num_rings = bell.num_rings
         try:
@@ -83,7 +95,11 @@ async def stream_events(
         while clips := await run_in_threadpool(_clips_after, service, stream_id, last_index):
             for clip in clips:
                 last_index = clip.clip_index
-                yield event_text("clip", clip_view(clip), last_index)
+                yield event_text("clip", clip_view(clip), EventId(last_index, last_alert_id))
+        while alerts := await run_in_threadpool(_alerts_after, service, stream_id, last_alert_id):
+            for alert in alerts:
+                last_alert_id = alert.id
+                yield event_text("alert", alert_view(alert), EventId(last_index, last_alert_id))
         if not follow:
             return
         if not await bell.wait(num_rings, heartbeat_seconds):
@@ -98,3 +114,7 @@ def _state_event(service: StreamService, stream_id: str) -> tuple[str, str]:
 
 def _clips_after(service: StreamService, stream_id: str, last_index: int) -> list[CaptionRecord]:
     return service.journal.clips.captions_from(stream_id, last_index + 1, _CLIPS_AT_ONCE)
+
+
+def _alerts_after(service: StreamService, stream_id: str, last_alert_id: int) -> list[Alert]:
+    return service.journal.standing.alerts_after(last_alert_id, _ALERTS_AT_ONCE, stream_id=stream_id)

@@ -9,7 +9,14 @@ from keepsight.errors import SettingError
 SHORTEST_TOKEN = 16
 """Characters of a token at least, so that it cannot be tried out."""
 
-_COUNTS = ("max_streams", "max_openings", "max_questions_in_flight", "max_viewers", "max_body_bytes")
+_COUNTS = (
+    "max_streams",
+    "max_openings",
+    "max_questions_in_flight",
+    "max_viewers",
+    "max_body_bytes",
+    "max_standing_questions",
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class ServerSettings:
         max_body_bytes: largest body of a request.
         body_seconds: longest time in which a request's body must have come.
         heartbeat_seconds: an event stream is never silent for longer.
+        max_standing_questions: questions that new captions are checked against.
 
     Raises:
         SettingError: a value is outside what is allowed, or other machines could ask without a token.
@@ -50,6 +58,7 @@ class ServerSettings:
     max_body_bytes: int = 1 << 16
     body_seconds: float = 20.0
     heartbeat_seconds: float = 15.0
+    max_standing_questions: int = 32
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:

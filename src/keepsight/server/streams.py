@@ -25,11 +25,13 @@ from keepsight.server.bell import Bell
 from keepsight.server.failures import conflict, no_such_stream, too_many
 from keepsight.server.limits import Slots
 from keepsight.server.settings import ServerSettings
+from keepsight.server.standing.questions import StandingQuestions
 from keepsight.server.stream_run import PAUSED, SHUT_DOWN, StreamRun, is_wanted
 from keepsight.service import BatchedModel, BatchSettings
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress, SourceKind
 from keepsight.sources.isolated import connect
+from keepsight.sources.network.guard import Guard
 from keepsight.sources.roots import check_is_under
 from keepsight.sources.settings import SourceSettings
 from keepsight.sources.supervision import Connection
@@ -77,11 +79,23 @@ class StreamService:
         self._lock = threading.Lock()
         self._runs: dict[str, StreamRun] = {}
         self._bells: defaultdict[str, Bell] = defaultdict(Bell)
+        self.news = Bell()
+        """Rings when there is something new of any stream."""
+        guard = Guard(allow_private=server.allow_private)
+        self.standing = StandingQuestions(
+            self.journal, self.model, guard, server.max_standing_questions, self.news, self.tell
+        )
+        self.standing.start()
 
     def bell(self, stream_id: str) -> Bell:
         """Rings when there is something new of a stream."""
         with self._lock:
             return self._bells[stream_id]
+
+    def tell(self, stream_id: str) -> None:
+        """From any thread: there is something new of a stream."""
+        self.bell(stream_id).ring()
+        self.news.ring()
 
     def get(self, stream_id: str) -> StreamRecord:
         """The stream with an id, which may be any text.
@@ -196,6 +210,7 @@ class StreamService:
             bell = self._bells.pop(stream_id, None)
         if bell is not None:
             bell.ring()
+        self.news.ring()
 
     def go_on(self) -> None:
         """Resume what a server before this one was watching when it was stopped, or died; what cannot be is logged."""
@@ -211,7 +226,7 @@ class StreamService:
         """From any thread: let everybody who waits for events go, because the server is about to end."""
         self.is_closing = True
         with self._lock:
-            bells = list(self._bells.values())
+            bells = [*self._bells.values(), self.news]
         for bell in bells:
             bell.ring()
 
@@ -225,6 +240,7 @@ class StreamService:
                 run.stop(SHUT_DOWN)
         for run in runs:
             run.join()
+        self.standing.close()
         self.model.close()
         self.journal.close()
 
@@ -277,7 +293,6 @@ class StreamService:
             raise AddressRefusedError("a server does not read frames from its stdin; push them to a FIFO or a socket")
         check_is_under(address, self._sources.roots)
         if address.kind is SourceKind.RTSP:
-            from keepsight.sources.network.guard import Guard
             from keepsight.sources.network.urls import parse_url
 
             url = parse_url(address.text)
@@ -289,7 +304,12 @@ class StreamService:
     ) -> None:
         watcher = Watcher(self.model, self.journal, settings, self._sources, self._quota)
         reopen = None if address.is_always_live else partial(connect, address, self._sources)
-        ring = self._bells[stream.id].ring
+        bell = self._bells[stream.id]
+
+        def ring() -> None:
+            bell.ring()
+            self.news.ring()
+
         run = StreamRun(stream, address.text, watcher, self.journal, reopen, connection, ring)
         self._runs[stream.id] = run
         run.start()

@@ -1,0 +1,74 @@
+"""Server-sent events of all streams: their states as they change, and alerts, from wherever a viewer left off.
+
+The id of every event is that of the last alert told, so that none is lost or told twice. States are told as they are
+now to whoever comes, and then as they change.
+"""
+
+from collections.abc import AsyncGenerator
+
+from fastapi.concurrency import run_in_threadpool
+
+from keepsight.journal import StreamRecord
+from keepsight.server.events import RECONNECT_MILLISECONDS, event_text
+from keepsight.server.standing.alert_view import alert_view
+from keepsight.server.stream_run import state_of
+from keepsight.server.streams import StreamService
+from keepsight.server.views import stream_view
+
+_ALERTS_AT_ONCE = 100
+
+
+async def all_events(
+    service: StreamService, last_alert_id: int | None, *, follow: bool, heartbeat_seconds: float
+) -> AsyncGenerator[str, None]:
+    """Events of all streams until the server ends.
+
+    Args:
+        service: has the streams.
+        last_alert_id: of the last alert that the viewer has; None for alerts from now on.
+        follow: go on after what there is now.
+        heartbeat_seconds: longest silence.
+    """
+    table, told = service.journal.standing, _StatesTold(service)
+    alert_id = await run_in_threadpool(table.newest_alert_id) if last_alert_id is None else last_alert_id
+    # An id without data is no event, and yet a browser remembers it.
+    yield f"retry: {RECONNECT_MILLISECONDS}\nid: {alert_id}\n\n"
+    while not service.is_closing:
+        num_rings = service.news.num_rings
+        for text in await run_in_threadpool(told.news, alert_id):
+            yield text
+        while alerts := await run_in_threadpool(table.alerts_after, alert_id, _ALERTS_AT_ONCE):
+            for alert in alerts:
+                alert_id = alert.id
+                yield event_text("alert", alert_view(alert), alert_id)
+        if not follow:
+            return
+        if not await service.news.wait(num_rings, heartbeat_seconds):
+            yield ": still here\n\n"
+
+
+class _StatesTold:
+    """Which state of each stream a viewer was told last."""
+
+    def __init__(self, service: StreamService) -> None:
+        self._service = service
+        self._states: dict[str, str] = {}
+
+    def news(self, event_id: int) -> list[str]:
+        """Events of the streams whose state is another one than was told, and of those that are gone."""
+        streams = {stream.id: stream for stream in self._service.journal.streams.all()}
+        texts = [event_text("removed", {"id": gone}, event_id) for gone in self._states.keys() - streams.keys()]
+        states = {stream.id: self._state(stream) for stream in streams.values()}
+        texts += [
+            event_text("state", stream_view(self._service, streams[stream_id]), event_id)
+            for stream_id, state in states.items()
+            if self._states.get(stream_id) != state
+        ]
+        self._states = states
+        return texts
+
+    def _state(self, stream: StreamRecord) -> str:
+        run = self._service.run_of(stream.id)
+        reason = "" if run is None else run.reason
+        state = run.state if run is not None and run.is_alive else state_of(stream, reason)
+        return f"{state} {reason}"

@@ -1,0 +1,1 @@
+"""Standing questions: checked on every new caption, told as events and to webhooks."""
