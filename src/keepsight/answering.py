@@ -65,6 +65,7 @@ class AnswerStream:
     def __init__(
         self, model: VideoModel, journal: Journal, stream: StreamRecord, question: str, evidence: Evidence
     ) -> None:
+        self._model = model
         self._journal = journal
         self._stream = stream
         self._question = question
@@ -77,6 +78,17 @@ class AnswerStream:
     def citations(self) -> tuple[Citation, ...]:
         """The captions that the model was given, in time order."""
         return tuple(Citation(record.clip_index, record.span, record.caption) for record in self._evidence.captions)
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Longest answer that the model may write."""
+        return self._evidence.max_new_tokens
+
+    def num_prompt_tokens(self) -> int:
+        """Exact length of the prompt, live frames included; counted anew with each call."""
+        evidence, live = self._evidence, self._evidence.live
+        num_visual_tokens = 0 if live is None else len(live.tokens)
+        return self._model.count_prompt_tokens(evidence.context, self._question, num_visual_tokens, like=live)
 
     @property
     def answer(self) -> Answer:

@@ -70,7 +70,7 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        return error_response(HTTPStatus.UNPROCESSABLE_ENTITY, _first_problem(error))
+        return error_response(HTTPStatus.UNPROCESSABLE_ENTITY, first_problem(error))
 
     @app.exception_handler(KeepsightError)
     async def ours(_: Request, error: KeepsightError) -> JSONResponse:
@@ -83,7 +83,7 @@ def answer_errors(app: FastAPI) -> None:
         return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, UNFORESEEN, SECURITY_HEADERS)
 
 
-def _first_problem(error: RequestValidationError) -> str:
+def first_problem(error: RequestValidationError) -> str:
     """Where the first problem is and what is allowed; never the value itself, which may hold a password."""
     problem = error.errors()[0]
     place = ".".join(str(part) for part in problem["loc"] if part != "body") or "the body"
