@@ -80,6 +80,12 @@ class Watcher:
         """Frames of the stream watched last that have no caption yet, in time order."""
         return self._session.pending_frames if self._session else ()
 
+    @property
+    def num_waiting(self) -> int:
+        """Frames of a live source that wait for the model."""
+        live = self._live
+        return 0 if live is None else live.num_waiting
+
     def watch(
         self, source: str | PathLike[str], sample_fps: float | None = None, *, restart: bool = False
     ) -> Generator[Moment, None, None]:

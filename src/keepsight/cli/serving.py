@@ -1,6 +1,6 @@
 """`keepsight serve`: many streams behind HTTP."""
 
-import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +35,13 @@ def serve(
         str | None,
         typer.Option(
             help="What every request must carry. Better given as KEEPSIGHT_TOKEN: others see a command's words."
+        ),
+    ] = None,
+    scoped_token: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCOPE:TOKEN",
+            help="A token that may only read, or ask: ask:TOKEN. Better given as KEEPSIGHT_TOKENS=read:A,ask:B.",
         ),
     ] = None,
     journal: Annotated[
@@ -88,6 +95,7 @@ def serve(
         "host": host,
         "port": port,
         "token": token,
+        "tokens": scoped_token or None,
         "journal": journal,
         "model": model,
         "roots": root or None,
@@ -134,17 +142,19 @@ def _run(settings: "SettledSettings", watching: "Settings", quota: "Quota | None
         Stopped: it came, and everything is stored.
     """
     from keepsight.server.app import make_app
+    from keepsight.server.logs import log_to
     from keepsight.server.running import HttpServer, address_of, listen
     from keepsight.server.streams import StreamService
 
     server, work = settings.server, settings.work
-    logging.basicConfig(level=logging.WARNING, format="keepsight: %(message)s")
+    log_to(sys.stderr, work.log_format, work.log_level)
     with stop_requests(), listen(server) as listening:
         try:
             loaded = load_model_or_say(work.model, work.device, work.dtype, work.quantization)
             with StreamService(loaded, server, watching, quota=quota) as service:
+                app = make_app(service, server)  # counts and logs from the first clip on
                 service.go_on()
                 make_console().print(f"listening on {printable(address_of(listening, server.host))}", markup=False)
-                HttpServer(make_app(service, server), service).run(sockets=[listening])
+                HttpServer(app, service).run(sockets=[listening])
         except StopRequest as request:
             raise Stopped(f"stopped; everything is in {server.journal}", request.signal_number) from None

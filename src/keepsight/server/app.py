@@ -6,15 +6,30 @@ from fastapi import FastAPI
 
 from keepsight.server.failures import answer_errors
 from keepsight.server.limits import BodyLimit, Slots
+from keepsight.server.logs import AccessLog, LogObserver
+from keepsight.server.metrics import Metrics
 from keepsight.server.questions import QuestionDesk
-from keepsight.server.routes import clips, events, export, health, moments, questions, standing, streams
-from keepsight.server.security import Gate
+from keepsight.server.routes import (
+    clips,
+    events,
+    export,
+    health,
+    metrics,
+    moments,
+    openai,
+    questions,
+    session,
+    standing,
+    streams,
+)
+from keepsight.server.security import Gate, token_ring
+from keepsight.server.sessions import SessionStore
 from keepsight.server.settings import ServerSettings
 from keepsight.server.streams import StreamService
 
 _DESCRIPTION = """
 Watch video and ask about it. Every error is `{"error": {"message": ...}}`. Where the server has a token, every request
-needs `Authorization: Bearer TOKEN`.
+but those for the page and `/v1/session` needs `Authorization: Bearer TOKEN`, or the cookie that `/v1/session` gives.
 """
 
 
@@ -38,12 +53,19 @@ def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
     app.state.service = service
     app.state.settings = settings
     app.state.desk = QuestionDesk(service, settings.max_questions_in_flight)
+    app.state.sessions, app.state.ring = SessionStore(), token_ring(settings)
     app.state.viewers = Slots(settings.max_viewers, "event streams are open")
     for resource in (streams, clips, moments, events, questions, export, health):
         app.include_router(resource.router)
     app.include_router(standing.router)
+    app.include_router(session.router)
+    app.state.metrics = Metrics(service, app.state.desk, app.state.viewers)
+    service.observers.all += [app.state.metrics, LogObserver()]
+    app.include_router(metrics.router)
+    app.include_router(openai.router)
     answer_errors(app)
     # The one added last is asked first: whoever may not ask is not listened to.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, sessions=app.state.sessions)
+    app.add_middleware(AccessLog)
     return app

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from keepsight.errors import SettingError
 from keepsight.server.settings import ServerSettings
+from keepsight.server.tokens import ScopedToken, parse_tokens
 
 PREFIX = "KEEPSIGHT_"
 """Of variables in the environment."""
@@ -93,11 +94,11 @@ def settle(flags: Mapping[str, object], config: Path | None = None) -> SettledSe
         given |= values
         origins |= {name: PREFIX + name.upper() if origin == PREFIX else origin for name in values}
     try:
-        values = form(**given)
+        answers = form(**given)
     except ValidationError as error:
         raise SettingError(_first_problem(error, origins)) from None
     try:
-        return SettledSettings(_part(ServerSettings, values), _part(WorkSettings, values), origins)
+        return SettledSettings(_part(ServerSettings, answers), _part(WorkSettings, answers), origins)
     except SettingError as error:
         raise _naming_origins(error, origins) from None
 
@@ -127,7 +128,17 @@ class _Form(BaseSettings):
         annotation = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and bool not in (annotation, *get_args(annotation)):
             raise ValueError("true and false are no value for it")
-        return [value] if isinstance(value, str) and get_origin(annotation) is tuple else value
+        if get_origin(annotation) is not tuple:
+            return value
+        texts = [value] if isinstance(value, str) else value
+        return parse_tokens(_texts(texts)) if get_args(annotation)[0] is ScopedToken else texts
+
+
+def _texts(value: object) -> list[str]:
+    """A list of texts as they are, or an error that does not repeat them."""
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return list(value)
+    raise ValueError("it is a list of texts, each SCOPE:TOKEN")
 
 
 class _Environment(EnvSettingsSource):

@@ -12,6 +12,7 @@ from statistics import fmean
 from keepsight.errors import DecoderDiedError, KeepsightError
 from keepsight.journal import EndReason, Journal, StreamRecord
 from keepsight.server.failures import UNFORESEEN
+from keepsight.server.observing import Observer
 from keepsight.sources.supervision import Connection, SourceState, StateChange
 from keepsight.watcher import Watcher
 from keepsight.watching.stream_state import Moment
@@ -60,6 +61,7 @@ class StreamRun:
         connect: opens the source; None where the watcher does so itself, again and again.
         connection: one that is open already, used first.
         changed: called from the thread when there is something new.
+        observer: is told what happens.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class StreamRun:
         connect: Callable[[], Connection] | None,
         connection: Connection | None,
         changed: Callable[[], None],
+        observer: Observer | None = None,
     ) -> None:
         self.stream = stream
         self.source = source
@@ -81,6 +84,7 @@ class StreamRun:
         self._connect = connect
         self._connection = connection
         self._changed = changed
+        self._observer = observer or Observer()
         self._unwanted = threading.Event()
         self._end_detail = ""
         self._seconds: deque[float] = deque(maxlen=_CLIPS_IN_A_MEAN)
@@ -130,7 +134,7 @@ class StreamRun:
                 failures.popleft()
             if len(failures) > MOST_RESTARTS or self._unwanted.is_set():
                 break
-            logger.warning("stream %s: %s; decoding is begun anew", self.stream.id, self.reason)
+            self._observer.restarted(self.stream, self.reason)
         self._end()
 
     def _watch_once(self) -> bool:
@@ -148,7 +152,6 @@ class StreamRun:
         except KeepsightError as error:
             if not self._unwanted.is_set():
                 self.reason = str(error)
-                logger.warning("stream %s ended: %s", self.stream.id, error)
             return isinstance(error, DecoderDiedError)
         except BaseException:  # the thread's last resort: one stream's failure is not the server's
             self.reason = UNFORESEEN
@@ -162,11 +165,13 @@ class StreamRun:
             self._seconds.append(event.seconds_spent)
             self._num_dropped += event.num_frames_dropped
             self._last_end_seconds = event.span.end_seconds
+            self._observer.watched(self.stream, event)
             if not self.stream.is_live:
                 self.state, self.reason = "watching", ""
         else:
             self.state, self.reason = event.state.value, event.reason
             self._num_losses += event.state in _LOST
+            self._observer.changed(self.stream, self.state, self.reason)
         self._changed()
 
     def _end(self) -> None:
@@ -180,6 +185,7 @@ class StreamRun:
         except KeepsightError as error:
             logger.warning("stream %s: its end could not be marked: %s", self.stream.id, error)
         self.state = state_of(self.stream, self.reason)
+        self._observer.changed(self.stream, self.state, self.reason or self.stream.end_detail)
         self._changed()
 
 

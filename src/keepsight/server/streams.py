@@ -24,6 +24,7 @@ from keepsight.models.protocol import BatchModel
 from keepsight.server.bell import Bell
 from keepsight.server.failures import conflict, no_such_stream, too_many
 from keepsight.server.limits import Slots
+from keepsight.server.observing import Observers
 from keepsight.server.settings import ServerSettings
 from keepsight.server.standing.questions import StandingQuestions
 from keepsight.server.stream_run import PAUSED, SHUT_DOWN, StreamRun, is_wanted
@@ -72,6 +73,7 @@ class StreamService:
         self.journal = Journal.create(server.journal)
         self.model = BatchedModel(model, BatchSettings(max_clips=server.max_streams))
         self.is_closing = False
+        self.observers = Observers()
         self._max_streams = server.max_streams
         self._sources = replace(sources or SourceSettings(), allow_private=server.allow_private, roots=server.roots)
         self._quota = quota
@@ -310,7 +312,7 @@ class StreamService:
             bell.ring()
             self.news.ring()
 
-        run = StreamRun(stream, address.text, watcher, self.journal, reopen, connection, ring)
+        run = StreamRun(stream, address.text, watcher, self.journal, reopen, connection, ring, self.observers)
         self._runs[stream.id] = run
         run.start()
         ring()

@@ -139,6 +139,10 @@ class IsolatedReader:
             self.close()
             kind = SourceStalledError if self.address.may_be_live else DecoderDiedError
             raise kind(f"{one_line(self.address.name)} gave no {awaited} for {wait_seconds:g} s") from None
+        except VideoError:
+            if self._pipe.is_at_end:  # it died within a message
+                raise self._died() from None
+            raise
         if message is None:
             raise self._died()
         if message.kind == "error":

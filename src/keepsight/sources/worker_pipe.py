@@ -16,6 +16,7 @@ class WorkerPipe:
 
     Attributes:
         wait_until: `time.monotonic()` until which bytes are waited for; after that `TimeoutError` is raised.
+        is_at_end: whether whoever wrote into it has closed it, or died.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -24,6 +25,7 @@ class WorkerPipe:
         self._poll.register(file, select.POLLIN)
         self._buffer = bytearray()
         self.wait_until = 0.0
+        self.is_at_end = False
 
     def read_line(self, max_bytes: int) -> bytes:
         """Up to the next newline or as much as there is, at most so many bytes."""
@@ -48,4 +50,5 @@ class WorkerPipe:
             raise TimeoutError
         chunk = os.read(self._file.fileno(), _CHUNK_BYTES)
         self._buffer += chunk
+        self.is_at_end = not chunk
         return bool(chunk)
