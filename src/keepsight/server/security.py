@@ -1,11 +1,9 @@
-"""Who is answered: the right token, the right name, and no other site's page (promises S1 and S7).
+"""Who is answered: a token of the right scope, the right name, and no other site's page (promises S1 and S7).
 
 A page of another site that the user has open could otherwise ask a server on loopback, by its address or by a name of
 its own that it lets point there (DNS rebinding). The Host header has that name, and the Origin header the site.
 """
 
-import hashlib
-import hmac
 import ipaddress
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -16,23 +14,38 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keepsight.server.failures import error_response
 from keepsight.server.headers import SECURITY_HEADERS
+from keepsight.server.scopes import ScopeTable
+from keepsight.server.sessions import SessionStore, session_ids_of
 from keepsight.server.settings import ServerSettings, is_loopback
+from keepsight.server.tokens import ScopedToken, TokenRing, TokenScope
 
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def token_ring(settings: ServerSettings) -> TokenRing:
+    """All tokens that a server answers to."""
+    whole = () if settings.token is None else (ScopedToken(TokenScope.MANAGE, settings.token),)
+    return TokenRing((*whole, *settings.tokens))
 
 
 class Gate:
     """Lets through to an application what may come to it, and puts the headers on what it answers.
 
+    What is let through has its scope in `request.state.token_scope`; None where it has none and needs none.
+
     Args:
         app: answers what is let through.
-        settings: token, and names that the server goes by.
+        settings: tokens, and names that the server goes by.
+        sessions: of browsers that have shown a token.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, sessions: SessionStore) -> None:
         self._app = app
         self._settings = settings
-        self._token = None if settings.token is None else _digest(settings.token)
+        self._sessions = sessions
+        self._ring = token_ring(settings)
+        self._table = ScopeTable()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
@@ -47,10 +60,10 @@ class Gate:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refusal = self._refusal(Headers(scope=scope))
+        refusal = self._refusal(scope, Headers(scope=scope))
         await (refusal or self._app)(scope, receive, send_with_headers)
 
-    def _refusal(self, headers: Headers) -> Response | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """What is answered instead, or None where the request may pass."""
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
@@ -58,10 +71,35 @@ class Gate:
             return error_response(HTTPStatus.MISDIRECTED_REQUEST, message)
         if not _is_same_site(headers, hosts[0]):
             return error_response(HTTPStatus.FORBIDDEN, "pages of other sites may not ask this server")
-        if self._token is not None and not self._has_token(headers):
+        needed = self._table.needed(scope["method"], scope["path"])
+        granted = self._granted(headers)
+        scope.setdefault("state", {})["token_scope"] = granted
+        if needed is None:
+            return None
+        if granted is None:
             message = "a token is needed: Authorization: Bearer TOKEN"
             return error_response(HTTPStatus.UNAUTHORIZED, message, {"WWW-Authenticate": "Bearer"})
+        if granted < needed:
+            message = f"this needs a token with the scope {needed.label}; the one given has {granted.label}"
+            challenge = f'Bearer error="insufficient_scope", scope="{needed.label}"'  # RFC 6750, section 3.1
+            return error_response(HTTPStatus.FORBIDDEN, message, {"WWW-Authenticate": challenge})
+        if self._rests_on_a_cookie(headers) and scope["method"] not in _SAFE_METHODS and "origin" not in headers:
+            return error_response(HTTPStatus.FORBIDDEN, "a request that changes something on a cookie needs an Origin")
         return None
+
+    def _granted(self, headers: Headers) -> TokenScope | None:
+        """What a request may do: all where there are no tokens, else what its token says, or its session."""
+        if not self._ring.is_needed:
+            return TokenScope.MANAGE
+        given = headers.getlist("authorization")
+        if not given:
+            return self._sessions.scope_of(session_ids_of(headers.getlist("cookie")))
+        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
+        granted = self._ring.scope_of(token.strip())
+        return granted if scheme.lower() == "bearer" else None
+
+    def _rests_on_a_cookie(self, headers: Headers) -> bool:
+        return self._ring.is_needed and "authorization" not in headers
 
     def _is_ours(self, host_header: str) -> bool:
         """Whether the server goes by a name: its own address, one that was allowed, or a plain IP address.
@@ -74,18 +112,6 @@ class Gate:
         if host in {name.lower() for name in (*self._settings.allowed_hosts, self._settings.host)}:
             return True
         return is_loopback(host) or (not is_loopback(self._settings.host) and _is_ip_address(host))
-
-    def _has_token(self, headers: Headers) -> bool:
-        """Whether the one Authorization header has the token; compared in a time that says nothing about it."""
-        given = headers.getlist("authorization")
-        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
-        is_equal = hmac.compare_digest(_digest(token.strip()), self._token or b"")
-        return is_equal and scheme.lower() == "bearer"
-
-
-def _digest(text: str) -> bytes:
-    """Of one length for all texts, so that comparing tells nothing about the length either."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
 def _host_and_port(netloc: str) -> tuple[str | None, int | None]:

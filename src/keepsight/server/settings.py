@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keepsight.errors import SettingError
-
-SHORTEST_TOKEN = 16
-"""Characters of a token at least, so that it cannot be tried out."""
+from keepsight.server.tokens import ScopedToken, check_token
 
 _COUNTS = (
     "max_streams",
@@ -29,6 +27,7 @@ class ServerSettings:
         host: address to listen on; one that other machines reach needs a token.
         port: 0 for any that is free.
         token: what every request must carry; None for none, on loopback only.
+        tokens: others that are good for less.
         allowed_hosts: names that the server may be called by beside the address itself, such as a proxy's.
         allow_private: sources in this machine's own and other private networks may be watched.
         max_streams: streams watched at a time.
@@ -49,6 +48,7 @@ class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 8765
     token: str | None = field(default=None, repr=False)
+    tokens: tuple[ScopedToken, ...] = field(default=(), repr=False)
     allowed_hosts: tuple[str, ...] = ()
     allow_private: bool = False
     max_streams: int = 8
@@ -70,8 +70,8 @@ class ServerSettings:
             raise SettingError("body_seconds and heartbeat_seconds are above 0")
         if not self.roots:
             raise SettingError("roots names at least one folder that sources may lie in")
-        _check_token(self.token)
-        if self.token is None and not is_loopback(self.host):
+        _check_tokens(self.token, self.tokens)
+        if self.token is None and not self.tokens and not is_loopback(self.host):
             raise SettingError(f"{self.host} can be reached from other machines: give a token, or listen on 127.0.0.1")
 
 
@@ -85,8 +85,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_token(token: str | None) -> None:
-    if token is None:
-        return
-    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
-        raise SettingError(f"a token has {SHORTEST_TOKEN} or more letters, digits and signs, and no blanks")
+def _check_tokens(token: str | None, tokens: tuple[ScopedToken, ...]) -> None:
+    if token is not None:
+        check_token(token)
+    known = [token, *(one.token for one in tokens)]
+    if len(set(known)) < len(known):
+        raise SettingError("a token is given twice; each has one scope")

@@ -1,0 +1,93 @@
+"""A browser's session: a token is shown once, and a cookie that no script can read stands for it from then on."""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from keepsight.server.routes.context import refusals
+from keepsight.server.sessions import SESSION_COOKIE, SESSION_SECONDS, SessionStore, session_ids_of
+from keepsight.server.tokens import TokenRing, TokenScope
+from keepsight.server.views import Asked
+
+router = APIRouter(prefix="/v1/session", tags=["session"])
+
+
+class ShownToken(Asked):
+    """A token, to be exchanged for a session."""
+
+    token: str = Field(min_length=1, max_length=1000)
+
+
+class SessionView(BaseModel):
+    """What the one who asks may do."""
+
+    needs_token: bool = Field(description="Whether this server has tokens at all.")
+    scope: Literal["read", "ask", "manage"] | None = Field(description="What you may do; null for nothing yet.")
+
+
+def _sessions(request: Request) -> SessionStore:
+    sessions: SessionStore = request.app.state.sessions
+    return sessions
+
+
+def _ring(request: Request) -> TokenRing:
+    ring: TokenRing = request.app.state.ring
+    return ring
+
+
+Sessions = Annotated[SessionStore, Depends(_sessions)]
+Ring = Annotated[TokenRing, Depends(_ring)]
+
+
+@router.get("")
+def show(request: Request, ring: Ring) -> SessionView:
+    """What the one who asks may do."""
+    return _view(ring, request.state.token_scope)
+
+
+@router.post("", response_model=SessionView, responses=refusals(401, 403, 422))
+def begin(shown: ShownToken, request: Request, ring: Ring, sessions: Sessions) -> JSONResponse:
+    """Show a token; from then on the cookie in the answer stands for it. Where there are no tokens any will do.
+
+    The cookie holds a random id and ends with the server, or after a week.
+    """
+    if not ring.is_needed:
+        return JSONResponse(_view(ring, TokenScope.MANAGE).model_dump())
+    scope = ring.scope_of(shown.token.strip())
+    if scope is None:
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "this is no token of this server", {"WWW-Authenticate": "Bearer"})
+    sessions.end(session_ids_of(request.headers.getlist("cookie")))
+    response = JSONResponse(_view(ring, scope).model_dump())
+    response.set_cookie(
+        SESSION_COOKIE,
+        sessions.begin(scope),
+        max_age=SESSION_SECONDS,
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=_came_over_https(request),
+    )
+    return response
+
+
+@router.delete("", status_code=HTTPStatus.NO_CONTENT, responses=refusals(403))
+def end(request: Request, sessions: Sessions) -> Response:
+    """End the session, if there is one."""
+    sessions.end(session_ids_of(request.headers.getlist("cookie")))
+    response = Response(status_code=HTTPStatus.NO_CONTENT)
+    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
+    return response
+
+
+def _view(ring: TokenRing, scope: TokenScope | None) -> SessionView:
+    label = None if scope is None else scope.label
+    return SessionView(needs_token=ring.is_needed, scope=label)  # type: ignore[arg-type]
+
+
+def _came_over_https(request: Request) -> bool:
+    """Whether the browser spoke TLS, with us or with a proxy: its Origin says so, and is that of this very host."""
+    return request.url.scheme == "https" or request.headers.get("origin", "").lower().startswith("https://")
