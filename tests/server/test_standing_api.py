@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +22,19 @@ PATH = "/v1/standing-questions"
 def served(server_settings: ServerSettings) -> Iterator[Served]:
     with serve(server_settings, YesModel()) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory, make_video) -> Iterator[Served]:
+    """One server for all that is refused."""
+    journal = tmp_path_factory.mktemp("quiet") / "journal.db"
+    with serve(ServerSettings(journal, roots=(make_video(4).parent,), port=0), YesModel()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def quiet_stream(quiet: Served, make_video) -> str:
+    return quiet.client.begin(make_video(4))
 
 
 def add(client: Client, question: str = "Is there a dog?", **more: Any) -> Any:
@@ -213,22 +225,20 @@ def test_limits(server_settings: ServerSettings) -> None:
         (b'{"question": "\\ud800"}', 422),
     ],
 )
-def test_what_is_refused(served: Served, body: object, expected: int) -> None:
-    reply = served.client("POST", PATH, body)
+def test_what_is_refused(quiet: Served, body: object, expected: int) -> None:
+    reply = quiet.client("POST", PATH, body)
     assert (reply.status, bool(reply.message)) == (expected, True)
-    assert served.client("GET", PATH).data == []
+    assert quiet.client("GET", PATH).data == []
 
 
 @pytest.mark.parametrize("question_id", ["..", "%2e%2e", "x" * 5000, "0123456789ABCDEF", "0123456789abcdef", "a%00b"])
-def test_ids_lead_nowhere_else(served: Served, question_id: str) -> None:
+def test_ids_lead_nowhere_else(quiet: Served, question_id: str) -> None:
     for rest in ("", "/alerts"):
-        assert served.client("GET", f"{PATH}/{question_id}{rest}").status == 404
+        assert quiet.client("GET", f"{PATH}/{question_id}{rest}").status == 404
 
 
 @pytest.mark.parametrize("event_id", ["7.", ".7", "7.x", "7.-1", "-2", "7.1.2", "1e3", "99999999999999999.1"])
-def test_what_is_no_event_id(served: Served, make_video: Any, event_id: str, tmp_path: Path) -> None:
-    del tmp_path
-    stream_id = served.client.begin(make_video(4))
-    path = f"/v1/streams/{stream_id}/events"
-    assert served.client("GET", path, headers={"Last-Event-ID": event_id}).status == 422
-    assert served.client("GET", f"{path}?after={event_id}").status == 422
+def test_what_is_no_event_id(quiet: Served, quiet_stream: str, event_id: str) -> None:
+    path = f"/v1/streams/{quiet_stream}/events"
+    assert quiet.client("GET", path, headers={"Last-Event-ID": event_id}).status == 422
+    assert quiet.client("GET", f"{path}?after={event_id}").status == 422

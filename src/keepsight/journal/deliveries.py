@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from keepsight.journal.database import Database
 from keepsight.journal.standing import ALERT_COLUMNS, ALERT_TABLES, alert_of
-from keepsight.journal.standing_records import Delivery, Webhook
+from keepsight.journal.standing_records import Delivery, DeliveryState, Webhook
 
 
 class DeliveryTable:
@@ -44,7 +44,7 @@ class DeliveryTable:
         Raises:
             JournalWriteError: the disk refused.
         """
-        self._end(delivery, "delivered", "")
+        self._end(delivery, DeliveryState.DELIVERED, "")
 
     def given_up(self, delivery: Delivery, problem: str) -> None:
         """It failed for too long.
@@ -52,7 +52,7 @@ class DeliveryTable:
         Raises:
             JournalWriteError: the disk refused.
         """
-        self._end(delivery, "given up", problem)
+        self._end(delivery, DeliveryState.GIVEN_UP, problem)
 
     def failed(self, delivery: Delivery, next_unix_seconds: float, problem: str) -> None:
         """It is tried again at a time.
@@ -75,8 +75,8 @@ class DeliveryTable:
         )
         return str(rows[0]["problem"]) if rows else ""
 
-    def _end(self, delivery: Delivery, state: str, problem: str) -> None:
+    def _end(self, delivery: Delivery, state: DeliveryState, problem: str) -> None:
         self._database.write(
             "UPDATE deliveries SET state = ?, problem = ?, num_attempts = num_attempts + 1 WHERE alert_id = ?",
-            (state, problem, delivery.alert.id),
+            (state.value, problem, delivery.alert.id),
         )

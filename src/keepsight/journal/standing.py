@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 from keepsight.journal.database import Database
 from keepsight.journal.encoding import moment_of
 from keepsight.journal.records import CaptionRecord
-from keepsight.journal.standing_records import Alert, CheckMethod, Progress, StandingQuestion, Tally, Webhook
+from keepsight.journal.standing_records import (
+    Alert,
+    CheckMethod,
+    DeliveryState,
+    Progress,
+    StandingQuestion,
+    Tally,
+    Webhook,
+)
 from keepsight.spans import Span
 
 MOST_ALERTS = 10_000
@@ -241,7 +249,7 @@ def alert_of(row: sqlite3.Row) -> Alert:
         span=Span(row["start_seconds"], row["end_seconds"]),
         caption=row["caption"],
         alerted_at=moment_of(row["alerted_at"]),
-        delivery=row["delivery"],
+        delivery=None if row["delivery"] is None else DeliveryState(row["delivery"]),
     )
 
 

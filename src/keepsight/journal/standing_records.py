@@ -17,6 +17,14 @@ class CheckMethod(StrEnum):
     """The caption has all content words of the question, in any inflection."""
 
 
+class DeliveryState(StrEnum):
+    """What became of sending an alert to a webhook."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given up"
+
+
 @dataclass(frozen=True)
 class Webhook:
     """Where alerts are sent to. Never shown.
@@ -101,7 +109,7 @@ class Alert:
         question_id, question: what was checked.
         stream_id, clip_index, span, caption: the clip in which it became so.
         alerted_at: wall clock, with time zone.
-        delivery: `waiting`, `delivered` or `given up`; None without a webhook.
+        delivery: what became of sending it; None without a webhook.
     """
 
     id: int
@@ -112,7 +120,7 @@ class Alert:
     span: Span
     caption: str
     alerted_at: datetime
-    delivery: str | None = None
+    delivery: DeliveryState | None = None
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
 """An alert in JSON: in lists, in events, and as webhooks get it."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
-from keepsight.journal.standing_records import Alert
-
-DeliveryState = Literal["waiting", "delivered", "given up"]
+from keepsight.journal.standing_records import Alert, DeliveryState
 
 
 class AlertView(BaseModel):

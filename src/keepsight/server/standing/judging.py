@@ -1,13 +1,16 @@
 """Whether a caption says yes to a question: by the model, or by its words."""
 
 import re
+from typing import TYPE_CHECKING
 
 from keepsight.errors import PromptTooLongError
 from keepsight.journal import CaptionRecord, Journal
 from keepsight.journal.standing_records import CheckMethod, StandingQuestion
-from keepsight.models.protocol import VideoModel
 from keepsight.prompts import caption_line, captions_context
 from keepsight.server.standing.wording import asked_of_model, content_words
+
+if TYPE_CHECKING:
+    from keepsight.models.protocol import VideoModel
 
 MOST_REPLY_TOKENS = 8
 """A yes or a no is shorter; what is longer is neither."""
@@ -29,7 +32,7 @@ class Judge:
         journal: has the index of words.
     """
 
-    def __init__(self, model: VideoModel, journal: Journal) -> None:
+    def __init__(self, model: "VideoModel", journal: Journal) -> None:
         self._model = model
         self._journal = journal
 
