@@ -1,27 +1,67 @@
 """Search in captions."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
+from keepsight.journal import StreamRecord
+from keepsight.server.meaning import most_alike
 from keepsight.server.routes.context import Service, Stream, refusals
+from keepsight.server.streams import StreamService
 from keepsight.server.views import ClipView, clip_view
 
 router = APIRouter(prefix="/v1", tags=["moments"])
 
-Words = Annotated[
-    str, Query(min_length=1, max_length=1000, description="All words must be there.", examples=["red ball"])
+Text = Annotated[
+    str,
+    Query(
+        min_length=1, max_length=1000, description="What is looked for, in words of captions.", examples=["red ball"]
+    ),
 ]
-Limit = Annotated[int, Query(ge=1, le=1000)]
+Method = Annotated[
+    Literal["words", "meaning"],
+    Query(
+        description="`words`: all must be there, in any inflection. `meaning`: the captions most like the text, by the "
+        "cosine similarity of the model's embeddings.",
+        examples=["meaning"],
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most clips that are answered.", examples=[20])]
+
+
+class MomentView(ClipView):
+    """A clip that was found."""
+
+    score: float | None = Field(
+        description="Of a search by meaning, how like the text the caption is: above 0, at most 1. Null otherwise."
+    )
 
 
 @router.get("/moments", responses=refusals(422))
-def everywhere(service: Service, query: Words, limit: Limit = 20) -> list[ClipView]:
-    """Clips of all streams whose caption has all words, in any inflection, best first."""
-    return [clip_view(clip) for clip in service.journal.clips.search(query, limit=limit)]
+def everywhere(service: Service, query: Text, method: Method = "words", limit: Limit = 20) -> list[MomentView]:
+    """Clips of all streams whose caption fits, best first."""
+    if method == "meaning":
+        return _by_meaning(service, service.journal.streams.all(), query, limit)
+    return _by_words(service, None, query, limit)
 
 
 @router.get("/streams/{stream_id}/moments", responses=refusals(404, 422))
-def of_stream(stream: Stream, service: Service, query: Words, limit: Limit = 20) -> list[ClipView]:
-    """Clips of one stream whose caption has all words, in any inflection, best first."""
-    return [clip_view(clip) for clip in service.journal.clips.search(query, stream_id=stream.id, limit=limit)]
+def of_stream(
+    stream: Stream, service: Service, query: Text, method: Method = "words", limit: Limit = 20
+) -> list[MomentView]:
+    """Clips of one stream whose caption fits, best first."""
+    if method == "meaning":
+        return _by_meaning(service, [stream], query, limit)
+    return _by_words(service, stream.id, query, limit)
+
+
+def _by_words(service: StreamService, stream_id: str | None, query: str, limit: int) -> list[MomentView]:
+    found = service.journal.clips.search(query, stream_id=stream_id, limit=limit)
+    return [MomentView(**vars(clip_view(clip)), score=None) for clip in found]
+
+
+def _by_meaning(service: StreamService, streams: Sequence[StreamRecord], query: str, limit: int) -> list[MomentView]:
+    found = most_alike(service.model, service.journal, streams, query, limit)
+    return [MomentView(**vars(clip_view(one.caption)), score=min(1.0, one.score)) for one in found]
