@@ -16,6 +16,7 @@ from keepsight.cli.asking import ask
 from keepsight.cli.bench import bench
 from keepsight.cli.interruption import Stopped
 from keepsight.cli.listing import models
+from keepsight.cli.mcp import mcp
 from keepsight.cli.output import ReaderGone, complain
 from keepsight.cli.pinning import pin
 from keepsight.cli.reporting import report
@@ -38,6 +39,7 @@ app.command()(ask)
 app.command()(report)
 app.command()(pin)
 app.command()(serve)
+app.command()(mcp)
 app.command()(models)
 app.add_typer(toyworld, name="toyworld")
 app.add_typer(bench, name="bench")

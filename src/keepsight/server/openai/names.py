@@ -2,21 +2,18 @@
 
 from http import HTTPStatus
 
-from keepsight.journal import StreamRecord
+from keepsight.journal import Journal, StreamRecord
+from keepsight.server.naming import streams_named
 from keepsight.server.openai.refusals import OpenAiError, refusal_of
-from keepsight.server.streams import StreamService
 
 
-def stream_named(service: StreamService, name: str) -> StreamRecord:
+def stream_named(journal: Journal, name: str) -> StreamRecord:
     """The stream with an id; or the only one whose source has the name, whole or after its last slash.
 
     Raises:
         OpenAiError: 404, none has it, or several have.
     """
-    streams = service.journal.streams.all()
-    found = [stream for stream in streams if stream.id == name]
-    found = found or [stream for stream in streams if stream.source == name]
-    found = found or [stream for stream in streams if stream.source.rstrip("/").rpartition("/")[2] == name]
+    found = streams_named(journal, name)
     if len(found) == 1:
         return found[0]
     message = f"{len(found)} streams are of that name: give the id of one" if found else "there is no such model"

@@ -33,7 +33,7 @@ def models(service: Service) -> ModelList:
 @router.get("/models/{stream_id:path}", responses=openai_refusals(404))
 def model(stream_id: ModelName, service: Service) -> ModelView:
     """One stream as a model."""
-    return _model_view(service, stream_named(service, stream_id))
+    return _model_view(service, stream_named(service.journal, stream_id))
 
 
 @router.post(
@@ -50,7 +50,7 @@ async def complete(asked: ChatRequest, service: Service, desk: Desk) -> ChatComp
     The model is shown captions and that question. Messages before it are not shown to it, and counted in
     `keepsight.num_messages_not_shown`; `keepsight.citations` has what the answer rests on.
     """
-    named = await run_in_threadpool(stream_named, service, asked.model)
+    named = await run_in_threadpool(stream_named, service.journal, asked.model)
     question = question_of(asked, named.id)
     record, stream = await run_in_threadpool(desk.begin, question, asked.answer_tokens)
     writer = CompletionWriter(asked, record.id, service.model)

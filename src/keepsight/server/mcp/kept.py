@@ -1,0 +1,102 @@
+"""A journal alone, for the tools: read, and never written, while another process may be watching into it."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from keepsight.answering import answer_question
+from keepsight.errors import SettingError
+from keepsight.journal import Journal, StreamRecord
+from keepsight.models.protocol import VideoModel
+from keepsight.server.mcp.views import AnswerFound, WatchedStream, answer_found
+from keepsight.server.mcp.watched import News
+from keepsight.server.stream_run import state_of
+from keepsight.settings import Settings
+
+_LOOK_SECONDS = 0.5
+"""How often a journal that another process writes is looked at by those who wait."""
+
+
+class KeptStreams:
+    """See `Watched`. A model is loaded for the first question, so that all else is there at once.
+
+    Args:
+        journal: opened for reading only.
+        load: loads the model of a name.
+        model: name of the model that answers; None for the one that watched.
+    """
+
+    stores_answers = False
+    is_closing = False
+
+    def __init__(self, journal: Journal, load: Callable[[str], VideoModel], model: str | None = None) -> None:
+        self._journal = journal
+        self._load = load
+        self._model_name = model
+        self._lock = threading.Lock()
+        self._loaded: tuple[str, VideoModel] | None = None
+
+    @property
+    def journal(self) -> Journal:
+        """See `Watched`."""
+        return self._journal
+
+    def stream_view(self, stream: StreamRecord) -> WatchedStream:
+        """See `Watched`."""
+        return WatchedStream(
+            id=stream.id,
+            source=stream.source,
+            model=stream.model,
+            is_live=stream.is_live,
+            started_at=stream.started_at,
+            state="being watched, or interrupted" if stream.end_reason is None else state_of(stream),
+            num_clips=self._journal.streams.position(stream.id).next_clip_index,
+        )
+
+    def ask(self, stream: StreamRecord, question: str, at_seconds: float | None) -> AnswerFound:
+        """See `Watched`; one question after the other."""
+        settings = Settings.from_json(stream.settings_json)
+        with self._lock:
+            model = self._model_for(stream)
+            answer = answer_question(model, self._journal, stream, question, ask_seconds=at_seconds, settings=settings)
+        return answer_found(stream.id, answer)
+
+    def news(self, stream_id: str) -> News:
+        """See `Watched`."""
+        del stream_id
+        return _RegularLook()
+
+    def begin_to_wait(self) -> None:
+        """See `Watched`; there is one client, so there is always a place."""
+
+    def end_waiting(self) -> None:
+        """See `Watched`."""
+
+    def watch(self, source: str) -> StreamRecord:
+        """Not here.
+
+        Raises:
+            SettingError: always.
+        """
+        del source
+        raise SettingError("a journal that is read is not watched into")
+
+    def _model_for(self, stream: StreamRecord) -> VideoModel:
+        """The model for a stream; one at a time is held."""
+        name = self._model_name or stream.model
+        if self._loaded is None or self._loaded[0] != name:
+            self._loaded = None
+            self._loaded = (name, self._load(name))
+        return self._loaded[1]
+
+
+class _RegularLook:
+    """News that nobody tells of."""
+
+    num_rings = 0
+
+    async def wait(self, num_rings: int, timeout_seconds: float) -> bool:
+        """See `News`."""
+        del num_rings
+        await asyncio.sleep(min(timeout_seconds, _LOOK_SECONDS))
+        return True

@@ -1,0 +1,64 @@
+"""The streams of a server, for the tools."""
+
+from keepsight.journal import Journal, StreamRecord
+from keepsight.server.limits import Slots
+from keepsight.server.mcp.views import AnswerFound, WatchedStream, answer_found
+from keepsight.server.mcp.watched import News
+from keepsight.server.questions import QuestionDesk
+from keepsight.server.streams import StreamService
+from keepsight.server.views import NewQuestion, stream_view
+
+
+class ServedStreams:
+    """See `Watched`; limits are those of the API.
+
+    Args:
+        service: watches the streams.
+        desk: answers questions.
+        viewers: places of those who wait for events.
+    """
+
+    stores_answers = True
+
+    def __init__(self, service: StreamService, desk: QuestionDesk, viewers: Slots) -> None:
+        self._service = service
+        self._desk = desk
+        self._viewers = viewers
+
+    @property
+    def journal(self) -> Journal:
+        """See `Watched`."""
+        return self._service.journal
+
+    @property
+    def is_closing(self) -> bool:
+        """See `Watched`."""
+        return self._service.is_closing
+
+    def stream_view(self, stream: StreamRecord) -> WatchedStream:
+        """See `Watched`."""
+        view = stream_view(self._service, stream)
+        return WatchedStream(**view.model_dump(include=set(WatchedStream.model_fields)))
+
+    def ask(self, stream: StreamRecord, question: str, at_seconds: float | None) -> AnswerFound:
+        """See `Watched`."""
+        asked = NewQuestion(stream_id=stream.id, question=question, at_seconds=at_seconds, live=False, stream=False)
+        record, answers = self._desk.begin(asked)
+        self._desk.finish(answers)
+        return answer_found(record.id, answers.answer)
+
+    def news(self, stream_id: str) -> News:
+        """See `Watched`."""
+        return self._service.bell(stream_id)
+
+    def begin_to_wait(self) -> None:
+        """See `Watched`."""
+        self._viewers.take()
+
+    def end_waiting(self) -> None:
+        """See `Watched`."""
+        self._viewers.give_back()
+
+    def watch(self, source: str) -> StreamRecord:
+        """See `Watched`."""
+        return self._service.begin(source)

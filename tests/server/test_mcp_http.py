@@ -1,0 +1,239 @@
+"""The official MCP client over HTTP: tools, their results, the gate in front of them, and waiting."""
+
+import base64
+import io
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from PIL import Image
+from served import Client as Plain
+from served import Served, ServedModel, serve
+
+from keepsight.server.mcp.served import ServedStreams
+from keepsight.server.settings import ServerSettings
+from keepsight.server.tokens import ScopedToken, TokenScope
+
+MANAGE, ASK, READ = "a-token-for-tests-only", "a-token-that-may-ask", "a-token-that-may-read"
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, make_video) -> ServerSettings:
+    tokens = (ScopedToken(TokenScope.ASK, ASK), ScopedToken(TokenScope.READ, READ))
+    journal = tmp_path_factory.mktemp("mcp") / "journal.db"
+    return ServerSettings(journal, roots=(make_video(10).parent,), port=0, token=MANAGE, tokens=tokens)
+
+
+@pytest.fixture(scope="module")
+def served(settings: ServerSettings) -> Iterator[Served]:
+    with serve(settings, ServedModel()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stream_id(served: Served, make_video) -> str:
+    begun = served.client.begin(make_video(10))
+    served.client.wait_for_state(begun, "complete")
+    return begun
+
+
+@asynccontextmanager
+async def connect(served: Served, token: str = ASK, mode: str = "auto", **headers: str) -> AsyncIterator[Client]:
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}", **headers}, timeout=20) as http:
+        transport = streamable_http_client(f"http://127.0.0.1:{served.client.port}/mcp", http_client=http)
+        async with Client(transport, mode=mode) as client:
+            yield client
+
+
+async def call(client: Client, tool: str, **arguments: Any) -> Any:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    assert json.loads(result.content[0].text) == result.structured_content
+    return result.structured_content
+
+
+async def refusal(client: Client, tool: str, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    (content,) = result.content
+    assert "\n" not in content.text
+    return str(content.text)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_what_there_is_and_how_it_is_used(served: Served, stream_id: str, mode: str) -> None:
+    async with connect(served, mode=mode) as client:
+        assert client.instructions is not None
+        assert "data" in client.instructions
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == {"list_streams", "ask", "search", "get_clip", "watch_for"}
+        assert [name for name, tool in tools.items() if not tool.annotations.read_only_hint] == ["ask"]  # it is stored
+        assert all(tool.description and tool.output_schema for tool in tools.values())
+        (stream,) = (await call(client, "list_streams"))["streams"]
+        assert (stream["id"], stream["state"], stream["num_clips"]) == (stream_id, "complete", 5)
+
+
+async def test_asking_and_looking(served: Served, stream_id: str, make_video) -> None:
+    asked = {"stream_id": stream_id, "question": "What comes?", "at_seconds": 6.5}
+    expected = served.client("POST", "/v1/questions", asked).data
+    async with connect(served) as client:
+        answer = await call(client, "ask", stream=make_video(10).name, question="What comes?", at_seconds=6.5)
+        assert answer == {name: expected[name] for name in answer}
+        assert len(answer["citations"]) == 3
+        caption = answer["citations"][1]["caption"]
+        clips = (await call(client, "search", words=caption, stream=stream_id))["clips"]
+        assert clips[0]["clip_index"] == 1
+        shown = await client.call_tool("get_clip", {"stream": stream_id, "clip_index": 1})
+        assert shown.structured_content["caption"] == caption
+        picture = shown.content[1]
+        assert (picture.type, picture.mime_type) == ("image", "image/jpeg")
+        thumbnail = served.client("GET", f"/v1/streams/{stream_id}/clips/1/thumbnail").content
+        assert base64.b64decode(picture.data) == thumbnail
+        assert Image.open(io.BytesIO(thumbnail)).format == "JPEG"
+
+
+async def test_what_cannot_be_done_is_said_in_one_line(served: Served, stream_id: str) -> None:
+    async with connect(served) as client:
+        assert "no such stream" in await refusal(client, "ask", stream="0" * 16, question="What?")
+        assert "question" in await refusal(client, "ask", stream=stream_id, question="")
+        assert "limit" in await refusal(client, "search", words="dog", limit=0)
+        assert "colour" in await refusal(client, "search", words="dog", colour="red")
+        assert "no such clip" in await refusal(client, "get_clip", stream=stream_id, clip_index=99)
+        assert "timeout_seconds" in await refusal(
+            client, "watch_for", stream=stream_id, words="dog", timeout_seconds=9e9
+        )
+        with pytest.raises(MCPError, match="no such tool"):
+            await client.call_tool("watch_source", {"source": "/etc/passwd"})
+
+
+async def test_a_mistake_of_ours_is_told_without_its_details(
+    served: Served, stream_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(served.service.journal.clips, "search", fail)
+    async with connect(served) as client:
+        assert "secret" not in await refusal(client, "search", words="dog")
+
+
+async def test_waiting_ends_when_it_is_seen_when_time_is_over_and_when_nothing_will_come(
+    served: Served, stream_id: str, make_video
+) -> None:
+    async with connect(served) as client:
+        ended = await call(client, "watch_for", stream=stream_id, words="dog")
+        assert (ended["found"], ended["last_clip_index"]) == (False, 4)
+        assert "nobody is watching" in ended["reason"]
+        clips = (await call(client, "search", words="a", stream=stream_id))["clips"]
+        first = min(clips, key=lambda clip: clip["clip_index"])
+        seen = await call(
+            client, "watch_for", stream=stream_id, words=first["caption"].upper()[:-1], after_clip_index=-1
+        )
+        assert (seen["found"], seen["clip"]) == (True, first)
+        served.model.gate.clear()
+        again = served.client.begin(make_video(10), restart=True)
+        try:
+            late = await call(client, "watch_for", stream=again, words="a", timeout_seconds=0.1)
+            assert (late["found"], late["reason"]) == (False, "the time is over")
+            async with anyio.create_task_group() as tasks:
+                found: dict[str, Any] = {}
+
+                async def wait() -> None:
+                    found.update(await call(client, "watch_for", stream=again, words="a", timeout_seconds=20))
+
+                tasks.start_soon(wait)
+                await anyio.sleep(0.1)
+                served.model.gate.set()
+            assert found["clip"]["clip_index"] == 0
+        finally:
+            served.model.gate.set()
+            served.client.wait_for_state(again, "complete")
+            served.client("DELETE", f"/v1/streams/{again}")
+
+
+async def test_whoever_waits_is_let_go_when_the_server_ends(
+    settings: ServerSettings, make_video, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, waits = ServedModel(), threading.Event()
+    monkeypatch.setattr(ServedStreams, "begin_to_wait", lambda _: waits.set())
+    monkeypatch.setattr(ServedStreams, "end_waiting", lambda _: None)
+    model.gate.clear()
+    results: list[Any] = []
+    with serve(replace(settings, journal=tmp_path / "journal.db"), model) as served:
+        begun = served.client.begin(make_video(10))
+
+        async def wait() -> None:
+            async with connect(served) as client:
+                await client.list_tools()  # the client checks results against these, and there is no time afterwards
+                results.append(await call(client, "watch_for", stream=begun, words="a", timeout_seconds=300))
+
+        waiting = threading.Thread(target=anyio.run, args=(wait,))
+        waiting.start()
+        assert waits.wait(20)
+    waiting.join(20)
+    assert [result["reason"] for result in results] == ["the server is about to end"]
+
+
+async def test_a_tool_that_begins_to_watch_is_for_those_who_may_manage_where_it_is_allowed(
+    settings: ServerSettings, make_video, tmp_path
+) -> None:
+    allowing = replace(settings, journal=tmp_path / "journal.db", mcp_may_watch=True)
+    with serve(allowing, ServedModel()) as served:
+        async with connect(served, ASK) as client:
+            assert "watch_source" not in {tool.name for tool in (await client.list_tools()).tools}
+            with pytest.raises(MCPError, match="no such tool"):
+                await client.call_tool("watch_source", {"source": str(make_video(10))})
+        async with connect(served, MANAGE) as client:
+            begun = await call(client, "watch_source", source=str(make_video(10)))
+            served.client.wait_for_state(begun["id"], "complete")
+            assert "outside" in await refusal(client, "watch_source", source="/etc/passwd")
+
+
+POSTED = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+@pytest.mark.parametrize(
+    ("token", "headers", "status"),
+    [
+        (ASK, {}, 200),
+        (MANAGE, {}, 200),
+        (READ, {}, 403),
+        ("a-token-that-is-wrong", {}, 401),
+        (None, {}, 401),
+        (ASK, {"Host": "evil.example"}, 421),
+        (ASK, {"Origin": "https://evil.example"}, 403),
+        (ASK, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}, 403),
+    ],
+)
+async def test_the_gate_stands_in_front(
+    served: Served, token: str | None, headers: dict[str, str], status: int
+) -> None:
+    reply = Plain(served.client.port, token)("POST", "/mcp", POSTED, ACCEPT | headers)
+    assert reply.status == status
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_there_is_no_stream_to_open_and_no_body_without_end(served: Served) -> None:
+    client = Plain(served.client.port, ASK)
+    assert client("GET", "/mcp", headers=ACCEPT).status == 405
+    assert client("DELETE", "/mcp").status == 405
+    assert client("POST", "/mcp", b"x" * 100_000, ACCEPT).status == 413
+    for bad in (b"", b"{", b"[]", b"\xff", b"[" * 30_000, b'{"jsonrpc": "2.0", "id": 1}'):
+        assert client("POST", "/mcp", bad, ACCEPT).status == 400
