@@ -1,0 +1,76 @@
+// Which part is shown: the token form, all streams, or one stream.
+import { useEffect, useState } from "preact/hooks";
+import { getJson, onTokenNeeded } from "./api";
+import { Home } from "./home";
+import { Icon } from "./icons";
+import { StreamPage } from "./stream_page";
+import { TokenForm } from "./token_form";
+import type { About } from "./types";
+
+interface Place {
+  streamId: string | null;
+  clipIndex: number | null;
+}
+
+function placeFrom(hash: string): Place {
+  const match = /^#\/streams\/([0-9a-f]{16})(?:\/clips\/(\d+))?$/.exec(hash);
+  return { streamId: match?.[1] ?? null, clipIndex: match?.[2] ? Number(match[2]) : null };
+}
+
+export function App() {
+  const [place, setPlace] = useState(() => placeFrom(location.hash));
+  const [about, setAbout] = useState<About | null>(null);
+  const [needsToken, setNeedsToken] = useState(false);
+
+  useEffect(() => {
+    const change = () => setPlace(placeFrom(location.hash));
+    addEventListener("hashchange", change);
+    return () => removeEventListener("hashchange", change);
+  }, []);
+  useEffect(() => onTokenNeeded(() => setNeedsToken(true)), []);
+  useEffect(() => {
+    if (!needsToken) getJson<About>("/v1/about").then(setAbout, () => undefined);
+  }, [needsToken]);
+  useEffect(() => {
+    if (!place.streamId) document.title = "Keepsight";
+  }, [place.streamId]);
+
+  return (
+    <>
+      <a class="skip" href="#main" onClick={skip}>
+        Skip to the content
+      </a>
+      <header class="top">
+        <a class="brand" href="#/" aria-label="Keepsight, all streams">
+          <Icon name="mark" />
+          <span>Keepsight</span>
+        </a>
+        {about && (
+          <span class="model" title={`${about.model.architecture} on ${about.model.device}`}>
+            <span class="model-word">model</span> {shortName(about.model.name)}
+          </span>
+        )}
+      </header>
+      <main id="main" tabIndex={-1}>
+        {needsToken ? (
+          <TokenForm onDone={() => setNeedsToken(false)} />
+        ) : place.streamId ? (
+          <StreamPage key={place.streamId} id={place.streamId} clipIndex={place.clipIndex} about={about} />
+        ) : (
+          <Home about={about} />
+        )}
+      </main>
+    </>
+  );
+}
+
+/** A folder's or a hub's model goes by its last part. */
+function shortName(model: string): string {
+  return model.split("/").filter(Boolean).at(-1) ?? model;
+}
+
+/** The address after # says which stream is shown, so it must not change. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}

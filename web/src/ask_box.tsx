@@ -1,0 +1,82 @@
+import { useMemo, useState } from "preact/hooks";
+import { Icon } from "./icons";
+import type { StreamStore } from "./store";
+import type { Position } from "./stream_page";
+import { clock } from "./words";
+
+interface Props {
+  store: StreamStore;
+  position: Position;
+  isBusy: boolean;
+  onAsk: (question: string, atSeconds: number | null) => Promise<void>;
+}
+
+/** Asks about all that was seen, or only what had been seen by the chosen moment. */
+export function AskBox({ store, position, isBusy, onAsk }: Props) {
+  const [question, setQuestion] = useState("");
+  const [isAsOf, setIsAsOf] = useState(false);
+  const { clip } = position;
+  const isEarlier = !!clip && clip.clip_index !== store.clips.at(-1)?.clip_index;
+  const ideas = useMemo(() => ideasFrom(store), [store.clips.length >> 3, store.clips.length > 2]);
+  const send = (text: string) => {
+    if (!text.trim() || isBusy) return;
+    setQuestion("");
+    void onAsk(text.trim(), isAsOf && isEarlier && clip ? clip.end_seconds : null);
+  };
+  return (
+    <form
+      class="ask"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send(question);
+      }}
+    >
+      <div class="ask-line">
+        <input
+          id="ask"
+          aria-label="Ask about this video"
+          placeholder="Ask about this video"
+          autoComplete="off"
+          maxLength={4000}
+          value={question}
+          disabled={!store.clips.length}
+          onInput={(event) => setQuestion(event.currentTarget.value)}
+        />
+        <button class="primary round" type="submit" aria-label="Ask" disabled={isBusy || !question.trim()}>
+          <Icon name="up" />
+        </button>
+      </div>
+      {isEarlier && clip && (
+        <label class="switch small">
+          <input type="checkbox" checked={isAsOf} onChange={(event) => setIsAsOf(event.currentTarget.checked)} />
+          <span>As if asked at {clock(clip.end_seconds)}</span>
+        </label>
+      )}
+      {ideas.length > 0 && (
+        <div class="ideas" role="group" aria-label="For example">
+          {ideas.map((idea) => (
+            <button key={idea} type="button" disabled={isBusy} onClick={() => send(idea)}>
+              {idea}
+            </button>
+          ))}
+        </div>
+      )}
+    </form>
+  );
+}
+
+/** Questions that captions of the toy world suggest; the bundled model was taught to answer these. */
+function ideasFrom(store: StreamStore): string[] {
+  if (!store.stream || !/^tiny/.test(store.stream.model) || store.clips.length < 3) return [];
+  const text = store.clips
+    .slice(-40)
+    .map((clip) => clip.caption)
+    .join(" ");
+  const coloured = /the (?:red|yellow|green|blue|purple) (\w+)/.exec(text)?.[1];
+  const moved = /the (?!empty|closed|box)(\w+) (?:moves|returns|leaves|hides)/.exec(text)?.[1];
+  const ideas: string[] = [];
+  if (coloured) ideas.push(`What colour was the ${coloured}?`);
+  if (moved) ideas.push(`Where was the ${moved} last seen?`);
+  if (/goes into the box/.test(text)) ideas.push("What went into the box last?");
+  return ideas;
+}

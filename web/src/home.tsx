@@ -1,0 +1,107 @@
+// All streams, each with its newest picture, and ways to add one.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { AddSource } from "./add_source";
+import { getJson, messageFrom } from "./api";
+import { useEvery, useLastLoaded } from "./hooks";
+import { drawFrame, framesIn, sheetOf } from "./pictures";
+import { ToyNotice } from "./toy_notice";
+import type { About, Clip, Stream } from "./types";
+import { clock, count, nameOf, RUNNING, stateOf } from "./words";
+
+const POLL_MILLISECONDS = 2500;
+
+export function Home({ about }: { about: About | null }) {
+  const [streams, setStreams] = useState<Stream[] | null>(null);
+  const [problem, setProblem] = useState("");
+  useEvery(
+    POLL_MILLISECONDS,
+    async () => {
+      try {
+        setStreams((await getJson<Stream[]>("/v1/streams")).reverse());
+        setProblem("");
+      } catch (error) {
+        setProblem(messageFrom(error));
+      }
+    },
+    "streams",
+  );
+  const isFirst = streams?.length === 0;
+  const running = streams?.filter((stream) => RUNNING.has(stream.state)).length ?? 0;
+  return (
+    <div class="home">
+      {isFirst ? (
+        <div class="hello">
+          <h1>Watch a video. Ask it anything.</h1>
+          <p>
+            Keepsight watches for hours in constant memory, on this machine. It writes down what happens, keeps the few
+            patches of picture that mattered, and answers with the moments to prove it.
+          </p>
+        </div>
+      ) : (
+        <h1 class="hidden">Streams</h1>
+      )}
+      {streams && <AddSource first={isFirst} />}
+      {streams && <ToyNotice about={about} />}
+      {problem && (
+        <p class="problem" role="alert">
+          {problem} Trying again.
+        </p>
+      )}
+      {streams && streams.length > 0 && (
+        <>
+          <div class="heading">
+            <h2>Streams</h2>
+            <span class="soft">{running ? `${running} being watched` : count(streams.length, "stream")}</span>
+          </div>
+          <ul class="cards">
+            {streams.map((stream) => (
+              <StreamCard key={stream.id} stream={stream} />
+            ))}
+          </ul>
+        </>
+      )}
+    </div>
+  );
+}
+
+function StreamCard({ stream }: { stream: Stream }) {
+  const { label, tone } = stateOf(stream);
+  const last = stream.num_clips - 1;
+  const clip = useLastLoaded(async () => {
+    if (last < 0) return null;
+    return (await getJson<{ clips: Clip[] }>(`/v1/streams/${stream.id}/clips?from_index=${last}&limit=1`)).clips[0];
+  }, [stream.id, last]);
+  return (
+    <li>
+      <a class="stream-card" href={`#/streams/${stream.id}`}>
+        <Thumbnail streamId={stream.id} clipIndex={last} />
+        <span class={`state ${tone}`}>{label}</span>
+        <span class="words">
+          <b>{nameOf(stream)}</b>
+          <span class="last">{clip ? clip.caption : last < 0 ? "Nothing seen yet." : " "}</span>
+          <span class="soft small">
+            {count(stream.num_clips, "clip")}
+            {clip && `, up to ${clock(clip.end_seconds)}`}
+          </span>
+        </span>
+      </a>
+    </li>
+  );
+}
+
+/** The middle frame of a stream's newest clip. */
+function Thumbnail({ streamId, clipIndex }: { streamId: string; clipIndex: number }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const sheet = useLastLoaded(
+    async () => (clipIndex < 0 ? null : await sheetOf(streamId, clipIndex)),
+    [streamId, clipIndex],
+  );
+  useEffect(() => {
+    if (sheet && canvas.current) drawFrame(canvas.current, sheet, Math.floor(framesIn(sheet) / 2), framesIn(sheet));
+  }, [sheet]);
+  return (
+    <span class={`thumb ${sheet ? "" : "bare"}`}>
+      <canvas ref={canvas} width="16" height="9" aria-hidden="true" />
+    </span>
+  );
+}

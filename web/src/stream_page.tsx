@@ -1,0 +1,152 @@
+// One stream: what was seen and kept, when, and what is asked of it.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Figures } from "./figures";
+import { useChanges } from "./hooks";
+import { MemoryStrip } from "./memory_strip";
+import { Panel } from "./panel";
+import { Stage } from "./stage";
+import { StreamHead } from "./stream_head";
+import { StreamStore } from "./store";
+import { Timeline } from "./timeline";
+import { ToyNotice } from "./toy_notice";
+import type { About, Clip } from "./types";
+import { clock, nameOf, RUNNING } from "./words";
+
+const ANNOUNCE_MILLISECONDS = 6000;
+
+/** Where the user is, and how he goes elsewhere. */
+export interface Position {
+  clip: Clip | null;
+  frame: number | null; // null for the one of which most was kept
+  isFollowing: boolean;
+  select: (clipIndex: number, frame?: number | null) => void;
+  follow: () => void;
+}
+
+export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: number | null; about: About | null }) {
+  const store = useMemo(() => new StreamStore(id), [id]);
+  useChanges((listener) => store.subscribe(listener), store);
+  useEffect(() => {
+    void store.open();
+    return () => store.close();
+  }, [store]);
+
+  const [chosen, setChosen] = useState<{ clipIndex: number; frame: number | null } | null>(
+    clipIndex === null ? null : { clipIndex, frame: null },
+  );
+  const [cited, setCited] = useState<Set<number>>(() => new Set());
+  const [found, setFound] = useState<Set<number> | null>(null);
+  useEffect(() => {
+    if (clipIndex !== null && clipIndex !== chosen?.clipIndex) setChosen({ clipIndex, frame: null });
+  }, [clipIndex]);
+
+  const { stream, clips } = store;
+  const isRunning = !!stream && RUNNING.has(stream.state);
+  const place = chosen ? store.placeOf(chosen.clipIndex) : isRunning ? clips.length - 1 : 0;
+  const clip = clips[place] ?? null;
+  const select = (index: number, frame: number | null = null) => {
+    setChosen({ clipIndex: index, frame });
+    history.replaceState(null, "", `#/streams/${id}/clips/${index}`);
+  };
+  const follow = () => {
+    setChosen(null);
+    history.replaceState(null, "", `#/streams/${id}`);
+  };
+  const position: Position = {
+    clip,
+    frame: chosen?.frame ?? null,
+    isFollowing: !chosen && isRunning,
+    select,
+    follow,
+  };
+  const move = (by: number) => {
+    const next = clips[Math.min(clips.length - 1, Math.max(0, place + by))];
+    if (next) select(next.clip_index);
+  };
+  useKeys(move, follow);
+  useEffect(() => {
+    if (stream) document.title = `${nameOf(stream)} · Keepsight`;
+  }, [stream?.source]);
+
+  if (store.link === "gone") {
+    return (
+      <div class="card gone">
+        <h1>This stream is no longer here</h1>
+        <p class="soft">It was removed, with all that was stored of it.</p>
+        <a class="button" href="#/">
+          All streams
+        </a>
+      </div>
+    );
+  }
+  if (!stream) {
+    return store.problem ? (
+      <p class="problem" role="alert">
+        {store.problem} Trying again.
+      </p>
+    ) : (
+      <p class="soft loading" role="status">
+        Loading …
+      </p>
+    );
+  }
+  return (
+    <div class="stream">
+      <StreamHead store={store} />
+      {store.link === "lost" && (
+        <p class="notice lost" role="status">
+          The server does not answer. What is here stays; new clips come when it is back.
+        </p>
+      )}
+      <Figures store={store} />
+      <div class="columns">
+        <div class="main-column">
+          <Stage store={store} position={position} onMove={move} />
+          <Timeline store={store} position={position} cited={cited} found={found} onMove={move} />
+          <MemoryStrip store={store} position={position} />
+          <ToyNotice about={about} />
+        </div>
+        <Panel store={store} position={position} cited={cited} onCited={setCited} found={found} onFound={setFound} />
+      </div>
+      <Announcer clip={isRunning ? (clips.at(-1) ?? null) : null} />
+    </div>
+  );
+}
+
+/** Arrow keys go from clip to clip, wherever no other control has them. */
+function useKeys(move: (by: number) => void, follow: () => void): void {
+  const current = useRef({ move, follow });
+  current.current = { move, follow };
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      if (target.closest("input, textarea, select, video, [role=listbox], [role=slider], [role=tablist]")) return;
+      if (event.key === "ArrowLeft") current.current.move(-1);
+      else if (event.key === "ArrowRight") current.current.move(1);
+      else if (event.key === "l") current.current.follow();
+      else if (event.key === "/" || event.key === "a") {
+        document.querySelector<HTMLElement>(event.key === "/" ? "#search" : "#ask")?.focus();
+      } else return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, []);
+}
+
+/** Reads new captions to those who listen, not more often than can be listened to. */
+function Announcer({ clip }: { clip: Clip | null }) {
+  const [said, setSaid] = useState("");
+  const last = useRef(0);
+  useEffect(() => {
+    if (!clip || Date.now() - last.current < ANNOUNCE_MILLISECONDS) return;
+    last.current = Date.now();
+    setSaid(`${clock(clip.start_seconds)}: ${clip.caption}`);
+  }, [clip?.clip_index]);
+  return (
+    <p class="hidden" aria-live="polite">
+      {said}
+    </p>
+  );
+}

@@ -1,0 +1,17 @@
+import type { ComponentChildren } from "preact";
+import type { About } from "./types";
+
+/** What the bundled model cannot do, said where it matters. */
+export function ToyNotice({ about, children }: { about: About | null; children?: ComponentChildren }) {
+  if (!about?.model.knows_toy_world_only) return null;
+  return (
+    <p class="notice">
+      {children ?? (
+        <>
+          <b>The bundled model knows the toy world only.</b> Of any other video it says what is not so. For real video,
+          start the server with <code>--model</code> and a larger one.
+        </>
+      )}
+    </p>
+  );
+}

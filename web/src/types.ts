@@ -1,0 +1,95 @@
+// What the server answers: see src/keepsight/server/views.py, memory_views.py and routes/about.py.
+export interface Figures {
+  seconds_per_clip: number | null;
+  lag_seconds: number | null;
+  num_frames_dropped: number;
+  num_losses: number;
+}
+
+export interface Stream {
+  id: string;
+  source: string;
+  model: string;
+  is_live: boolean;
+  started_at: string;
+  state: string;
+  reason: string;
+  end_seconds: number | null;
+  num_clips: number;
+  num_bytes: number;
+  figures: Figures;
+}
+
+export interface Clip {
+  clip_index: number;
+  start_seconds: number;
+  end_seconds: number;
+  caption: string;
+  num_frames_expected: number;
+  num_frames_dropped: number;
+}
+
+export interface Gap {
+  start_seconds: number;
+  end_seconds: number;
+  reason: string;
+}
+
+export interface KeptFrame {
+  frame_index: number;
+  seconds: number;
+  cells: [number, number][];
+}
+
+export interface Kept {
+  clip_index: number;
+  token_grid: [number, number];
+  num_visual_tokens: number;
+  kept_indices: number[];
+  frames: KeptFrame[];
+}
+
+export interface HeldClip extends Kept {
+  start_seconds: number;
+  end_seconds: number;
+  age_clips: number;
+  has_thumbnail: boolean;
+}
+
+export interface Memory {
+  policy: string;
+  capacity_clips: number;
+  num_tokens: number;
+  clips: HeldClip[];
+}
+
+export interface Citation {
+  clip_index: number;
+  start_seconds: number;
+  end_seconds: number;
+  caption: string;
+}
+
+export interface Answer {
+  question: string;
+  answer: string;
+  ask_seconds: number;
+  num_captions_given: number;
+  num_captions_left_out: number;
+  citations: Citation[];
+}
+
+export interface PastAnswer {
+  asked_at: string;
+  ask_seconds: number;
+  question: string;
+  answer: string;
+  cited_clips: number[];
+  num_captions_given: number;
+  num_captions_left_out: number;
+}
+
+export interface About {
+  version: string;
+  model: { name: string; architecture: string; num_parameters: number; device: string; knows_toy_world_only: boolean };
+}
