@@ -199,6 +199,13 @@ def test_odd_receivers(journal: Journal, answer: bytes, again: bool, expected: s
         assert expected in problem_of(journal, url, Sender(ANYWHERE, Timeouts(read_seconds=0.3, head_seconds=0.5)))
 
 
+def test_a_webhook_by_https_is_not_sent_in_the_clear(journal: Journal) -> None:
+    with receiving() as receiver:
+        problem = problem_of(journal, receiver.url.replace("http:", "https:"), Sender(ANYWHERE))
+        assert receiver.received == []
+    assert problem.startswith("the webhook cannot be reached: ")
+
+
 def test_what_is_answered_beside_the_status_is_not_waited_for(journal: Journal) -> None:
     with answering(b"HTTP/1.1 200 OK\r\n\r\n", again=True) as url:
         make_alerts(journal, url)

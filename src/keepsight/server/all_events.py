@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 from fastapi.concurrency import run_in_threadpool
 
+from keepsight.errors import JournalError, JournalWriteError
 from keepsight.journal import StreamRecord
 from keepsight.server.events import RECONNECT_MILLISECONDS, event_text
 from keepsight.server.standing.alert_view import alert_view
@@ -59,11 +60,15 @@ class _StatesTold:
         streams = {stream.id: stream for stream in self._service.journal.streams.all()}
         texts = [event_text("removed", {"id": gone}, event_id) for gone in self._states.keys() - streams.keys()]
         states = {stream.id: self._state(stream) for stream in streams.values()}
-        texts += [
-            event_text("state", stream_view(self._service, streams[stream_id]), event_id)
-            for stream_id, state in states.items()
-            if self._states.get(stream_id) != state
-        ]
+        for stream_id in [stream_id for stream_id, state in states.items() if self._states.get(stream_id) != state]:
+            try:
+                view = stream_view(self._service, streams[stream_id])
+            except JournalWriteError:  # another program keeps the journal locked
+                raise
+            except JournalError:  # it was removed meanwhile
+                del states[stream_id]
+            else:
+                texts.append(event_text("state", view, event_id))
         self._states = states
         return texts
 

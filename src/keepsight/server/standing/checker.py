@@ -80,6 +80,9 @@ class Checker:
             except KeepsightError as error:
                 logger.warning("standing questions wait: %s", error)
                 self._ending.wait(_RETRY_SECONDS)
+            except Exception:  # the thread's last resort
+                logger.exception("standing questions wait")
+                self._ending.wait(_RETRY_SECONDS)
 
     def _check_what_is_due(self) -> bool:
         """One clip of each question and stream, so that none waits for another; whether there was any."""
@@ -102,7 +105,7 @@ class Checker:
                 step = step_of(progress, clips[0], is_true)
             except KeepsightError:
                 raise  # it may be better later, and the position stays
-            except Exception:  # the thread's last resort: one caption must not keep the others from being checked
+            except Exception:  # one caption must not keep the others from being checked, whatever the model makes of it
                 logger.exception("a clip of stream %s could not be checked", progress.stream_id)
                 step = skip_to(progress, clips[0].clip_index + 1)
         if self._journal.standing.advance(progress, step) is not None:

@@ -99,7 +99,7 @@ class Sender:
 
 
 def _reason(error: Exception) -> str:
-    return "its name is none" if isinstance(error, ValueError) else reason_of(error)
+    return "its name is no host's" if isinstance(error, ValueError) else reason_of(error)
 
 
 def _headers(url: SourceUrl, delivery: Delivery, body: bytes) -> dict[str, str]:

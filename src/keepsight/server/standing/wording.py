@@ -21,6 +21,8 @@ _COMES = re.compile(rf"^(?P<thing>(?:a|an|the|some|any)\s+.+?)\s+{_COMING}$", re
 _IS_THERE = re.compile(
     r"^(?:(?:there\s+(?:is|are)|(?:you|i|we)\s+see)\s+(?P<seen>.+)|(?P<there>.+)\s+is\s+there)$", re.I
 )
+_DOES = re.compile(r"^(?P<who>(?:a|an|the|some|any)\s(?:\S+\s)+?)(?P<verb>[a-z]+[^s\W]s)\b(?P<rest>.*)$", re.IGNORECASE)
+_IS = re.compile(r"^(?P<who>(?:a|an|the|some|any)\s.+?)\s(?P<verb>is|are|was|were)\s(?P<rest>.+)$", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 
 _EMPTY = """
@@ -42,7 +44,8 @@ def asked_of_model(question: str) -> str:
         return f"Answer yes or no: {asked}"
     what = request["what"].rstrip(" .!?")
     thing = _thing_of(what)
-    return f"Answer yes or no: is there {thing}?" if thing else f"Answer yes or no: is it true that {what}?"
+    asked = f"is there {thing}" if thing else _as_question(what)
+    return f"Answer yes or no: {asked}?"
 
 
 def content_words(question: str) -> list[str]:
@@ -52,6 +55,22 @@ def content_words(question: str) -> list[str]:
     comes.
     """
     return [word for word in _WORD.findall(question) if word.lower() not in _EMPTY_WORDS]
+
+
+def _as_question(what: str) -> str:
+    """A statement as a question: `the dog leaves` as `does the dog leave`."""
+    if (is_so := _IS.match(what)) is not None:
+        return f"{is_so['verb']} {is_so['who']} {is_so['rest']}"
+    if (does := _DOES.match(what)) is not None:
+        return f"does {does['who']}{_base_of(does['verb'])}{does['rest']}"
+    return f"is it true that {what}"
+
+
+def _base_of(verb: str) -> str:
+    """A verb in the third person without its ending, by the rules of spelling."""
+    if verb.endswith("ies"):
+        return f"{verb[:-3]}y"
+    return verb[:-2] if re.search(r"(?:ch|sh|ss|x|o)es$", verb) else verb[:-1]
 
 
 def _thing_of(what: str) -> str | None:
