@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from keepsight.server.failures import answer_errors
 from keepsight.server.limits import BodyLimit, Slots
 from keepsight.server.logs import AccessLog, LogObserver
+from keepsight.server.mcp.http import mcp_route
 from keepsight.server.metrics import Metrics
 from keepsight.server.questions import QuestionDesk
 from keepsight.server.routes import (
@@ -63,6 +64,7 @@ def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
     service.observers.all += [app.state.metrics, LogObserver()]
     app.include_router(metrics.router)
     app.include_router(openai.router)
+    app.router.routes.append(mcp_route(may_watch=settings.mcp_may_watch))
     answer_errors(app)
     # The one added last is asked first: whoever may not ask is not listened to.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)

@@ -38,6 +38,7 @@ class ServerSettings:
         body_seconds: longest time in which a request's body must have come.
         heartbeat_seconds: an event stream is never silent for longer.
         max_standing_questions: questions that new captions are checked against.
+        mcp_may_watch: agents whose token may manage find an MCP tool that begins to watch a source.
 
     Raises:
         SettingError: a value is outside what is allowed, or other machines could ask without a token.
@@ -59,6 +60,7 @@ class ServerSettings:
     body_seconds: float = 20.0
     heartbeat_seconds: float = 15.0
     max_standing_questions: int = 32
+    mcp_may_watch: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
