@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -48,6 +48,7 @@ class Watcher:
         settings: how to watch and answer; the defaults if None.
         sources: how sources are read; the defaults if None.
         quota: how much the journal may hold; looked after while watching. No limit if None.
+        open_source: opens sources; in a process of their own if None.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class Watcher:
         settings: Settings | None = None,
         sources: SourceSettings | None = None,
         quota: Quota | None = None,
+        open_source: Callable[[SourceAddress, SourceSettings], Connection] | None = None,
     ) -> None:
         self.model = model
+        self._connect = open_source or connect
         self.settings = settings or Settings()
         self.sources = sources or SourceSettings()
         self._owns_journal = not isinstance(journal, Journal)
@@ -121,7 +124,7 @@ class Watcher:
 
     def events(
         self,
-        source: str | PathLike[str],
+        source: str | PathLike[str] | SourceAddress,
         sample_fps: float | None = None,
         *,
         restart: bool = False,
@@ -141,15 +144,19 @@ class Watcher:
             self._unlock()
 
     def _events(
-        self, source: str | PathLike[str], sample_fps: float | None, restart: bool, connection: Connection | None
+        self,
+        source: str | PathLike[str] | SourceAddress,
+        sample_fps: float | None,
+        restart: bool,
+        connection: Connection | None,
     ) -> Generator[Moment | StateChange, None, None]:
         settings = self.settings if sample_fps is None else replace(self.settings, sample_fps=sample_fps)
-        address = SourceAddress.parse(fspath(source))
+        address = source if isinstance(source, SourceAddress) else SourceAddress.parse(fspath(source))
         if address.is_always_live:
             yield from self._watch_live(address, connection, settings, restart)
             return
         with ExitStack() as stack:
-            video = stack.enter_context(closing(connection or connect(address, self.sources)))
+            video = stack.enter_context(closing(connection or self._connect(address, self.sources)))
             if video.info.is_live:
                 stack.pop_all()  # it is the first connection of those that follow
                 yield from self._watch_live(address, video, settings, restart)
@@ -207,7 +214,7 @@ class Watcher:
         clock = LiveClock(stream.started_at.timestamp(), session.resume_seconds)
         waiting = [] if first is None else [first]
         source = SupervisedSource(
-            lambda: waiting.pop() if waiting else connect(address, self.sources),
+            lambda: waiting.pop() if waiting else self._connect(address, self.sources),
             settings.sample_fps,
             clock,
             self.sources.supervision,

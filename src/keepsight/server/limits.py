@@ -9,6 +9,7 @@ from http import HTTPStatus
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keepsight.server.bodies import STREAMED_BODIES
 from keepsight.server.failures import error_response, too_many
 
 
@@ -60,6 +61,8 @@ class Slots:
 class BodyLimit:
     """Reads the body of a request before the application sees it, up to a size and a time.
 
+    Those that the application reads as they come (`bodies`) have limits of their own.
+
     Args:
         app: gets the whole body.
         max_bytes: largest body.
@@ -75,6 +78,10 @@ class BodyLimit:
         """See the ASGI specification."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        streamed = next((one for one in STREAMED_BODIES if one.fits(scope)), None)
+        if streamed is not None:
+            await self._app(scope, streamed.paced(scope, receive, self._seconds), send)
             return
         try:
             async with asyncio.timeout(self._seconds):

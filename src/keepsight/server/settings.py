@@ -13,6 +13,10 @@ _COUNTS = (
     "max_questions_in_flight",
     "max_viewers",
     "max_body_bytes",
+    "max_upload_bytes",
+    "max_uploads",
+    "max_uploads_total_bytes",
+    "max_frame_pixels",
     "max_standing_questions",
 )
 
@@ -36,6 +40,10 @@ class ServerSettings:
         max_viewers: event streams open at a time.
         max_body_bytes: largest body of a request.
         body_seconds: longest time in which a request's body must have come.
+        max_upload_bytes: largest file that is uploaded.
+        max_uploads: uploads at a time of which no stream was made yet.
+        max_uploads_total_bytes: all uploads together; they are removed with their streams.
+        max_frame_pixels: of a frame that is pushed.
         heartbeat_seconds: an event stream is never silent for longer.
         max_standing_questions: questions that new captions are checked against.
         mcp_may_watch: agents whose token may manage find an MCP tool that begins to watch a source.
@@ -59,6 +67,10 @@ class ServerSettings:
     max_body_bytes: int = 1 << 16
     body_seconds: float = 20.0
     heartbeat_seconds: float = 15.0
+    max_upload_bytes: int = 8 << 30
+    max_uploads: int = 32
+    max_uploads_total_bytes: int = 64 << 30
+    max_frame_pixels: int = 1 << 23
     max_standing_questions: int = 32
     mcp_may_watch: bool = False
 

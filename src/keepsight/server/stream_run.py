@@ -13,6 +13,7 @@ from keepsight.errors import DecoderDiedError, KeepsightError
 from keepsight.journal import EndReason, Journal, StreamRecord
 from keepsight.server.failures import UNFORESEEN
 from keepsight.server.observing import Observer
+from keepsight.sources.address import SourceAddress
 from keepsight.sources.supervision import Connection, SourceState, StateChange
 from keepsight.watcher import Watcher
 from keepsight.watching.stream_state import Moment
@@ -55,7 +56,7 @@ class StreamRun:
 
     Args:
         stream: its record.
-        source: path or address with credentials.
+        source: path or address with credentials, or what one means.
         watcher: of this stream alone.
         journal: holds it.
         connect: opens the source; None where the watcher does so itself, again and again.
@@ -67,7 +68,7 @@ class StreamRun:
     def __init__(
         self,
         stream: StreamRecord,
-        source: str,
+        source: str | SourceAddress,
         watcher: Watcher,
         journal: Journal,
         connect: Callable[[], Connection] | None,

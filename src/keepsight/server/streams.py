@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +18,10 @@ from keepsight.errors import (
     JournalError,
     JournalWriteError,
     KeepsightError,
+    NotAVideoError,
+    NoVideoStreamError,
     SourceUnreachableError,
+    VideoError,
 )
 from keepsight.journal import Journal, Quota, StreamLock, StreamRecord
 from keepsight.models.protocol import BatchModel
@@ -25,9 +29,11 @@ from keepsight.server.bell import Bell
 from keepsight.server.failures import conflict, no_such_stream, too_many
 from keepsight.server.limits import Slots
 from keepsight.server.observing import Observers
+from keepsight.server.pushed import PushPoints, is_pushed, push_address, push_settings
 from keepsight.server.settings import ServerSettings
 from keepsight.server.standing.questions import StandingQuestions
 from keepsight.server.stream_run import PAUSED, SHUT_DOWN, StreamRun, is_wanted
+from keepsight.server.uploads import UPLOAD_SCHEME, UploadLimits, UploadStore, upload_folder
 from keepsight.service import BatchedModel, BatchSettings
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress, SourceKind
@@ -88,6 +94,9 @@ class StreamService:
             self.journal, self.model, guard, server.max_standing_questions, self.news, self.tell
         )
         self.standing.start()
+        limits = UploadLimits(server.max_upload_bytes, server.max_uploads, server.max_uploads_total_bytes)
+        self.uploads = UploadStore(upload_folder(server.journal), limits, self._is_used)
+        self.pushed = PushPoints()
 
     def bell(self, stream_id: str) -> Bell:
         """Rings when there is something new of a stream."""
@@ -131,7 +140,7 @@ class StreamService:
         """Watch a source: one that was watched before goes on where it was left, unless it was watched to its end.
 
         Args:
-            source: path or address.
+            source: path or address, `push:NAME`, or `upload:ID`.
             sample_fps: frames taken from each second; None takes that of the settings.
             restart: from the beginning, as a new stream.
 
@@ -141,7 +150,7 @@ class StreamService:
             StreamLockedError: another program watches it into this journal.
             HTTPException: 409, it is being watched; 429, too many are.
         """
-        address = SourceAddress.parse(source)
+        address = self._address_of(source)
         settings = self.settings if sample_fps is None else replace(self.settings, sample_fps=sample_fps)
         return self._open(
             address,
@@ -175,8 +184,9 @@ class StreamService:
             raise conflict(f"the stream was watched with the model {stream.model}, this server has another one")
         if self._newest_like(stream, settings) != stream_id:
             raise conflict("the source was watched anew since, as another stream: resume that one")
-        source = stream.source if run is None else run.source
-        return self._open(SourceAddress.parse(source), settings, lambda *_: self.journal.streams.resume(stream_id))
+        known = None if run is None else run.source
+        address = known if isinstance(known, SourceAddress) else self._address_of(known or stream.source)
+        return self._open(address, settings, lambda *_: self.journal.streams.resume(stream_id))
 
     def pause(self, stream_id: str) -> StreamRecord:
         """Leave a stream alone until it is resumed; returns once the clip in work is stored.
@@ -213,6 +223,22 @@ class StreamService:
         if bell is not None:
             bell.ring()
         self.news.ring()
+        self.uploads.forget(stream.source)
+        if not self._is_used(stream.source):
+            self.pushed.forget(stream.source)
+
+    def file_of(self, stream: StreamRecord) -> tuple[str, str]:
+        """Path of the file that a stream was made of, and the name that tells its type.
+
+        Raises:
+            AddressRefusedError: it lies outside the roots.
+            HTTPException: 404, it was made of no file.
+        """
+        address = self._address_of(stream.source)
+        if address.kind is not SourceKind.FILE:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "the stream has no video file that can be shown")
+        check_is_under(address, self._sources_of(address).roots)
+        return address.text, address.name
 
     def go_on(self) -> None:
         """Resume what a server before this one was watching when it was stopped, or died; what cannot be is logged."""
@@ -261,7 +287,7 @@ class StreamService:
         with self._openings.taken(), ExitStack() as on_failure:
             self._check_room(address.name)
             self._check_place(address)
-            connection = None if address.is_always_live else connect(address, self._sources)
+            connection = None if address.is_always_live else self._connect(address)
             if connection is not None:
                 on_failure.callback(connection.close)
             started_at = None if connection is None else connection.info.started_at
@@ -293,7 +319,8 @@ class StreamService:
         """
         if address.is_stdin:
             raise AddressRefusedError("a server does not read frames from its stdin; push them to a FIFO or a socket")
-        check_is_under(address, self._sources.roots)
+        if not is_pushed(address.name):
+            check_is_under(address, self._sources_of(address).roots)
         if address.kind is SourceKind.RTSP:
             from keepsight.sources.network.urls import parse_url
 
@@ -304,18 +331,47 @@ class StreamService:
     def _watch(
         self, stream: StreamRecord, address: SourceAddress, settings: Settings, connection: Connection | None
     ) -> None:
-        watcher = Watcher(self.model, self.journal, settings, self._sources, self._quota)
-        reopen = None if address.is_always_live else partial(connect, address, self._sources)
+        sources = self._sources_of(address)
+        opener = self._connect_to_pushed if is_pushed(address.name) else None
+        watcher = Watcher(self.model, self.journal, settings, sources, self._quota, opener)
+        reopen = None if address.is_always_live else partial(connect, address, sources)
         bell = self._bells[stream.id]
 
         def ring() -> None:
             bell.ring()
             self.news.ring()
 
-        run = StreamRun(stream, address.text, watcher, self.journal, reopen, connection, ring, self.observers)
+        run = StreamRun(stream, address, watcher, self.journal, reopen, connection, ring, self.observers)
         self._runs[stream.id] = run
         run.start()
         ring()
+
+    def _address_of(self, source: str) -> SourceAddress:
+        """What a source's name means here; uploads and pushed frames are known to servers alone."""
+        if source.startswith(UPLOAD_SCHEME):
+            return self.uploads.address_of(source)
+        return push_address(source) if is_pushed(source) else SourceAddress.parse(source)
+
+    def _sources_of(self, address: SourceAddress) -> SourceSettings:
+        """How a source is read. An upload lies in no root, and in no root does anybody else name its path."""
+        if address.name.startswith(UPLOAD_SCHEME):
+            return replace(self._sources, roots=(self.uploads.folder,))
+        return push_settings(self._sources) if is_pushed(address.name) else self._sources
+
+    def _connect(self, address: SourceAddress) -> Connection:
+        """Open a source. An upload that is no video is of no use to anybody, and is removed."""
+        try:
+            return connect(address, self._sources_of(address))
+        except VideoError as error:
+            if isinstance(error, NotAVideoError | NoVideoStreamError):
+                self.uploads.forget(address.name)
+            raise type(error)(self.uploads.without_paths(str(error))) from error
+
+    def _connect_to_pushed(self, address: SourceAddress, _: SourceSettings) -> Connection:
+        return self.pushed.of(address.name).connect()
+
+    def _is_used(self, source: str) -> bool:
+        return bool(self.journal.streams.of_source(source))
 
     def _newest_like(self, stream: StreamRecord, settings: Settings) -> str | None:
         """The stream that `find_or_begin` would go on with."""

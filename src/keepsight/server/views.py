@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from keepsight.answering import Answer, Citation
 from keepsight.journal import AnswerRecord, CaptionRecord, ClipRecord, GapRecord, StreamRecord
 from keepsight.server.stream_run import Figures, state_of
 from keepsight.server.streams import StreamService
+from keepsight.server.uploads import shown_source
 
 State = Literal[
     "watching",
@@ -33,16 +34,24 @@ class Asked(BaseModel):
 
 
 class NewStream(Asked):
-    """What to watch."""
+    """What to watch: a source, or an upload that is whole."""
 
-    source: str = Field(
+    source: str | None = Field(
+        None,
         min_length=1,
         max_length=8192,
-        description="The path of a file or a folder of pictures, or the address of a server or a camera.",
-        examples=["/videos/kitchen.mp4", "rtsp://camera.example/stream"],
+        description="The path of a file or a folder of pictures, the address of a server or a camera, or `push:NAME`.",
+        examples=["/videos/kitchen.mp4", "rtsp://camera.example/stream", "push:door"],
     )
+    upload_id: str | None = Field(None, min_length=1, max_length=64, description="In place of a source.")
     sample_fps: float | None = Field(None, gt=0, le=1000, description="Frames taken from each second of video.")
     restart: bool = Field(False, description="From the beginning as a new stream, whatever the journal has.")
+
+    @model_validator(mode="after")
+    def _is_of_one(self) -> "NewStream":
+        if (self.source is None) == (self.upload_id is None):
+            raise ValueError("give either a source or an upload_id")
+        return self
 
 
 class NewQuestion(Asked):
@@ -173,12 +182,12 @@ def stream_view(service: StreamService, stream: StreamRecord) -> StreamView:
     is_running = run is not None and run.is_alive
     return StreamView(
         id=stream.id,
-        source=stream.source,
+        source=shown_source(stream.source),
         model=stream.model,
         is_live=stream.is_live,
         started_at=stream.started_at,
         state=run.state if run is not None and is_running else state_of(stream, reason),  # type: ignore[arg-type]
-        reason=reason if is_running else reason or stream.end_detail,
+        reason=service.uploads.without_paths(reason if is_running else reason or stream.end_detail),
         end_seconds=stream.end_seconds,
         num_clips=service.journal.streams.position(stream.id).next_clip_index,
         num_bytes=service.journal.storage.num_bytes(stream.id),

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/session", tags=["session"])
 class ShownToken(Asked):
     """A token, to be exchanged for a session."""
 
-    token: str = Field(min_length=1, max_length=1000)
+    token: str = Field(min_length=1, max_length=1000, examples=["a-long-random-secret"])
 
 
 class SessionView(BaseModel):

@@ -5,15 +5,17 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from keepsight.server.routes.context import Service, Stream, refusals
+from keepsight.server.uploads import UPLOAD_SCHEME
 from keepsight.server.views import NewStream, StreamView, stream_view
 
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
-@router.post("", status_code=HTTPStatus.CREATED, responses=refusals(403, 409, 422, 429))
+@router.post("", status_code=HTTPStatus.CREATED, responses=refusals(403, 404, 409, 422, 429))
 def begin(asked: NewStream, service: Service) -> StreamView:
-    """Watch a source; one that was watched before goes on where it was left, or is complete."""
-    stream = service.begin(asked.source, sample_fps=asked.sample_fps, restart=asked.restart)
+    """Watch a source or an upload; one that was watched before goes on where it was left, or is complete."""
+    source = asked.source or f"{UPLOAD_SCHEME}{asked.upload_id}"
+    stream = service.begin(source, sample_fps=asked.sample_fps, restart=asked.restart)
     return stream_view(service, stream)
 
 

@@ -1,0 +1,115 @@
+"""Video that a client brings, in chunks that can be taken up again."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
+
+from keepsight.server.bodies import CHUNK_BYTES
+from keepsight.server.routes.context import LARGEST_INDEX, Service, refusals
+from keepsight.server.uploads import Upload, UploadWriter
+from keepsight.server.views import Asked
+
+router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
+
+_WRITTEN_AT_ONCE = 1 << 20
+
+UploadId = Annotated[str, Path(examples=["0f5c1e2d3b4a59687786958493a2b1c0"])]
+
+
+class NewUpload(Asked):
+    """What is to come."""
+
+    filename: str = Field(min_length=1, max_length=1000, examples=["kitchen.mp4"], description="Only ever shown.")
+    num_bytes: int = Field(ge=1, le=LARGEST_INDEX, examples=[73_400_320])
+
+
+class UploadView(BaseModel):
+    """An upload, and how far it is."""
+
+    id: str = Field(examples=["0f5c1e2d3b4a59687786958493a2b1c0"])
+    filename: str
+    num_bytes: int
+    offset: int = Field(description="Bytes that are there: where the next chunk begins.")
+
+
+@router.post("", status_code=HTTPStatus.CREATED, response_model=UploadView, responses=refusals(413, 422, 429, 503, 507))
+def begin(asked: NewUpload, service: Service) -> JSONResponse:
+    """Begin an upload; chunks follow with PATCH. One that no stream is made of is removed after a day."""
+    return _told(service.uploads.begin(asked.filename, asked.num_bytes), HTTPStatus.CREATED)
+
+
+@router.get("/{upload_id}", response_model=UploadView, responses=refusals(404))
+def show(upload_id: UploadId, service: Service) -> JSONResponse:
+    """How far an upload is, also after the server was restarted."""
+    return _told(service.uploads.get(upload_id))
+
+
+@router.head("/{upload_id}", response_class=Response, responses=refusals(404))
+def head(upload_id: UploadId, service: Service) -> Response:
+    """How far an upload is, in the header Upload-Offset."""
+    return _told(service.uploads.get(upload_id))
+
+
+@router.patch(
+    "/{upload_id}",
+    response_model=UploadView,
+    responses=refusals(404, 408, 409, 413, 422, 503, 507),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def append(
+    upload_id: UploadId,
+    request: Request,
+    service: Service,
+    upload_offset: Annotated[int, Header(ge=0, le=LARGEST_INDEX, description="Where the chunk begins.", examples=[0])],
+) -> Response:
+    """Send the next chunk, of at most 8 MiB. What came of one that was cut off is kept: ask for the offset.
+
+    409 with the right offset in the header Upload-Offset where the chunk begins elsewhere.
+    """
+    upload = await run_in_threadpool(service.uploads.get, upload_id)
+    with service.uploads.writing(upload, upload_offset) as writer:
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) <= CHUNK_BYTES:
+            writer.check_fits(int(announced))
+        try:
+            await _append(writer, request.stream())
+        except ClientDisconnect:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
+    return _told(await run_in_threadpool(service.uploads.get, upload_id))
+
+
+@router.delete("/{upload_id}", status_code=HTTPStatus.NO_CONTENT, responses=refusals(404, 409))
+def discard(upload_id: UploadId, service: Service) -> None:
+    """Remove an upload that no stream was made of; that of a stream goes with it."""
+    service.uploads.discard(upload_id)
+
+
+async def _append(writer: UploadWriter, pieces: AsyncIterator[bytes]) -> None:
+    """Write pieces as they come; what came before something goes wrong is written, too."""
+    waiting = bytearray()
+    try:
+        async for piece in pieces:
+            writer.check_fits(len(waiting) + len(piece))
+            waiting += piece
+            if len(waiting) >= _WRITTEN_AT_ONCE:
+                whole, waiting = bytes(waiting), bytearray()
+                await run_in_threadpool(writer.write, whole)
+    finally:
+        if waiting:
+            await run_in_threadpool(writer.write, bytes(waiting))
+
+
+def _told(upload: Upload, status: HTTPStatus = HTTPStatus.OK) -> JSONResponse:
+    view = UploadView(id=upload.id, filename=upload.filename, num_bytes=upload.num_bytes, offset=upload.offset)
+    return JSONResponse(view.model_dump(), status, {"Upload-Offset": str(upload.offset)})

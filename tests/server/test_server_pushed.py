@@ -1,0 +1,173 @@
+"""Frames pushed over HTTP: what is described, what is dropped and counted, and what is refused."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from served import Client, Reply, Served, ServedModel, serve
+
+from keepsight.server.pushed import MessagePipe
+from keepsight.server.settings import ServerSettings
+from keepsight.sources.messages import write_frame
+from keepsight.video import Frame
+
+END = b'{"type": "end"}\n'
+
+
+@pytest.fixture
+def server_settings(tmp_path: Path) -> ServerSettings:
+    return ServerSettings(tmp_path / "journal.db", roots=(tmp_path,), port=0, max_frame_pixels=64 * 48)
+
+
+@pytest.fixture
+def served(server_settings: ServerSettings) -> Iterator[Served]:
+    with serve(server_settings, ServedModel()) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Client:
+    return served.client
+
+
+def frames(first: int, end: int, fps: float = 2.0) -> bytes:
+    """Frames in the wire format, each of one colour that tells its number."""
+    out = BytesIO()
+    for number in range(first, end):
+        picture = np.full((48, 64, 3), (number * 7 % 256, number * 13 % 256, 60), np.uint8)
+        write_frame(out, Frame(picture, number / fps))
+    return out.getvalue()
+
+
+def begin(client: Client, name: str = "push:door") -> str:
+    reply = client("POST", "/v1/streams", {"source": name})
+    assert (reply.status, reply.data["source"], reply.data["is_live"]) == (201, name, True), reply.content
+    return str(reply.data["id"])
+
+
+def push(client: Client, stream_id: str, body: bytes) -> Reply:
+    return client("POST", f"/v1/streams/{stream_id}/frames", body, {"Content-Type": "application/octet-stream"})
+
+
+def test_frames_are_described_whatever_requests_they_come_in(client: Client) -> None:
+    stream_id = begin(client)
+    assert push(client, stream_id, frames(0, 1)).data == {"num_frames": 1}
+    assert push(client, stream_id, b"").data == {"num_frames": 0}
+    body = frames(1, 16)
+    with closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)) as connection:
+        pieces = [body[start : start + 7777] for start in range(0, len(body), 7777)]
+        connection.request("POST", f"/v1/streams/{stream_id}/frames", iter(pieces), encode_chunked=True)
+        assert json.loads(connection.getresponse().read()) == {"num_frames": 15}
+    assert push(client, stream_id, frames(16, 17) + END).data == {"num_frames": 1}
+    view = client.wait_for_state(stream_id, "complete")
+    assert view["figures"]["num_frames_dropped"] == 0
+    clips = client("GET", f"/v1/streams/{stream_id}/clips").data["clips"]
+    whole = [client("GET", f"/v1/streams/{stream_id}/clips/{clip['clip_index']}").data for clip in clips]
+    assert sum(len(clip["frame_seconds"]) for clip in whole) == 17
+    assert push(client, stream_id, frames(0, 1)).status == 409
+    # One that is resumed goes on.
+    assert client("POST", f"/v1/streams/{stream_id}/resume").status == 200
+    assert push(client, stream_id, frames(0, 5) + END).status == 200
+    assert client.wait_for_state(stream_id, "complete")["num_clips"] > len(clips)
+
+
+def test_what_the_model_is_too_slow_for_is_dropped_and_counted(served: Served) -> None:
+    client, num_frames = served.client, 90
+    served.model.gate.clear()
+    stream_id = begin(client)
+    assert push(client, stream_id, frames(0, num_frames)).data == {"num_frames": num_frames}
+    assert push(client, stream_id, END).status == 200  # it is taken although the model does nothing
+    served.model.gate.set()
+    client.wait_for_state(stream_id, "complete")
+    clips = client("GET", f"/v1/streams/{stream_id}/clips").data["clips"]
+    num_dropped = sum(clip["num_frames_dropped"] for clip in clips)
+    # 32 wait in the queue, and some were taken before; a whole clip that is dropped is a gap.
+    assert client("GET", f"/v1/streams/{stream_id}").data["figures"]["num_frames_dropped"] == num_dropped
+    assert num_dropped > 0 or client("GET", f"/v1/streams/{stream_id}/gaps").data
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "said"),
+    [
+        (b"hello\n", 422, "JSON"),
+        (b"[]\n", 422, "JSON object"),
+        (b'{"type": "frame"}\n', 422, "height"),
+        (b'{"type": "frame", "width": -1, "height": 2, "pts_seconds": 0}\n', 422, "height"),
+        (b'{"type": "frame", "width": true, "height": 2, "pts_seconds": 0}\n', 422, "height"),
+        (b'{"type": "frame", "width": 1, "height": 1, "pts_seconds": "x"}\nabc', 422, "pts_seconds"),
+        (b'{"type": "frame", "width": 1, "height": 1, "pts_seconds": -1}\nabc', 422, ""),
+        (b'{"type": "frame", "width": 65, "height": 48, "pts_seconds": 0}\n', 413, "3072 pixels"),
+        (b'{"type": "frame", "width": 10000000, "height": 10000000, "pts_seconds": 0}\n', 413, "pixels"),
+        (b"x" * 20_000, 413, "16384"),
+        (b'{"type": "frame", "width": 4, "height": 4, "pts_seconds": 0}\n123', 422, "cut off"),
+        (b'{"type": "heartbeat"}', 422, "cut off"),
+        (b"[" * 16_000 + b"\n", 422, "JSON"),
+    ],
+)
+def test_bad_bodies(served: Served, body: bytes, expected: int, said: str) -> None:
+    client = served.client
+    stream_id = begin(client)
+    reply = push(client, stream_id, frames(0, 1) + body)
+    assert (reply.status, said in reply.message) == (expected, True), reply.content
+    # The stream itself is none the worse for it.
+    assert push(client, stream_id, frames(1, 6) + END).data == {"num_frames": 5}
+    assert client.wait_for_state(stream_id, "complete")["num_clips"] == 2
+
+
+def test_only_where_frames_are_pushed(client: Client, server_settings: ServerSettings, make_video) -> None:
+    source = server_settings.roots[0] / "kitchen.mp4"
+    source.write_bytes(make_video(4).read_bytes())
+    stream_id = client.begin(source)
+    assert "push:NAME" in push(client, stream_id, frames(0, 1)).message
+    assert push(client, "0" * 16, frames(0, 1)).status == 404
+    for name in ("push:", "push:a b", "push:../x", "push:" + "x" * 65, "push:\n", "push:ü"):
+        assert client("POST", "/v1/streams", {"source": name}).status == 422, name
+
+
+def test_one_request_pushes_at_a_time(served: Served) -> None:
+    stream_id = begin(served.client)
+    with served.service.pushed.of("push:door").taken():
+        assert push(served.client, stream_id, frames(0, 1)).status == 409
+    assert push(served.client, stream_id, frames(0, 1)).status == 200
+    assert served.client("POST", "/v1/streams", {"source": "push:door"}).status == 409
+
+
+def test_a_stream_that_waits_for_frames_is_paused_removed_and_gone_on_with(server_settings: ServerSettings) -> None:
+    with serve(server_settings, ServedModel()) as served:
+        stream_id, removed = begin(served.client), begin(served.client, "push:shed")
+        assert served.client("POST", f"/v1/streams/{stream_id}/pause").data["state"] == "paused"
+        assert "resume" in push(served.client, stream_id, frames(0, 1)).message
+        assert served.client("POST", f"/v1/streams/{stream_id}/resume").status == 200
+        assert served.client("DELETE", f"/v1/streams/{removed}").status == 204
+        assert push(served.client, removed, frames(0, 1)).status == 404
+        assert push(served.client, stream_id, frames(0, 5)).status == 200
+    with serve(server_settings, ServedModel()) as served:
+        served.service.go_on()
+        assert push(served.client, stream_id, frames(0, 9) + END).status == 200
+        assert served.client.wait_for_state(stream_id, "complete")["num_clips"] >= 3
+
+
+def test_a_body_that_stops_coming_is_not_waited_for(server_settings: ServerSettings) -> None:
+    with serve(replace(server_settings, body_seconds=0.3), ServedModel()) as served:
+        stream_id = begin(served.client)
+        with closing(
+            served.client._send(  # type: ignore[attr-defined]
+                "POST", f"/v1/streams/{stream_id}/frames", frames(0, 1), {"Content-Length": "1000000"}
+            )
+        ) as slow:
+            assert slow.getresponse().status == 408
+        assert push(served.client, stream_id, frames(1, 2) + END).status == 200
+
+
+def test_a_pipe_that_nobody_reads_takes_a_few_and_no_more() -> None:
+    pipe = MessagePipe()
+    assert [pipe.put(b"x", 0.0) for _ in range(3)] == [True, True, False]
+    assert (pipe.readline(99), pipe.put(b"y", 0.0)) == (b"x", True)
+    pipe.close()
+    assert (pipe.put(b"z", 0.0), pipe.readline(99), pipe.is_over) == (False, b"", True)
