@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from keepsight.server.description import DescribedApp
 from keepsight.server.failures import answer_errors
 from keepsight.server.limits import BodyLimit, Slots
 from keepsight.server.logs import AccessLog, LogObserver
@@ -11,17 +12,24 @@ from keepsight.server.mcp.http import mcp_route
 from keepsight.server.metrics import Metrics
 from keepsight.server.questions import QuestionDesk
 from keepsight.server.routes import (
+    about,
     clips,
     events,
     export,
+    frames,
     health,
+    memory,
     metrics,
     moments,
     openai,
+    page,
     questions,
     session,
     standing,
     streams,
+    toys,
+    uploads,
+    video,
 )
 from keepsight.server.security import Gate, token_ring
 from keepsight.server.sessions import SessionStore
@@ -41,7 +49,7 @@ def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
         service: watches and answers.
         settings: whom it answers, and how much.
     """
-    app = FastAPI(
+    app = DescribedApp(
         title="Keepsight",
         version=version("keepsight"),
         description=_DESCRIPTION,
@@ -59,12 +67,16 @@ def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
     for resource in (streams, clips, moments, events, questions, export, health):
         app.include_router(resource.router)
     app.include_router(standing.router)
-    app.include_router(session.router)
+    for resource in (session, uploads, video, frames):
+        app.include_router(resource.router)
     app.state.metrics = Metrics(service, app.state.desk, app.state.viewers)
     service.observers.all += [app.state.metrics, LogObserver()]
     app.include_router(metrics.router)
     app.include_router(openai.router)
     app.router.routes.append(mcp_route(may_watch=settings.mcp_may_watch))
+    app.state.toys = Slots(1, "toy videos are being made")
+    for part in (page, about, memory, toys):
+        app.include_router(part.router)
     answer_errors(app)
     # The one added last is asked first: whoever may not ask is not listened to.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
