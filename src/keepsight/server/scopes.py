@@ -67,7 +67,6 @@ ROUTE_SCOPES: tuple[RouteScope, ...] = (
     RouteScope("/v1/models"),
     RouteScope("/v1/models/*"),
     RouteScope("/v1/chat/completions", write=ASK),
-    RouteScope("/mcp", read=ASK, write=ASK),
     # A standing question may send what is seen to an address of the asker's choice.
     RouteScope("/v1/standing-questions"),
     RouteScope("/v1/standing-questions/{question_id}"),
