@@ -19,8 +19,8 @@ router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["clips"])
 def clips(
     stream: Stream,
     service: Service,
-    from_index: Annotated[int, Query(ge=0, le=LARGEST_INDEX)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    from_index: Annotated[int, Query(ge=0, le=LARGEST_INDEX, examples=[100])] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, examples=[100])] = 100,
 ) -> Page:
     """Clips from an index on, in time order."""
     found = service.journal.clips.captions_from(stream.id, from_index, limit + 1)

@@ -48,7 +48,7 @@ def _stream(stream_id: Annotated[str, Path(examples=["3f9c2b7a1d0e4c55"])], serv
 Stream = Annotated[StreamRecord, Depends(_stream)]
 """The stream that the path names; 404 where there is none."""
 
-ClipIndex = Annotated[int, Path(ge=0, le=LARGEST_INDEX)]
+ClipIndex = Annotated[int, Path(ge=0, le=LARGEST_INDEX, examples=[7])]
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

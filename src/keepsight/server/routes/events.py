@@ -22,7 +22,8 @@ async def events(
     viewers: Viewers,
     settings: Served,
     last_event_id: Annotated[
-        str | None, Header(pattern=EVENT_ID_PATTERN, description="Of the last event had; a clip's index will do.")
+        str | None,
+        Header(pattern=EVENT_ID_PATTERN, description="Of the last event had; a clip's index will do.", examples=["7"]),
     ] = None,
     after: Annotated[
         str, Query(pattern=EVENT_ID_PATTERN, description="The same where no header can be set.", examples=["7", "7.12"])

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from keepsight.errors import KeepsightError
-from keepsight.server.routes.context import Service, refusals
+from keepsight.server.routes.context import Service
 
 router = APIRouter(prefix="/v1/health", tags=["health"])
 
@@ -37,7 +37,7 @@ async def live() -> dict[str, bool]:
     return {"is_live": True}
 
 
-@router.get("/ready", response_model=Readiness, responses=refusals(503))
+@router.get("/ready", response_model=Readiness, responses={503: {"model": Readiness}})
 def ready(service: Service) -> JSONResponse:
     """200 where new work is taken, though a stream may have failed (`is_healthy`); 503 with the reasons otherwise."""
     reasons = ["the server is about to end"] if service.is_closing else []

@@ -1,8 +1,9 @@
 """The page: one document and its assets, all from the package."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
@@ -26,7 +27,7 @@ def index() -> Response:
     response_class=Response,
     responses={200: {"content": {"text/javascript": {}, "text/css": {}, "image/svg+xml": {}}}, **refusals(404)},
 )
-def asset(name: str) -> Response:
+def asset(name: Annotated[str, Path(examples=["index.js"])]) -> Response:
     """A part of the page. Its name changes with its content, so a browser may keep it for ever."""
     found = built_page().assets.get(name)
     if found is None:

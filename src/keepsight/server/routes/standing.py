@@ -78,8 +78,8 @@ def remove(question: Question, service: Service) -> None:
 def alerts(
     question: Question,
     service: Service,
-    before: Annotated[AlertId | None, Query(description="Only alerts with a smaller id.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[AlertId | None, Query(description="Only alerts with a smaller id.", examples=[42])] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, examples=[100])] = 100,
 ) -> AlertPage:
     """Alerts of a question, newest first."""
     found = service.journal.standing.alerts(question.id, before=before, limit=limit + 1)
@@ -97,9 +97,12 @@ async def events(
     service: Service,
     viewers: Viewers,
     settings: Served,
-    last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_INDEX, description="Of the last event had.")] = None,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=LARGEST_INDEX, description="Of the last event had.", examples=[42])
+    ] = None,
     after: Annotated[
-        int | None, Query(ge=0, le=LARGEST_INDEX, description="The same where no header can be set; 0 for all.")
+        int | None,
+        Query(ge=0, le=LARGEST_INDEX, description="The same where no header can be set; 0 for all.", examples=[42]),
     ] = None,
     follow: Annotated[bool, Query(description="Go on after what there is now.")] = True,
 ) -> EventResponse:
