@@ -79,7 +79,8 @@ def ask(opened: Page, question: str) -> None:
     """Ask on the page and wait for the whole answer."""
     opened.get_by_label("Ask about this video").fill(question)
     opened.keyboard.press("Enter")
-    opened.locator(".answer[aria-busy=false] .text").first.wait_for()
+    answer = opened.locator(".answer").filter(has_text=question)
+    answer.and_(opened.locator("[aria-busy=false]")).wait_for()
 
 
 def take_all(browser: Browser, address: str, out: Path) -> None:

@@ -61,7 +61,8 @@ export function useQuestions(store: StreamStore, onCited: (cited: Set<number>) =
           change({ problem: data.error.message });
         } else if (event.name === "answer") {
           const answer = data as Answer;
-          onCited(new Set(answer.citations.map((citation) => citation.clip_index)));
+          const closest = closestOf({ question, text: answer.answer, citations: answer.citations });
+          onCited(new Set(closest.map((citation) => citation.clip_index)));
           change({
             text: answer.answer,
             citations: answer.citations,
@@ -162,7 +163,7 @@ const wordsOf = (text: string) =>
   new Set((text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => !STOP_WORDS.has(word)));
 
 /** The citations that share most words with question and answer, in time order. */
-function closestOf(entry: Entry): Citation[] {
+function closestOf(entry: Pick<Entry, "question" | "text" | "citations">): Citation[] {
   const [asked, answered] = [wordsOf(entry.question), wordsOf(entry.text)];
   const scored = entry.citations.map((citation, place) => {
     const words = wordsOf(citation.caption);
