@@ -21,6 +21,7 @@ from served import Served, ServedModel, serve
 from keepsight.server.settings import ServerSettings
 
 MAX_EXAMPLES = 5
+PATIENCE_SECONDS = 120  # a busy machine is slow to make a toy video
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -122,6 +123,6 @@ def check(operation: Any, cases: Any, port: int, stream_id: str) -> None:
             case.query = {**(case.query or {}), "follow": "false"}
         if operation.path == "/v1/toy" and isinstance(case.body, dict):
             case.body["minutes"] = 0.1  # a video is rendered
-        case.call_and_validate(base_url=f"http://127.0.0.1:{port}", checks=CHECKS, timeout=20)
+        case.call_and_validate(base_url=f"http://127.0.0.1:{port}", checks=CHECKS, timeout=PATIENCE_SECONDS)
 
     ask()
