@@ -19,6 +19,7 @@ from keepsight.server.settings import ServerSettings
 
 TOKEN = "a-token-for-tests-only"
 SOME_ID = "0123456789abcdef"
+IN_PATHS = {"stream_id": SOME_ID, "question_id": SOME_ID, "upload_id": SOME_ID, "clip_index": 0, "name": "app.js"}
 ENDING = "/v1/events?follow=false"
 """Events of all streams would otherwise be told for ever."""
 
@@ -58,7 +59,7 @@ def routes(served: Served, settings: ServerSettings) -> list[tuple[str, str]]:
     """Each method and path that the application knows, its own description too."""
     app = make_app(served.service, settings)
     described = [
-        (method.upper(), path.format(stream_id=SOME_ID, clip_index=0, question_id=SOME_ID).replace("/v1/events", ENDING))
+        (method.upper(), path.format_map(IN_PATHS).replace("/v1/events", ENDING))
         for path, methods in app.openapi()["paths"].items()
         for method in methods
     ]
