@@ -67,7 +67,11 @@ export function Moments({ store, position, cited, found, onFound, isShown }: Pro
           {found || filter !== "all" ? `${numClips.toLocaleString("en-GB")} of ${count(store.clips.length, "clip")}` : ""}
         </span>
       </div>
-      <MomentList rows={rows} position={position} cited={cited} isShown={isShown} isWhole={!found && filter === "all"} />
+      {rows.length ? (
+        <MomentList rows={rows} position={position} cited={cited} isShown={isShown} />
+      ) : (
+        <p class="empty">{found || filter !== "all" ? "No clip is like that." : "Captions appear here as they are written."}</p>
+      )}
     </>
   );
 }
@@ -122,10 +126,9 @@ interface ListProps {
   position: Position;
   cited: Set<number>;
   isShown: boolean;
-  isWhole: boolean;
 }
 
-function MomentList({ rows, position, cited, isShown, isWhole }: ListProps) {
+function MomentList({ rows, position, cited, isShown }: ListProps) {
   const [ref, { height }] = useSize<HTMLDivElement>();
   const [top, setTop] = useState(0);
   const chosen = position.clip?.clip_index ?? -1;
@@ -157,9 +160,6 @@ function MomentList({ rows, position, cited, isShown, isWhole }: ListProps) {
     const clip = rows[place]?.clip;
     if (clip) position.select(clip.clip_index);
   };
-  if (!rows.length) {
-    return <p class="empty">{isWhole ? "Captions appear here as they are written." : "No clip is like that."}</p>;
-  }
   const isChosenDrawn = chosenPlace >= first && chosenPlace < end;
   return (
     <div
