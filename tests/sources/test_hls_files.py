@@ -14,11 +14,12 @@ from keepsight.errors import (
     TruncatedVideoError,
     VideoError,
 )
-from keepsight.sources.network import playlists
+from keepsight.sources.network import playlist_parsing
 from keepsight.sources.network.connections import Timeouts
 from keepsight.sources.network.fetching import ByteRange, Fetcher
 from keepsight.sources.network.guard import Guard
-from keepsight.sources.network.playlists import MediaPlaylist, Variant, parse_playlist
+from keepsight.sources.network.playlist_parsing import parse_playlist
+from keepsight.sources.network.playlists import MediaPlaylist, Variant
 from keepsight.sources.network.urls import parse_url
 from keepsight.sources.network.variants import choose_variant
 from keepsight.sources.readers.hls import open_hls
@@ -260,7 +261,7 @@ def test_playlists_that_are_not_read(text: str, match: str) -> None:
 
 
 def test_a_playlist_has_a_limit_of_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playlists, "MAX_SEGMENTS", 10)
+    monkeypatch.setattr(playlist_parsing, "MAX_SEGMENTS", 10)
     assert parse_playlist(playlist(*["s.ts"] * 10), HERE)
     with pytest.raises(NotAVideoError, match="more than 10 segments"):
         parse_playlist(playlist(*["s.ts"] * 11), HERE)

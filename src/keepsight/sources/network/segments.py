@@ -11,13 +11,8 @@ from keepsight.errors import (
     VideoError,
 )
 from keepsight.sources.network.fetching import Fetcher
-from keepsight.sources.network.playlists import (
-    MAX_PLAYLIST_BYTES,
-    MediaPlaylist,
-    Resource,
-    Segment,
-    parse_playlist,
-)
+from keepsight.sources.network.playlist_parsing import MAX_PLAYLIST_BYTES, parse_playlist
+from keepsight.sources.network.playlists import MediaPlaylist, Resource, Segment
 from keepsight.sources.network.stream_reading import StreamBytes
 from keepsight.sources.network.urls import SourceUrl
 

@@ -20,7 +20,8 @@ from keepsight.errors import NotAVideoError, NoVideoStreamError, TruncatedVideoE
 from keepsight.sources.network.fetching import Fetcher
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.once_read import OnceReadMedia
-from keepsight.sources.network.playlists import MAX_PLAYLIST_BYTES, MediaPlaylist, parse_playlist
+from keepsight.sources.network.playlist_parsing import MAX_PLAYLIST_BYTES, parse_playlist
+from keepsight.sources.network.playlists import MediaPlaylist
 from keepsight.sources.network.segments import LIVE_SEGMENTS_BEHIND, SegmentFeed, SegmentRun
 from keepsight.sources.network.stream_reading import StreamReading
 from keepsight.sources.network.urls import SourceUrl, parse_url
