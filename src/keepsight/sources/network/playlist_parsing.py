@@ -7,7 +7,7 @@ from math import isfinite
 
 from keepsight.errors import NotAVideoError
 from keepsight.sources.network.fetching import ByteRange
-from keepsight.sources.network.playlists import MediaPlaylist, Resource, Segment, Variant
+from keepsight.sources.network.playlists import Encryption, MediaPlaylist, Resource, Segment, Variant
 from keepsight.sources.network.urls import SourceUrl
 
 MAX_PLAYLIST_BYTES = 8 << 20
@@ -34,7 +34,7 @@ def parse_playlist(data: bytes, url: SourceUrl) -> MediaPlaylist | tuple[Variant
         url: where it came from; its addresses are relative to that.
 
     Raises:
-        NotAVideoError: it is no playlist, is encrypted, or uses what is not read here.
+        NotAVideoError: it is no playlist, is encrypted otherwise than by AES-128, or uses what is not read here.
         AddressRefusedError: it names an address of a kind that is not opened.
     """
     try:
@@ -47,7 +47,7 @@ def parse_playlist(data: bytes, url: SourceUrl) -> MediaPlaylist | tuple[Variant
         if any(line.startswith("#EXT-X-STREAM-INF:") for line in lines):
             return tuple(_variants(lines, url))
         return _MediaParser(url).parse(lines)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise NotAVideoError(f"{url} is a malformed playlist: a number in it cannot be read") from error
 
 
@@ -78,6 +78,8 @@ class _MediaParser:
         self._number = 0
         self._target_seconds = 0.0
         self._is_ended = False
+        self._key: Resource | None = None
+        self._vector: bytes | None = None
         self._header: Resource | None = None
         self._header_of_last: Resource | None = None
         self._range_end: dict[str, int] = {}
@@ -115,8 +117,8 @@ class _MediaParser:
             self._is_gap |= tag == "#EXT-X-GAP"
         elif tag == "#EXT-X-PROGRAM-DATE-TIME":
             self._started_at = _wall_seconds(value)
-        elif tag == "#EXT-X-KEY" and _attributes(value).get("METHOD") != "NONE":
-            raise NotAVideoError(f"{self._url} is encrypted, which is not read")
+        elif tag == "#EXT-X-KEY":
+            self._read_key(_attributes(value))
         elif tag in ("#EXT-X-DEFINE", "#EXT-X-I-FRAMES-ONLY"):
             raise NotAVideoError(f"{self._url} uses {tag[1:]}, which is not read")
 
@@ -125,7 +127,8 @@ class _MediaParser:
             raise NotAVideoError(f"{self._url} is a malformed playlist: a segment has no length")
         if len(self._segments) >= MAX_SEGMENTS:
             raise NotAVideoError(f"{self._url} names more than {MAX_SEGMENTS} segments")
-        media = self._resource(reference, self._range)
+        # Without a vector of their own, segments are told apart by their numbers.
+        media = self._resource(reference, self._range, self._number.to_bytes(16, "big"))
         # Not the first: a playlist that begins in the middle of a stream has no segment before.
         is_new_header = bool(self._segments) and self._header != self._header_of_last
         self._segments.append(
@@ -146,17 +149,34 @@ class _MediaParser:
     def _read_header(self, attributes: dict[str, str]) -> Resource:
         if "URI" not in attributes:
             raise NotAVideoError(f"{self._url} is a malformed playlist: EXT-X-MAP without URI")
-        return self._resource(attributes["URI"], attributes.get("BYTERANGE", ""))
+        if self._key is not None and self._vector is None:
+            raise NotAVideoError(f"{self._url} is a malformed playlist: an encrypted EXT-X-MAP has no IV")
+        return self._resource(attributes["URI"], attributes.get("BYTERANGE", ""), b"")
 
-    def _resource(self, reference: str, byte_range: str) -> Resource:
+    def _read_key(self, attributes: dict[str, str]) -> None:
+        method = attributes.get("METHOD", "")
+        if method == "NONE":
+            self._key = self._vector = None
+            return
+        if method != "AES-128" or attributes.get("KEYFORMAT", "identity") != "identity":
+            raise NotAVideoError(
+                f"{self._url} is encrypted in a way that is not read: only AES-128 with a plain key is"
+            )
+        if "URI" not in attributes:
+            raise NotAVideoError(f"{self._url} is a malformed playlist: EXT-X-KEY without URI")
+        self._key = Resource(self._url, attributes["URI"])
+        self._vector = int(attributes["IV"], 16).to_bytes(16, "big") if "IV" in attributes else None
+
+    def _resource(self, reference: str, byte_range: str, number: bytes) -> Resource:
+        encryption = None if self._key is None else Encryption(self._key, self._vector or number)
         if not byte_range:
-            return Resource(self._url, reference)
+            return Resource(self._url, reference, encryption=encryption)
         length, _, offset = byte_range.partition("@")
         start = int(offset) if offset else self._range_end.get(reference, 0)
         if start < 0 or int(length) <= 0:
             raise ValueError("a byte range has a start of 0 or more and a length above 0")
         self._range_end = {reference: start + int(length)}
-        return Resource(self._url, reference, ByteRange(start, start + int(length)))
+        return Resource(self._url, reference, ByteRange(start, start + int(length)), encryption)
 
 
 def _attributes(line: str) -> dict[str, str]:

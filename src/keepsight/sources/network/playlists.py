@@ -14,11 +14,13 @@ class Resource:
         playlist_url: the playlist.
         reference: as it stands there, not judged yet.
         part: the part that is meant, or None for all.
+        encryption: how the bytes are encrypted, or None.
     """
 
     playlist_url: SourceUrl
     reference: str
     part: ByteRange | None = None
+    encryption: "Encryption | None" = None
 
     @property
     def url(self) -> SourceUrl:
@@ -28,6 +30,19 @@ class Resource:
             AddressRefusedError: it is none that may be opened.
         """
         return self.playlist_url.join(self.reference)
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """AES with 128 bits in cipher block chaining, padded as PKCS7 says (RFC 8216, section 4.3.2.4).
+
+    Attributes:
+        key: 16 bytes.
+        first_vector: 16 bytes that the first block is chained to.
+    """
+
+    key: Resource
+    first_vector: bytes
 
 
 @dataclass(frozen=True)

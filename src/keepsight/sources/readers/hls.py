@@ -4,9 +4,9 @@ Playlists are read here and not by FFmpeg, though PyAV can lead its demuxer's re
 that demuxer opens every variant, passes over segments it can't get without a word, decrypts through a protocol of its
 own and can't go on where an fMP4 stream changes its header. Here FFmpeg sees the bytes of segments, opens nothing, and
 begins anew where a playlist says that coding or clock change (EXT-X-DISCONTINUITY, another EXT-X-MAP). Every
-playlist, segment and redirect is checked by the guard.
+playlist, segment, key and redirect is checked by the guard.
 
-Not read: encrypted streams, and sound or pictures in renditions of their own (EXT-X-MEDIA).
+Not read: streams encrypted otherwise than by AES-128, and sound or pictures in renditions of their own (EXT-X-MEDIA).
 """
 
 from collections.abc import Iterator
