@@ -35,8 +35,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ./scripts/demo $(DEMO)
 
+# A worker for each core, so each has one thread; the tests of a file stay together, for what they share.
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

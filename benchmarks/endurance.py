@@ -11,11 +11,13 @@ product's queue; clips of all streams share one bundled model, in batches; the j
 
 Every few seconds it is written down what the process holds: memory, open files, threads, processes it started; how far
 captions are behind the present, how long a clip took, frames dropped. Slopes are least-squares lines over simulated
-hours, with 95 % intervals by Student's t, from the second tenth of the run on: the visual memories fill in the first.
-Measurements in a row depend on each other, so each point of a line is the mean over one of 24 equal stretches.
+hours, with 95 % intervals by Student's t, from the second tenth of the run on: the visual memories, and the journal up
+to its quota, fill in the first. Measurements in a row depend on each other, so each point of a line is the mean over
+one of 24 equal stretches.
 """
 
 import argparse
+import json
 import tempfile
 import threading
 import time
@@ -313,8 +315,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--times", type=float, default=32.0, help="how much faster the clock runs")
     parser.add_argument("--file-minutes", type=float, default=9.0, help="after which each camera loses its connection")
     parser.add_argument("--look-seconds", type=float, default=5.0, help="between two readings, of real time")
-    parser.add_argument("--quota-megabytes", type=int, default=60)
+    parser.add_argument("--quota-megabytes", type=int, default=20, help="of the journal; full within the first tenth")
     parser.add_argument("--plot", type=Path, help="a PNG of everything over time")
+    parser.add_argument("--readings", type=Path, help="a file for every single reading, as JSON")
     parser.add_argument("--quick", action="store_true", help="two streams, a quarter of an hour")
     options = parser.parse_args()
     if options.quick:
@@ -340,6 +343,8 @@ def main() -> None:
     )
     columns = ("quantity", "first", "last", "most", "slope an hour [95 %]")
     print("\n".join(heading("cpu", note) + table(columns, rows_of(readings))))
+    if options.readings:
+        options.readings.write_text(json.dumps([{"hours": one.hours, **one.values} for one in readings]))
     if options.plot:
         draw(readings, options.plot)
 

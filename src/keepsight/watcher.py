@@ -206,9 +206,7 @@ class Watcher:
     def _watch_live(
         self, address: SourceAddress, first: Connection | None, settings: Settings, restart: bool
     ) -> Generator[Moment | StateChange, None, None]:
-        journal = self._open_journal(create=True)
-        stream = find_or_begin(journal, address.name, self.model, settings, restart=restart, is_live=True)
-        self._lock_stream(journal, stream)
+        journal, stream = self._claim(address.name, settings, restart, is_live=True)
         session = LiveSession(self.model, journal, stream, settings)
         self._session = session
         clock = LiveClock(stream.started_at.timestamp(), session.resume_seconds)
@@ -249,9 +247,7 @@ class Watcher:
             JournalError: the journal is none, or of a later version, or cannot be written.
         """
         settings = settings or self.settings
-        journal = self._open_journal(create=True)
-        stream = find_or_begin(journal, source, self.model, settings, restart=restart, started_at=started_at)
-        self._lock_stream(journal, stream)
+        journal, stream = self._claim(source, settings, restart, started_at=started_at)
         self._session = StreamSession(self.model, journal, stream, settings)
         return self._session
 
@@ -295,10 +291,18 @@ class Watcher:
             self._journal.close()
             self._journal = None
 
-    def _lock_stream(self, journal: Journal, stream: StreamRecord) -> None:
+    def _claim(
+        self, name: str, settings: Settings, restart: bool, *, is_live: bool = False, started_at: float | None = None
+    ) -> tuple[Journal, StreamRecord]:
+        """Find or begin a stream, and keep other watchers from it."""
         self._unlock()
+        journal = self._open_journal(create=True)
+        stream = find_or_begin(
+            journal, name, self.model, settings, restart=restart, is_live=is_live, started_at=started_at
+        )
         if not stream.is_finished or stream.is_live:
             self._lock = StreamLock.acquire(journal.path, stream.id, stream.source)
+        return journal, stream
 
     def _unlock(self) -> None:
         if self._lock is not None:

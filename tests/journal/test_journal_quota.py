@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepsight.errors import JournalError, SettingError
-from keepsight.journal import ClipRecord, Journal, Quota, Removed, apply_quota
+from keepsight.journal import ClipRecord, EndReason, Journal, Quota, Removed, apply_quota
 from keepsight.journal.storage import KEPT_NEWEST_CLIPS
 from keepsight.watching.recurrence import RECENT_CAPTIONS
 
@@ -42,14 +42,16 @@ class Plain:
 class PlainJournal:
     """The rule, one clip at a time and without any shortcut."""
 
-    def __init__(self, clips: list[Plain], memory_bytes: dict[int, int]) -> None:
+    def __init__(self, clips: list[Plain], held_bytes: dict[Key, int], over: set[int]) -> None:
         self.clips = clips
-        self.memory_bytes = memory_bytes
+        self.held_bytes = held_bytes
+        self.over = over
+        self.memories: list[int] = []
         self.thumbnails: list[Key] = []
         self.gone: list[Key] = []
 
     def num_bytes(self, streams: set[int]) -> int:
-        memory = sum(size for stream, size in self.memory_bytes.items() if stream in streams)
+        memory = sum(size for (stream, _), size in self.held_bytes.items() if stream in streams)
         return memory + sum(clip.num_bytes for clip in self.clips if clip.key[0] in streams)
 
     def apply(self, quota: Quota) -> None:
@@ -57,7 +59,7 @@ class PlainJournal:
             old = [clip for clip in self.clips if not clip.kept and clip.age_seconds > quota.max_age_seconds]
             for clip in sorted(old, key=lambda clip: -clip.age_seconds):
                 self._remove(clip)
-        streams = set(self.memory_bytes)
+        streams = {0, 1, 2}
         for stream in sorted(streams) if quota.max_stream_bytes is not None else []:
             self._make_room({stream}, quota.max_stream_bytes)
         if quota.max_bytes is not None:
@@ -65,6 +67,11 @@ class PlainJournal:
 
     def _make_room(self, streams: set[int], max_bytes: int) -> None:
         while self.num_bytes(streams) > max_bytes:
+            idle = sorted({stream for stream, _ in self.held_bytes} & self.over & streams)
+            if idle:
+                self.held_bytes = {key: size for key, size in self.held_bytes.items() if key[0] != idle[0]}
+                self.memories.append(idle[0])
+                continue
             removable = [clip for clip in self.clips if clip.key[0] in streams and not clip.kept]
             pictured = [clip for clip in removable if clip.thumbnail_bytes]
             if pictured:
@@ -77,17 +84,20 @@ class PlainJournal:
 
     def _remove(self, clip: Plain) -> None:
         self.clips.remove(clip)
+        self.held_bytes.pop(clip.key, None)
         self.gone.append(clip.key)
 
 
 @dataclass
 class Drawn:
-    """A journal as hypothesis draws it: which stream each clip belongs to, what it takes, what is pinned or held."""
+    """A journal as hypothesis draws it: which stream each clip belongs to, what it takes, what is pinned or held, and
+    which streams are files that were watched to their end."""
 
     streams: list[int]
     thumbnails: list[int]
     pinned: set[int]
     held: set[int]
+    over: set[int]
 
 
 @st.composite
@@ -95,7 +105,7 @@ def journals(draw: st.DrawFn) -> Drawn:
     streams = draw(st.lists(st.integers(0, 2), min_size=1, max_size=60))
     places = st.sets(st.integers(0, len(streams) - 1), max_size=12)
     sizes = draw(st.lists(st.integers(0, 300), min_size=len(streams), max_size=len(streams)))
-    return Drawn(streams, sizes, draw(places), draw(places))
+    return Drawn(streams, sizes, draw(places), draw(places), draw(st.sets(st.integers(0, 2))))
 
 
 limits = st.none() | st.integers(1, 12_000)
@@ -105,7 +115,7 @@ quotas = st.builds(Quota, limits, st.none() | st.integers(1, 70), limits)
 def fill(journal: Journal, drawn: Drawn) -> tuple[list[str], PlainJournal]:
     """The drawn journal written, and its plain model; a clip is stored each second."""
     names = [journal.streams.begin(f"/{number}.mp4", "tiny", "{}").id for number in range(3)]
-    counts, memory_bytes, clips = [0] * 3, dict.fromkeys(range(3), 0), []
+    counts, held_bytes, clips = [0] * 3, {}, []
     totals = [drawn.streams.count(number) for number in range(3)]
     with journal.transaction():
         for place, (stream, size) in enumerate(zip(drawn.streams, drawn.thumbnails, strict=True)):
@@ -118,11 +128,13 @@ def fill(journal: Journal, drawn: Drawn) -> tuple[list[str], PlainJournal]:
             if place in drawn.held:
                 held = [*journal.memory.held(names[stream]), index]
                 journal.memory.put(names[stream], index, bytes(50), held_clips=held)
-                memory_bytes[stream] += 50
-            newest = index >= totals[stream] - KEPT_NEWEST_CLIPS
-            kept = place in drawn.pinned or place in drawn.held or newest
+                held_bytes[stream, index] = 50
+            is_needed = place in drawn.held or index >= totals[stream] - KEPT_NEWEST_CLIPS
+            kept = place in drawn.pinned or (is_needed and stream not in drawn.over)
             clips.append(Plain((stream, index), 100.0 - place, size, other_bytes(clip), kept))
-    return names, PlainJournal(clips, memory_bytes)
+        for number in drawn.over:
+            journal.streams.end(names[number], EndReason.COMPLETE, 100.0)
+    return names, PlainJournal(clips, held_bytes, drawn.over)
 
 
 def other_bytes(clip: ClipRecord) -> int:
@@ -140,6 +152,7 @@ def test_what_goes_is_what_the_rule_says(tmp_path_factory: pytest.TempPathFactor
         assert before == plain.num_bytes({0, 1, 2})
         plain.apply(quota)
         removed = apply_quota(journal, quota, START + timedelta(seconds=100))
+        assert removed.memories == tuple(names[stream] for stream in plain.memories)
         assert removed.thumbnails == tuple((names[stream], index) for stream, index in plain.thumbnails)
         assert removed.clips == tuple((names[stream], index) for stream, index in plain.gone)
         assert removed.num_bytes == before - journal.storage.num_bytes()

@@ -84,7 +84,7 @@ def smolvlm_text(pair: Pair, seconds: tuple[float, ...]) -> str:
 @pytest.mark.parametrize(
     ("architecture", "stock_text"),
     [(InternVL(), internvl_text), (Qwen3VL(), qwen3_text), (SmolVLM(), smolvlm_text)],
-    ids=str,
+    ids=["internvl", "qwen3_vl", "smolvlm"],
 )
 def test_a_clip_without_memory_has_the_ids_of_the_stock_processors_text(
     pair_of: PairOf,

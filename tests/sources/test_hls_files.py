@@ -14,11 +14,12 @@ from keepsight.errors import (
     TruncatedVideoError,
     VideoError,
 )
-from keepsight.sources.network import playlists
+from keepsight.sources.network import playlist_parsing
 from keepsight.sources.network.connections import Timeouts
 from keepsight.sources.network.fetching import ByteRange, Fetcher
 from keepsight.sources.network.guard import Guard
-from keepsight.sources.network.playlists import MediaPlaylist, Variant, parse_playlist
+from keepsight.sources.network.playlist_parsing import parse_playlist
+from keepsight.sources.network.playlists import MediaPlaylist, Variant
 from keepsight.sources.network.urls import parse_url
 from keepsight.sources.network.variants import choose_variant
 from keepsight.sources.readers.hls import open_hls
@@ -246,8 +247,15 @@ def test_which_variant_is_chosen(variants: list[Variant], chosen: int) -> None:
         ("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:x\n#EXTINF:1,\ns0.ts", "a number in it"),
         ("#EXTM3U\n#EXTINF:1,\n#EXT-X-BYTERANGE:-5@0\ns0.ts", "a number in it"),
         ("#EXTM3U\n#EXTINF:1,\n#EXT-X-BYTERANGE:5@-5\ns0.ts", "a number in it"),
-        ('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXTINF:1,\ns0.ts', "is encrypted"),
-        ('#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"\n#EXTINF:1,\ns0.ts', "is encrypted"),
+        ('#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"\n#EXTINF:1,\ns0.ts', "is encrypted in a way"),
+        (
+            '#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k",KEYFORMAT="com.apple.streamingkeydelivery"\n',
+            "in a way that is not",
+        ),
+        ("#EXTM3U\n#EXT-X-KEY:METHOD=AES-128\n#EXTINF:1,\ns0.ts", "EXT-X-KEY without URI"),
+        ('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0xg\n#EXTINF:1,\ns0.ts', "a number in it"),
+        ('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x1' + "0" * 32 + "\n#EXTINF:1,\ns0.ts", "a number in it"),
+        ('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXT-X-MAP:URI="h"\n#EXTINF:1,\ns0.ts', "EXT-X-MAP has no IV"),
         ('#EXTM3U\n#EXT-X-DEFINE:NAME="a",VALUE="b"\n#EXTINF:1,\n{$a}.ts', "uses EXT-X-DEFINE"),
         ("#EXTM3U\n#EXT-X-MAP:BYTERANGE=1\n#EXTINF:1,\ns0.ts", "EXT-X-MAP without URI"),
         ("#EXTM3U\n" + "#EXT-X-STREAM-INF:BANDWIDTH=1\ns\n" * 201, "more than 200 variants"),
@@ -260,7 +268,7 @@ def test_playlists_that_are_not_read(text: str, match: str) -> None:
 
 
 def test_a_playlist_has_a_limit_of_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playlists, "MAX_SEGMENTS", 10)
+    monkeypatch.setattr(playlist_parsing, "MAX_SEGMENTS", 10)
     assert parse_playlist(playlist(*["s.ts"] * 10), HERE)
     with pytest.raises(NotAVideoError, match="more than 10 segments"):
         parse_playlist(playlist(*["s.ts"] * 11), HERE)

@@ -48,26 +48,34 @@ class Removed:
     """What a quota has taken away. Clips are named by stream id and clip index, in the order in which they went.
 
     Attributes:
+        memories: streams that were watched to their end and have lost their visual memory.
         thumbnails: clips that have lost their thumbnail and nothing else.
         clips: clips that are gone. One may have lost its thumbnail before.
         num_bytes: that there are less, as `StorageTable` counts.
     """
 
+    memories: tuple[str, ...] = ()
     thumbnails: tuple[tuple[str, int], ...] = ()
     clips: tuple[tuple[str, int], ...] = ()
     num_bytes: int = 0
 
     def __add__(self, other: "Removed") -> "Removed":
         """What both have taken."""
-        return Removed(self.thumbnails + other.thumbnails, self.clips + other.clips, self.num_bytes + other.num_bytes)
+        return Removed(
+            self.memories + other.memories,
+            self.thumbnails + other.thumbnails,
+            self.clips + other.clips,
+            self.num_bytes + other.num_bytes,
+        )
 
 
 def apply_quota(journal: Journal, quota: Quota, now: datetime) -> Removed:
     """Remove what is too old, then what is too much, of each stream and then of all.
 
-    What is too much goes thumbnail by thumbnail, oldest first; only when there is none left go whole clips, oldest
-    first. Pinned clips, those that a visual memory holds and a stream's `KEPT_NEWEST_CLIPS` newest stay as they are,
-    also where the quota is not met then. Each transaction is short; whatever has been removed when one fails is gone.
+    Of what is too much, the visual memories of files that were watched to their end go first, as nothing reads them
+    again; then thumbnails, oldest first; only when there is none left whole clips, oldest first. Pinned clips stay, and
+    of a stream that can go on those that its visual memory holds and its `KEPT_NEWEST_CLIPS` newest, also where the
+    quota is not met then. Each transaction is short; whatever has been removed when one fails is gone.
 
     Args:
         journal: may be watched into meanwhile, from here or from another process.
@@ -106,17 +114,21 @@ def _steps(journal: Journal, quota: Quota, now: datetime) -> Iterator[Callable[[
 def _remove_old(journal: Journal, stored_before: float) -> Removed:
     with journal.transaction():
         old = journal.storage.stored_before(stored_before, _CLIPS_AT_ONCE)
+        num_bytes = journal.storage.num_bytes()
         journal.storage.remove(old)
-    return Removed(clips=_keys(old), num_bytes=sum(clip.num_bytes for clip in old))
+        return Removed(clips=_keys(old), num_bytes=num_bytes - journal.storage.num_bytes())
 
 
 def _make_room(journal: Journal, max_bytes: int, stream_id: str | None) -> Removed:
     """Take away what is next, in one transaction; nothing if there is room, or nothing that may go."""
     storage = journal.storage
     with journal.transaction():
-        excess_bytes = storage.num_bytes(stream_id) - max_bytes
+        num_bytes = storage.num_bytes(stream_id)
+        excess_bytes = num_bytes - max_bytes
         if excess_bytes <= 0:
             return Removed()
+        if idle := storage.empty_idle_memory(stream_id):
+            return Removed(memories=(idle,), num_bytes=num_bytes - storage.num_bytes(stream_id))
         clips = storage.oldest(_CLIPS_AT_ONCE, stream_id=stream_id, with_thumbnail=True)
         if clips:
             sizes = _enough([clip.num_thumbnail_bytes for clip in clips], excess_bytes)

@@ -5,18 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keepsight.journal.database import Database
+from keepsight.journal.records import EndReason
 
 KEPT_NEWEST_CLIPS = 8
 """The newest clips of a stream that are never removed: a stream that goes on guesses the next caption from these."""
+
+_IS_OVER = f"is_live = 0 AND end_reason IN ('{EndReason.COMPLETE}', '{EndReason.TRUNCATED}')"
+"""A stream that is never gone on with: a file that was watched to its end."""
 
 # Oldest first is the order in which clips were stored. A clip that the memory holds is read when the stream goes on.
 # The index is named because SQLite's own choice would walk over all clips that have nothing left to remove.
 _REMOVABLE = f"""
 SELECT id, stream_id, clip_index, num_bytes, length(thumbnail) AS num_thumbnail_bytes FROM clips {{index}}
 WHERE pinned = 0 {{conditions}}
-    AND clip_index < (SELECT next_clip_index FROM streams WHERE streams.id = clips.stream_id) - {KEPT_NEWEST_CLIPS}
-    AND NOT EXISTS (
-        SELECT * FROM memory WHERE memory.stream_id = clips.stream_id AND memory.clip_index = clips.clip_index
+    AND (
+        (SELECT {_IS_OVER} FROM streams WHERE streams.id = clips.stream_id)
+        OR clip_index < (SELECT next_clip_index FROM streams WHERE streams.id = clips.stream_id) - {KEPT_NEWEST_CLIPS}
+        AND NOT EXISTS (
+            SELECT * FROM memory WHERE memory.stream_id = clips.stream_id AND memory.clip_index = clips.clip_index
+        )
     )
 ORDER BY {{order}} LIMIT :limit
 """
@@ -74,7 +81,9 @@ class StorageTable:
         return int(row[0])
 
     def oldest(self, limit: int, *, stream_id: str | None = None, with_thumbnail: bool = False) -> list[StoredClip]:
-        """The oldest clips that may be removed: not pinned, not in a visual memory, not of a stream's newest.
+        """The oldest clips that may be removed: not pinned, and of a stream that can go on none that it needs for that.
+
+        It needs those that its visual memory holds, and its `KEPT_NEWEST_CLIPS` newest.
 
         Args:
             limit: most clips.
@@ -111,12 +120,39 @@ class StorageTable:
             "UPDATE clips SET thumbnail = x'' WHERE id IN (SELECT value FROM json_each(?))", _ids(clips)
         )
 
+    def empty_idle_memory(self, stream_id: str | None = None) -> str | None:
+        """Empty the visual memory of the oldest stream that is never gone on with and has one.
+
+        Args:
+            stream_id: of this stream only; None for all.
+
+        Returns:
+            The stream's id; None where there is none.
+
+        Raises:
+            JournalWriteError: the disk refused.
+        """
+        found = self._database.read(
+            f"SELECT id FROM streams WHERE {_IS_OVER} AND ? IN (id, '')"
+            " AND EXISTS (SELECT * FROM memory WHERE stream_id = streams.id) ORDER BY rowid LIMIT 1",
+            (stream_id or "",),
+        )
+        if not found:
+            return None
+        self._database.write("DELETE FROM memory WHERE stream_id = ?", (found[0]["id"],))
+        return str(found[0]["id"])
+
     def remove(self, clips: Sequence[StoredClip]) -> None:
         """Remove clips with all that belongs to them.
 
         Raises:
             JournalWriteError: the disk refused.
         """
+        self._database.write(
+            "DELETE FROM memory WHERE (stream_id, clip_index) IN"
+            " (SELECT stream_id, clip_index FROM clips WHERE id IN (SELECT value FROM json_each(?)))",
+            _ids(clips),
+        )
         self._database.write("DELETE FROM clips WHERE id IN (SELECT value FROM json_each(?))", _ids(clips))
 
 

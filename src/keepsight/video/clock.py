@@ -2,6 +2,8 @@
 
 from fractions import Fraction
 
+from av.video.stream import VideoStream
+
 LONGEST_BACKSTEP = Fraction(1)
 """Seconds a timestamp may run backwards before it counts as a restarted clock and not as a glitch."""
 
@@ -10,6 +12,14 @@ LONGEST_HOLD = Fraction(3600)
 
 LONGEST_HOLD_BROADCAST = Fraction(10)
 """The same in formats whose clock may jump by design, such as MPEG transport streams."""
+
+_FALLBACK_DURATION = Fraction(1, 25)
+
+
+def usual_duration(stream: VideoStream, longest_hold: Fraction) -> Fraction:
+    """Seconds that a picture is on screen by what the stream says of its rate, or a 25th where it says nothing."""
+    rate = stream.average_rate or stream.guessed_rate or Fraction(0)
+    return 1 / rate if rate * longest_hold >= 1 else _FALLBACK_DURATION
 
 
 class FrameClock:

@@ -12,14 +12,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from keepsight.video.accesspoints import starts_afresh
-from keepsight.video.clock import LONGEST_HOLD, LONGEST_HOLD_BROADCAST, FrameClock
+from keepsight.video.clock import LONGEST_HOLD, LONGEST_HOLD_BROADCAST, FrameClock, usual_duration
 from keepsight.video.containers import codec_name
 from keepsight.video.sampling import SampleGrid, TimedPicture
 from keepsight.video.skipping import Order, PacketQueue
 
 # Other codecs have packets that are never shown (VP8, VP9, AV1) or hold two pictures (MPEG-4 in AVI).
 _ONE_PICTURE_A_PACKET = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"})
-_FALLBACK_DURATION = Fraction(1, 25)
 _BROADCAST_FORMATS = frozenset({"mpegts", "mpeg", "mpegvideo", "wtv"})
 # Pictures that a codec never shows may end a stream, so some shortfall is no damage where nothing failed to decode.
 _QUIET_SHORTFALL_SECONDS = Fraction(1)
@@ -49,8 +48,7 @@ class PictureReader:
         is_broadcast = container.format.name in _BROADCAST_FORMATS
         self._longest_hold = LONGEST_HOLD_BROADCAST if is_broadcast else LONGEST_HOLD
         self._clock = FrameClock(self._longest_hold)
-        rate = stream.average_rate or stream.guessed_rate or Fraction(0)
-        self._usual_duration = 1 / rate if rate * self._longest_hold >= 1 else _FALLBACK_DURATION
+        self._usual_duration = usual_duration(stream, self._longest_hold)
         self._last_packet_pts: int | None = None
         self._last_picture_pts: int | None = None
         self.num_pictures = 0

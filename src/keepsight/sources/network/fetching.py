@@ -12,6 +12,7 @@ from time import monotonic
 
 from keepsight.errors import NotAVideoError, SourceStalledError, SourceUnreachableError
 from keepsight.sources.network.connections import PinnedConnection, Timeouts
+from keepsight.sources.network.digest import DigestChallenge, read_challenge
 from keepsight.sources.network.guard import Guard, ResolvedAddress
 from keepsight.sources.network.responses import Response, checked, reason_of
 from keepsight.sources.network.urls import SourceUrl
@@ -51,6 +52,7 @@ class Fetcher:
         self._guard = guard
         self._tls = tls
         self._resolved: dict[tuple[str, int], ResolvedAddress] = {}
+        self._challenges: dict[tuple[str, int], DigestChallenge] = {}
 
     def get(self, url: SourceUrl, wanted: ByteRange | None = None, *, if_range: str | None = None) -> Response:
         """Ask for a resource and read the head of the answer, after redirects.
@@ -103,10 +105,23 @@ class Fetcher:
             return bytes(body[:num_wanted]), response.url
 
     def _ask(self, url: SourceUrl, wanted: ByteRange | None, if_range: str | None) -> Response:
+        """Ask, and once more where the server wants the password proved by Digest."""
+        response = self._ask_once(url, wanted, if_range)
+        if response.status != HTTPStatus.UNAUTHORIZED or url.credentials is None:
+            return response
+        challenge = read_challenge(response.headers.get_all("WWW-Authenticate", []))
+        if challenge is None:
+            return response
+        with response:
+            self._challenges[url.host, url.port] = challenge
+        return self._ask_once(url, wanted, if_range)
+
+    def _ask_once(self, url: SourceUrl, wanted: ByteRange | None, if_range: str | None) -> Response:
         url.require(_WEB_SCHEMES)
+        headers = _headers(wanted, if_range) | self._authorization(url)
         connection = self._connect(url)
         try:
-            connection.request("GET", url.target, headers=_headers(url, wanted, if_range))
+            connection.request("GET", url.target, headers=headers)
             response = connection.getresponse()
         except TimeoutError as error:
             connection.close()
@@ -116,6 +131,14 @@ class Fetcher:
             raise SourceUnreachableError(f"{url} gives no answer: {reason_of(error)}") from error
         connection.open_body()
         return Response(url, response, connection)
+
+    def _authorization(self, url: SourceUrl) -> dict[str, str]:
+        if url.credentials is None:
+            return {}
+        if challenge := self._challenges.get((url.host, url.port)):
+            return {"Authorization": challenge.answer(url.credentials, url.target)}
+        pair = f"{url.credentials.user}:{url.credentials.password}".encode()
+        return {"Authorization": f"Basic {b64encode(pair).decode()}"}
 
     def _connect(self, url: SourceUrl) -> PinnedConnection:
         key = (url.host, url.port)
@@ -133,13 +156,10 @@ class Fetcher:
         return connection
 
 
-def _headers(url: SourceUrl, wanted: ByteRange | None, if_range: str | None) -> dict[str, str]:
+def _headers(wanted: ByteRange | None, if_range: str | None) -> dict[str, str]:
     headers = {"User-Agent": "keepsight", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
     if wanted is not None:
         headers["Range"] = str(wanted)
         if if_range is not None:
             headers["If-Range"] = if_range
-    if url.credentials is not None:
-        pair = f"{url.credentials.user}:{url.credentials.password}".encode()
-        headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
     return headers

@@ -10,14 +10,10 @@ from keepsight.errors import (
     TruncatedVideoError,
     VideoError,
 )
+from keepsight.sources.network.decryption import Decryption
 from keepsight.sources.network.fetching import Fetcher
-from keepsight.sources.network.playlists import (
-    MAX_PLAYLIST_BYTES,
-    MediaPlaylist,
-    Resource,
-    Segment,
-    parse_playlist,
-)
+from keepsight.sources.network.playlist_parsing import MAX_PLAYLIST_BYTES, parse_playlist
+from keepsight.sources.network.playlists import MediaPlaylist, Resource, Segment
 from keepsight.sources.network.stream_reading import StreamBytes
 from keepsight.sources.network.urls import SourceUrl
 
@@ -64,6 +60,7 @@ class SegmentFeed:
         self._owes_new_run = False
         self._num_lost = 0
         self._headers: dict[Resource, bytes] = {}
+        self._decryption = Decryption(self._try_to_get)
 
     def begins_run(self) -> bool | None:
         """Whether the next segment begins a run; None where there is no next one. May wait for it."""
@@ -141,6 +138,8 @@ class SegmentFeed:
     def _get(self, resource: Resource) -> bytes | None:
         """A segment's bytes; None where they are lost."""
         data = self._try_to_get(resource, MAX_SEGMENT_BYTES)
+        if isinstance(data, bytes):
+            data = self._decryption.open(resource, data)
         if isinstance(data, bytes):
             self._num_lost = 0
             return data

@@ -4,9 +4,9 @@ Playlists are read here and not by FFmpeg, though PyAV can lead its demuxer's re
 that demuxer opens every variant, passes over segments it can't get without a word, decrypts through a protocol of its
 own and can't go on where an fMP4 stream changes its header. Here FFmpeg sees the bytes of segments, opens nothing, and
 begins anew where a playlist says that coding or clock change (EXT-X-DISCONTINUITY, another EXT-X-MAP). Every
-playlist, segment and redirect is checked by the guard.
+playlist, segment, key and redirect is checked by the guard.
 
-Not read: encrypted streams, and sound or pictures in renditions of their own (EXT-X-MEDIA).
+Not read: streams encrypted otherwise than by AES-128, and sound or pictures in renditions of their own (EXT-X-MEDIA).
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,8 @@ from keepsight.errors import NotAVideoError, NoVideoStreamError, TruncatedVideoE
 from keepsight.sources.network.fetching import Fetcher
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.once_read import OnceReadMedia
-from keepsight.sources.network.playlists import MAX_PLAYLIST_BYTES, MediaPlaylist, parse_playlist
+from keepsight.sources.network.playlist_parsing import MAX_PLAYLIST_BYTES, parse_playlist
+from keepsight.sources.network.playlists import MediaPlaylist
 from keepsight.sources.network.segments import LIVE_SEGMENTS_BEHIND, SegmentFeed, SegmentRun
 from keepsight.sources.network.stream_reading import StreamReading
 from keepsight.sources.network.urls import SourceUrl, parse_url

@@ -28,7 +28,7 @@ from keepsight.errors import (
     VideoError,
 )
 from keepsight.video import Frame, VideoInfo
-from keepsight.video.clock import LONGEST_HOLD_BROADCAST, FrameClock
+from keepsight.video.clock import LONGEST_HOLD_BROADCAST, FrameClock, usual_duration
 from keepsight.video.containers import MAX_PIXELS, codec_name
 from keepsight.video.pictures import RgbConverter
 from keepsight.video.sampling import SampleGrid, TimedPicture, frames_on_screen
@@ -39,7 +39,6 @@ LIVE_DECODERS = "h264 hevc mjpeg mpeg4 mpeg1video mpeg2video h263 h263p vp8 vp9 
 SILENCE_SECONDS = 20.0
 """Seconds without a picture after which a live stream counts as stalled."""
 
-_FALLBACK_DURATION = Fraction(1, 25)
 # A demuxer that says "invalid data" may go on at the next packet; one that says nothing else is at its end.
 _MOST_BAD_READS = 100
 
@@ -124,14 +123,14 @@ class LiveMedia:
     def _pictures(self) -> Iterator[TimedPicture[VideoFrame]]:
         clock = FrameClock(LONGEST_HOLD_BROADCAST)
         time_base = self._stream.time_base or Fraction(1, 90_000)
-        usual_duration = _usual_duration(self._stream)
+        duration = usual_duration(self._stream, LONGEST_HOLD_BROADCAST)
         latest = time.monotonic()
         has_any = False
         for packet in self._packets():
             for picture in self._decode(packet):
                 latest, has_any = time.monotonic(), True
                 timestamp = None if picture.pts is None else picture.pts * time_base
-                yield TimedPicture(clock.place(timestamp, usual_duration), usual_duration, picture)
+                yield TimedPicture(clock.place(timestamp, duration), duration, picture)
             if self._failure is None and time.monotonic() - latest > self._silence_seconds:
                 self._failure = SourceStalledError(
                     f"{self._name} has sent no picture that can be decoded for {self._silence_seconds:g} s"
@@ -199,11 +198,6 @@ def _describe(stream: VideoStream) -> VideoInfo:
         num_frames=None,
         is_live=True,
     )
-
-
-def _usual_duration(stream: VideoStream) -> Fraction:
-    rate = stream.average_rate or stream.guessed_rate or Fraction(0)
-    return 1 / rate if rate * LONGEST_HOLD_BROADCAST >= 1 else _FALLBACK_DURATION
 
 
 def _failure_of(error: FFmpegError, name: str) -> VideoError:

@@ -1,0 +1,67 @@
+"""Encrypted segments made readable (RFC 8216, section 5.2)."""
+
+from collections.abc import Callable
+
+from keepsight.errors import SourceUnreachableError, VideoError
+from keepsight.sources.network.playlists import Resource
+
+KEY_BYTES = 16
+"""Length of a key: 128 bits."""
+
+_MOST_KEYS = 16
+_MOST_KEY_BYTES = 1024
+
+
+class Decryption:
+    """Decrypts what a playlist names; keeps the keys of the last segments, which mostly have the same one.
+
+    Args:
+        get: gets the bytes of a resource, at most so many, or says why it cannot.
+    """
+
+    def __init__(self, get: Callable[[Resource, int], bytes | VideoError]) -> None:
+        self._get = get
+        self._keys: dict[Resource, bytes] = {}
+
+    def open(self, resource: Resource, data: bytes) -> bytes | VideoError:
+        """The bytes that were meant; an error where the key cannot be had or does not fit."""
+        if resource.encryption is None:
+            return data
+        key = self._key(resource.encryption.key)
+        if isinstance(key, VideoError):
+            return key
+        try:
+            return _decrypted(data, key, resource.encryption.first_vector)
+        except ValueError:  # its length, or what it is padded with
+            return SourceUnreachableError(f"{resource.url} cannot be decrypted with its key")
+
+    def _key(self, resource: Resource) -> bytes | VideoError:
+        if resource in self._keys:
+            return self._keys[resource]
+        key = self._get(resource, _MOST_KEY_BYTES)
+        if isinstance(key, VideoError):
+            return key
+        if len(key) != KEY_BYTES:
+            return SourceUnreachableError(f"{resource.url} is no key: it has {len(key)} bytes instead of {KEY_BYTES}")
+        if len(self._keys) >= _MOST_KEYS:
+            del self._keys[next(iter(self._keys))]
+        self._keys[resource] = key
+        return key
+
+
+def _decrypted(data: bytes, key: bytes, first_vector: bytes) -> bytes:
+    """Decrypted and without its padding.
+
+    Raises:
+        ValueError: it is not so encrypted.
+    """
+    # Here, because most streams need none of it.
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES128
+    from cryptography.hazmat.primitives.ciphers.modes import CBC
+    from cryptography.hazmat.primitives.padding import PKCS7
+
+    decryptor = Cipher(AES128(key), CBC(first_vector)).decryptor()
+    unpadder = PKCS7(AES128.block_size).unpadder()
+    padded = decryptor.update(data) + decryptor.finalize()
+    return unpadder.update(padded) + unpadder.finalize()
