@@ -135,15 +135,16 @@ function MomentList({ rows, position, cited, isShown }: ListProps) {
   const chosenPlace = useMemo(() => rows.findIndex((row) => row.clip?.clip_index === chosen), [rows, chosen]);
 
   // A clip that is chosen elsewhere is brought into sight; new clips of a stream that is followed come with it.
-  const sought = useRef("");
+  const sought = useRef(-1);
   useEffect(() => {
     const list = ref.current;
-    const what = `${chosen} ${height > 0}`;
-    if (!list || !height || chosenPlace < 0 || !isShown || sought.current === what) return;
-    sought.current = what;
+    // Asked of the list itself: what is observed comes later, when the user may have scrolled away already.
+    const seen = list?.clientHeight ?? 0;
+    if (!list || !seen || chosenPlace < 0 || !isShown || sought.current === chosen) return;
+    sought.current = chosen;
     const at = chosenPlace * ROW_PIXELS;
-    if (at < list.scrollTop || at + ROW_PIXELS > list.scrollTop + height) {
-      list.scrollTop = at - (position.isFollowing ? height - ROW_PIXELS : height / 2 - ROW_PIXELS / 2);
+    if (at < list.scrollTop || at + ROW_PIXELS > list.scrollTop + seen) {
+      list.scrollTop = at - (position.isFollowing ? seen - ROW_PIXELS : seen / 2 - ROW_PIXELS / 2);
     }
   }, [chosen, chosenPlace, height, isShown]);
 
@@ -172,7 +173,7 @@ function MomentList({ rows, position, cited, isShown }: ListProps) {
       onKeyDown={press}
       onScroll={(event) => setTop(event.currentTarget.scrollTop)}
     >
-      <div class="all-rows" role="presentation" style={{ height: rows.length * ROW_PIXELS }}>
+      <div class="all-rows" role="presentation" style={{ height: `${rows.length * ROW_PIXELS}px` }}>
         {rows.slice(first, end).map((row, place) => {
           const style = { transform: `translateY(${(first + place) * ROW_PIXELS}px)` };
           if (row.gap) {
