@@ -84,7 +84,7 @@ WITH_SMALL_FILES = FILL + textwrap.dedent(
     """
     import resource
     path = Path(sys.argv[1]) / "journal.db"
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
     with Journal.create(path) as journal:
         stream = journal.streams.begin("s", "tiny", "{}")
         count, error = fill(journal, stream, 0)

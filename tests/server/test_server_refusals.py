@@ -76,7 +76,7 @@ def test_each_route_needs_the_token(with_token: Served, server_settings: ServerS
         reply = anybody(method, path)
         assert reply.status == 401, (method, path)
         assert reply.headers["www-authenticate"] == "Bearer"
-        assert "token" in reply.message
+        assert method == "HEAD" or "token" in reply.message  # the answer to HEAD has no body
         assert with_token.client(method, path).status != 401, (method, path)
 
 
