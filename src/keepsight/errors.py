@@ -24,6 +24,7 @@
     │   ├── JournalWriteError       the disk refused a write (read-only, locked, damaged)
     │   │   └── DiskFullError           there is no room on the disk, or in the journal's quota
     │   └── StreamLockedError       another watcher has the stream
+    ├── DeliveryError           a webhook did not take an alert
     ├── DataError               a data set or results file is not what its format says
     └── JudgeError              the judge of answers cannot be reached or does not answer as asked
         ├── JudgeBusyError          it was busy or out of reach; asking again may help
@@ -76,6 +77,10 @@ class AddressRefusedError(VideoError):
 
 class DecoderDiedError(VideoError):
     """The process that decodes a source crashed, or came to its limit of memory or time."""
+
+
+class DeliveryError(KeepsightError):
+    """A webhook did not take an alert. The message holds no more of its address than the host."""
 
 
 class ModelError(KeepsightError):

@@ -20,12 +20,13 @@ from served import Client, Served, serve
 from standing_model import YesModel, add_clips
 from webhook_receiver import PATIENCE_SECONDS, receiving
 
+from keepsight.errors import DeliveryError
 from keepsight.journal import Journal
 from keepsight.journal.standing import Step
 from keepsight.journal.standing_records import CheckMethod, StandingQuestion, Webhook
 from keepsight.server.settings import ServerSettings
 from keepsight.server.standing.delivering import Deliverer
-from keepsight.server.standing.sending import DeliveryError, Sender
+from keepsight.server.standing.sending import Sender
 from keepsight.sources.backoff import Backoff
 from keepsight.sources.network.connections import Timeouts
 from keepsight.sources.network.guard import Guard

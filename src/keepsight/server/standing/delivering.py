@@ -9,10 +9,10 @@ import random
 import threading
 import time
 
-from keepsight.errors import KeepsightError
+from keepsight.errors import DeliveryError, KeepsightError
 from keepsight.journal import Journal
 from keepsight.journal.standing_records import Delivery
-from keepsight.server.standing.sending import DeliveryError, Sender
+from keepsight.server.standing.sending import Sender
 from keepsight.sources.backoff import Backoff
 
 logger = logging.getLogger(__name__)

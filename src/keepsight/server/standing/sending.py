@@ -11,7 +11,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPException
 
-from keepsight.errors import KeepsightError, SourceUnreachableError
+from keepsight.errors import DeliveryError, KeepsightError, SourceUnreachableError
 from keepsight.journal.standing_records import Delivery
 from keepsight.server.standing.alert_view import alert_view
 from keepsight.server.standing.signing import DELIVERY_HEADER, SIGNATURE_HEADER, signature
@@ -23,10 +23,6 @@ from keepsight.sources.network.urls import SourceUrl, parse_url
 WEBHOOK_SCHEMES = frozenset({"http", "https"})
 TIMEOUTS = Timeouts(connect_seconds=5.0, read_seconds=10.0, head_seconds=10.0)
 """A receiver is to take an alert and work on it later."""
-
-
-class DeliveryError(KeepsightError):
-    """An alert was not taken. The message holds no more of the address than its host."""
 
 
 def shown_webhook(url: str) -> str:
