@@ -19,7 +19,7 @@ from keepsight.models.loading import load_model
 from keepsight.server.app import make_app
 from keepsight.server.running import HttpServer, address_of, listen
 from keepsight.server.settings import ServerSettings
-from keepsight.server.streams import StreamService
+from keepsight.server.streams.service import StreamService
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SIZES = {"wide": (1400, 960), "phone": (390, 844)}

@@ -17,7 +17,7 @@ from keepsight.prompts import DESCRIBE_PROMPT
 from keepsight.server.app import make_app
 from keepsight.server.running import HttpServer, listen
 from keepsight.server.settings import ServerSettings
-from keepsight.server.streams import StreamService
+from keepsight.server.streams.service import StreamService
 from keepsight.settings import Settings
 
 QUICK = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25, memory_clips=3, max_caption_tokens=32)

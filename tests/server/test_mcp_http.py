@@ -19,9 +19,9 @@ from PIL import Image
 from served import Client as Plain
 from served import Served, ServedModel, serve
 
+from keepsight.server.access.tokens import ScopedToken, TokenScope
 from keepsight.server.mcp.served import ServedStreams
 from keepsight.server.settings import ServerSettings
-from keepsight.server.tokens import ScopedToken, TokenScope
 
 MANAGE, ASK, READ = "a-token-for-tests-only", "a-token-that-may-ask", "a-token-that-may-read"
 

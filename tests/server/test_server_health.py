@@ -11,7 +11,7 @@ import pytest
 from served import Client, Served
 
 from keepsight.errors import DecoderDiedError
-from keepsight.server import stream_run
+from keepsight.server.streams import run as stream_run
 from keepsight.sources.address import SourceAddress
 from keepsight.sources.isolated import IsolatedReader
 

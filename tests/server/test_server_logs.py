@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from served import Client, ServedModel, serve
 
-from keepsight.server.logs import FIELDS, JsonLines, log_to
 from keepsight.server.settings import ServerSettings
+from keepsight.server.telemetry.logs import FIELDS, JsonLines, log_to
 
 TOKEN = "a-token-for-tests-only"
 SECRETS = (TOKEN, "hunter2-the-password", "whereismysecretparrot", "searchedforprivately")

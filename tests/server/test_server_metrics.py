@@ -10,10 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from served import Client, Served, ServedModel, serve
 
 from keepsight.journal import EndReason
-from keepsight.server.limits import Slots
-from keepsight.server.metrics import Metrics
+from keepsight.server.access.limits import Slots
 from keepsight.server.questions import QuestionDesk
 from keepsight.server.settings import ServerSettings
+from keepsight.server.telemetry.metrics import Metrics
 from keepsight.watching.stream_state import Moment
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from served import Client, Reply, Served, ServedModel, serve
 
-from keepsight.server.pushed import MessagePipe
+from keepsight.server.pushing.pipe import MessagePipe
 from keepsight.server.settings import ServerSettings
 from keepsight.sources.messages import write_frame
 from keepsight.video import Frame
@@ -132,7 +132,7 @@ def test_only_where_frames_are_pushed(client: Client, server_settings: ServerSet
 
 def test_one_request_pushes_at_a_time(served: Served) -> None:
     stream_id = begin(served.client)
-    with served.service.pushed.of("push:door").taken():
+    with served.service.sources.pushed.of("push:door").taken():
         assert push(served.client, stream_id, frames(0, 1)).status == 409
     assert push(served.client, stream_id, frames(0, 1)).status == 200
     assert served.client("POST", "/v1/streams", {"source": "push:door"}).status == 409

@@ -11,7 +11,7 @@ from served import Client, Served, ServedModel, serve
 
 from keepsight.server.questions import QuestionDesk
 from keepsight.server.settings import ServerSettings
-from keepsight.server.views import NewQuestion
+from keepsight.server.views.requests import NewQuestion
 
 
 def ended_stream(client: Client, video) -> str:

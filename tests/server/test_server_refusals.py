@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 from served import Client, Served, ServedModel, serve
 
 from keepsight.errors import SettingError
+from keepsight.server.access.scopes import ScopeTable
 from keepsight.server.app import make_app
-from keepsight.server.scopes import ScopeTable
 from keepsight.server.settings import ServerSettings
 
 TOKEN = "a-token-for-tests-only"

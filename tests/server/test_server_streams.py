@@ -1,14 +1,17 @@
 """Streams over HTTP: watched, paused, resumed, removed, gone on with by the next server; what they hold, searched."""
 
+import gc
 import json
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from served import QUICK, Client, Served, ServedModel, serve
+from served import PATIENCE_SECONDS, QUICK, Client, Served, ServedModel, serve
 
 from keepsight.journal import EndReason, Journal, split_sheet
+from keepsight.memory.visual_memory import VisualMemory
 from keepsight.server.settings import ServerSettings
 from keepsight.watcher import Watcher
 
@@ -37,6 +40,28 @@ def test_a_file_is_watched_to_its_end(client: Client, make_video, tmp_path: Path
     # Given again, it is there already.
     assert client.begin(video) == stream_id
     assert client.begin(video, restart=True) != stream_id
+
+
+def num_visual_memories() -> int:
+    gc.collect()
+    return sum(type(one) is VisualMemory for one in gc.get_objects())
+
+
+def test_a_stream_that_has_ended_holds_no_visual_memory(served: Served, make_video) -> None:
+    """A server knows its streams for as long as it lives, and the tokens of a real model are megabytes."""
+    num_before = num_visual_memories()
+    served.model.gate.clear()
+    stream_id = served.client.begin(make_video(10))
+    end = time.monotonic() + PATIENCE_SECONDS
+    while num_visual_memories() == num_before:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    served.model.gate.set()
+    served.client.wait_for_state(stream_id, "complete")
+    run = served.service.runs.of(stream_id)
+    assert run is not None
+    run.join()
+    assert num_visual_memories() == num_before
 
 
 def test_pages_of_clips(client: Client, make_video) -> None:
@@ -123,7 +148,7 @@ def test_the_next_server_goes_on_with_what_was_being_watched(
         model.gate.clear()
         paused = served.client.begin(paused_video)
         stream_id = served.client.begin(video)
-        served.service.run_of(paused).stop("paused")  # type: ignore[union-attr]
+        served.service.runs.of(paused).stop("paused")  # type: ignore[union-attr]
     with Journal.open(server_settings.journal) as journal:
         record = journal.streams.get(stream_id)
         num_clips = journal.clips.count(stream_id)

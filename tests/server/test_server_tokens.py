@@ -13,12 +13,12 @@ from served import Client, Reply, Served, ServedModel, serve
 from starlette.routing import BaseRoute, Mount
 
 from keepsight.errors import SettingError
+from keepsight.server.access.scopes import ROUTE_SCOPES, ScopeTable
+from keepsight.server.access.sessions import SESSION_COOKIE, SessionStore, session_ids_of
+from keepsight.server.access.tokens import ScopedToken, TokenRing, TokenScope, parse_tokens
 from keepsight.server.app import make_app
-from keepsight.server.scopes import ROUTE_SCOPES, ScopeTable
-from keepsight.server.sessions import SESSION_COOKIE, SessionStore, session_ids_of
 from keepsight.server.settings import ServerSettings
 from keepsight.server.settings_sources import settle
-from keepsight.server.tokens import ScopedToken, TokenRing, TokenScope, parse_tokens
 
 MANAGE, ASK, READ = "manage-token-of-tests", "ask-token-of-the-tests", "read-token-of-the-tests"
 TOKEN_OF = {TokenScope.MANAGE: MANAGE, TokenScope.ASK: ASK, TokenScope.READ: READ}

@@ -13,7 +13,10 @@ from served import Client, Reply, Served, ServedModel, serve
 
 from keepsight.errors import DiskFullError
 from keepsight.server.settings import ServerSettings
-from keepsight.server.uploads import UNUSED_SECONDS, UploadLimits, UploadStore, harmless_name
+from keepsight.server.uploads.names import harmless_name
+from keepsight.server.uploads.store import UNUSED_SECONDS, UploadStore
+from keepsight.server.uploads.upload import UploadLimits
+from keepsight.server.uploads.writing import writing
 
 
 @pytest.fixture
@@ -233,8 +236,8 @@ def test_a_disk_that_is_full(client: Client, server_settings: ServerSettings) ->
 
 def test_only_one_writes_at_a_time(served: Served) -> None:
     upload_id = begin(served.client, b"x" * 10)
-    store = served.service.uploads
-    with store.writing(store.get(upload_id), 0):
+    store = served.service.sources.uploads
+    with writing(store.get(upload_id), 0):
         assert send(served.client, upload_id, 0, b"abc").status == 409
         assert served.client("DELETE", f"/v1/uploads/{upload_id}").status == 409
     replies: list[int] = []

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from served import Served
 
-from keepsight.server.scopes import ROUTE_SCOPES
+from keepsight.server.access.scopes import ROUTE_SCOPES
 from keepsight.server.settings import ServerSettings
 from keepsight.server.settings_sources import WorkSettings, settle
 

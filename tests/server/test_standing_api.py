@@ -139,7 +139,7 @@ def test_events_of_all_streams(served: Served, make_video) -> None:
         other = journal.streams.begin("by another program", "tiny", "{}").id
         add_clips(journal, other, [False, True])
         served.model.gate.set()
-        served.service.news.ring()
+        served.service.bells.any.ring()
         for event in events:
             seen.append(event)
             names = [(e.data["id"], e.data["state"]) for e in seen if e.name == "state"]

@@ -16,7 +16,7 @@ from standing_model import YesModel, add_clips, plain_alerts
 from keepsight.errors import PromptTooLongError, SettingError
 from keepsight.journal import CaptionRecord, Journal
 from keepsight.journal.standing_records import CheckMethod, Progress, StandingQuestion
-from keepsight.server.bell import Bell
+from keepsight.server.events.bell import Bell
 from keepsight.server.standing.checker import Checker
 from keepsight.server.standing.edge import step_of
 from keepsight.server.standing.judging import Judge, is_yes

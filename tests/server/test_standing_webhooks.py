@@ -304,7 +304,7 @@ def test_the_next_server_sends_what_was_not_taken(server_settings: ServerSetting
             body = {"question": "Tell me when a dog comes in", "webhook_url": receiver.url}
             added = served.client("POST", PATH, body).data
             add_clips(journal, journal.streams.begin("s", "tiny", "{}").id, [True])
-            served.service.news.ring()
+            served.service.bells.any.ring()
             receiver.wait_for(lambda came: len(came) == 1)
         with serve(settings, YesModel()) as served:
             receiver.wait_for(lambda came: len(came) == 2)
@@ -318,7 +318,7 @@ CHECK_AND_SEND = textwrap.dedent(
     """
     import sys, time
     from keepsight.journal import Journal
-    from keepsight.server.bell import Bell
+    from keepsight.server.events.bell import Bell
     from keepsight.server.standing.checker import Checker
     from keepsight.server.standing.delivering import Deliverer
     from keepsight.server.standing.judging import Judge

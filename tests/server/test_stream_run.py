@@ -12,7 +12,7 @@ from served import QUICK, ServedModel
 from keepsight.errors import DecoderDiedError
 from keepsight.journal import Journal
 from keepsight.server.export import srt_lines, vtt_lines
-from keepsight.server.stream_run import MOST_RESTARTS, StreamRun
+from keepsight.server.streams.run import MOST_RESTARTS, StreamRun
 from keepsight.video import Frame, VideoInfo
 from keepsight.watcher import Watcher
 from keepsight.watching.session import find_or_begin

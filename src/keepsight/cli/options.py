@@ -24,6 +24,11 @@ QuantizationOption = Annotated[
     str | None,
     typer.Option(help="int8 or int4 weights in the decoder; needs the extra named quantization.", metavar="KIND"),
 ]
+SampleFpsOption = Annotated[float | None, typer.Option(help="Frames taken from each second of video.")]
+MaxGigabytesOption = Annotated[
+    float | None, typer.Option(help="Most that the journal may hold; the oldest pictures go first, then clips.")
+]
+MaxDaysOption = Annotated[float | None, typer.Option(help="Clips that are older are removed from the journal.")]
 JsonOption = Annotated[
     bool | None,
     typer.Option("--json/--no-json", help="JSON lines or text; text on a terminal, JSON otherwise when not given."),

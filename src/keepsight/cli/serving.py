@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
-from keepsight.cli.options import DeviceOption, DtypeOption, QuantizationOption, load_model_or_say
+from keepsight.cli.options import (
+    DeviceOption,
+    DtypeOption,
+    MaxDaysOption,
+    MaxGigabytesOption,
+    QuantizationOption,
+    SampleFpsOption,
+    load_model_or_say,
+)
 from keepsight.cli.output import make_console, printable
 from keepsight.cli.watching import make_quota, make_settings
 from keepsight.errors import SettingError
@@ -61,15 +69,12 @@ def serve(
     allowed_host: Annotated[
         list[str] | None, typer.Option(help="A name that the server may be called by, such as a proxy's.")
     ] = None,
-    sample_fps: Annotated[float | None, typer.Option(help="Frames taken from each second of video.")] = None,
+    sample_fps: SampleFpsOption = None,
     max_streams: Annotated[
         int | None, typer.Option(help="Streams watched at a time.", show_default=str(ServerSettings.max_streams))
     ] = None,
-    max_gigabytes: Annotated[
-        float | None,
-        typer.Option(help="Most that the journal may hold; the oldest pictures go first, then clips."),
-    ] = None,
-    max_days: Annotated[float | None, typer.Option(help="Clips that are older are removed from the journal.")] = None,
+    max_gigabytes: MaxGigabytesOption = None,
+    max_days: MaxDaysOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     quantization: QuantizationOption = None,
@@ -142,9 +147,9 @@ def _run(settings: "SettledSettings", watching: "Settings", quota: "Quota | None
         Stopped: it came, and everything is stored.
     """
     from keepsight.server.app import make_app
-    from keepsight.server.logs import log_to
     from keepsight.server.running import HttpServer, address_of, listen
-    from keepsight.server.streams import StreamService
+    from keepsight.server.streams.service import StreamService
+    from keepsight.server.telemetry.logs import log_to
 
     server, work = settings.server, settings.work
     log_to(sys.stderr, work.log_format, work.log_level)

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
-from keepsight.cli.options import DeviceOption, DtypeOption, JsonOption, QuantizationOption, load_model_or_say
+from keepsight.cli.options import (
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    MaxDaysOption,
+    MaxGigabytesOption,
+    QuantizationOption,
+    SampleFpsOption,
+    load_model_or_say,
+)
 from keepsight.cli.output import make_console, wants_json
 from keepsight.cli.running import WatchJob, run_job
 from keepsight.errors import SettingError
@@ -36,7 +45,7 @@ def watch(
     ] = None,
     model: Annotated[str, typer.Option(help="A bundled name, a folder, or a Hugging Face id.")] = "tiny",
     ask: Annotated[list[str] | None, typer.Option(help="A question for the end. May be given more than once.")] = None,
-    sample_fps: Annotated[float | None, typer.Option(help="Frames taken from each second of video.")] = None,
+    sample_fps: SampleFpsOption = None,
     selector: Annotated[str | None, typer.Option(help=f"What is kept: {', '.join(SELECTOR_NAMES)}.")] = None,
     retention: Annotated[float | None, typer.Option(help="Share of a clip's visual tokens that is kept.")] = None,
     memory_clips: Annotated[int | None, typer.Option(help="Clips that the visual memory holds.")] = None,
@@ -53,11 +62,8 @@ def watch(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Addresses in your own network may be connected to, too.")
     ] = False,
-    max_gigabytes: Annotated[
-        float | None,
-        typer.Option(help="Most that the journal may hold; the oldest pictures go first, then clips."),
-    ] = None,
-    max_days: Annotated[float | None, typer.Option(help="Clips that are older are removed from the journal.")] = None,
+    max_gigabytes: MaxGigabytesOption = None,
+    max_days: MaxDaysOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     quantization: QuantizationOption = None,

@@ -4,12 +4,12 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from keepsight.server.access.gate import Gate, token_ring
+from keepsight.server.access.limits import BodyLimit, Slots
+from keepsight.server.access.sessions import SessionStore
 from keepsight.server.description import DescribedApp
 from keepsight.server.failures import answer_errors
-from keepsight.server.limits import BodyLimit, Slots
-from keepsight.server.logs import AccessLog, LogObserver
 from keepsight.server.mcp.http import mcp_route
-from keepsight.server.metrics import Metrics
 from keepsight.server.questions import QuestionDesk
 from keepsight.server.routes import (
     about,
@@ -31,10 +31,10 @@ from keepsight.server.routes import (
     uploads,
     video,
 )
-from keepsight.server.security import Gate, token_ring
-from keepsight.server.sessions import SessionStore
 from keepsight.server.settings import ServerSettings
-from keepsight.server.streams import StreamService
+from keepsight.server.streams.service import StreamService
+from keepsight.server.telemetry.logs import AccessLog, LogObserver
+from keepsight.server.telemetry.metrics import Metrics
 
 _DESCRIPTION = """
 Watch video and ask about it. Every error is `{"error": {"message": ...}}`. Where the server has a token, every request

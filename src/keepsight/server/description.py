@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from keepsight.server.scopes import ScopeTable
-from keepsight.server.views import ErrorView
+from keepsight.server.access.scopes import ScopeTable
+from keepsight.server.views.refusals import ErrorView
 
 _ERROR = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorView.__name__}"}}}
 _ALWAYS = {"421": "The server does not go by this name."}

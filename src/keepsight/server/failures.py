@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from keepsight import errors
 from keepsight.errors import KeepsightError
-from keepsight.server.headers import SECURITY_HEADERS
+from keepsight.server.access.headers import SECURITY_HEADERS
 
 logger = logging.getLogger(__name__)
 

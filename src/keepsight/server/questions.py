@@ -12,11 +12,11 @@ from http import HTTPStatus
 from keepsight.answering import AnswerStream, ask
 from keepsight.errors import KeepsightError
 from keepsight.journal import StreamRecord
-from keepsight.server.answer_events import AnswerEvents, AnswerWording
+from keepsight.server.access.limits import Slots
+from keepsight.server.events.answer_events import AnswerEvents, AnswerWording
 from keepsight.server.failures import UNFORESEEN, status_of
-from keepsight.server.limits import Slots
-from keepsight.server.streams import StreamService
-from keepsight.server.views import NewQuestion
+from keepsight.server.streams.service import StreamService
+from keepsight.server.views.requests import NewQuestion
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class QuestionDesk:
                 question.question,
                 ask_seconds=question.at_seconds,
                 settings=settings,
-                live_frames=self._service.pending_frames(stream.id) if question.live else (),
+                live_frames=self._service.runs.pending_frames(stream.id) if question.live else (),
             )
         except BaseException:
             self._slots.give_back()

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from keepsight.errors import SettingError
 from keepsight.server.settings import ServerSettings
-from keepsight.server.streams import StreamService
+from keepsight.server.streams.service import StreamService
 
 _LAST_ANSWERS_SECONDS = 30
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keepsight.errors import SettingError
-from keepsight.server.tokens import ScopedToken, check_token
+from keepsight.server.access.tokens import ScopedToken, check_token
 
 _COUNTS = (
     "max_streams",

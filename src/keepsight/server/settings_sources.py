@@ -18,8 +18,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from keepsight.errors import SettingError
+from keepsight.server.access.tokens import ScopedToken, parse_tokens
 from keepsight.server.settings import ServerSettings
-from keepsight.server.tokens import ScopedToken, parse_tokens
 
 PREFIX = "KEEPSIGHT_"
 """Of variables in the environment."""

@@ -139,9 +139,27 @@ def find_or_begin(
         is_live: whether it stands on the wall clock.
         started_at: wall clock at the second 0 of a new stream, in seconds since 1970; None for now.
     """
-    for stream in reversed([] if restart else journal.streams.of_source(source)):
-        same_settings = Settings.from_json(stream.settings_json).watching() == settings.watching()
-        if stream.model == model.info.name and same_settings and stream.is_live == is_live:
-            return stream if stream.is_finished and not is_live else journal.streams.resume(stream.id)
+    stream = None if restart else newest_like(journal, source, model.info.name, settings, is_live=is_live)
+    if stream is not None:
+        return stream if stream.is_finished and not is_live else journal.streams.resume(stream.id)
     moment = None if started_at is None else datetime.fromtimestamp(started_at, UTC)
     return journal.streams.begin(source, model.info.name, settings.to_json(), is_live=is_live, started_at=moment)
+
+
+def newest_like(
+    journal: Journal, source: str, model_name: str, settings: Settings, *, is_live: bool
+) -> StreamRecord | None:
+    """The newest stream of a source that was watched so: the one that `find_or_begin` goes on with.
+
+    Args:
+        journal: where streams are.
+        source: name of the source.
+        model_name: of the model.
+        settings: how it was watched; those that change answers only may differ.
+        is_live: whether it stands on the wall clock.
+    """
+    for stream in reversed(journal.streams.of_source(source)):
+        same_settings = Settings.from_json(stream.settings_json).watching() == settings.watching()
+        if stream.model == model_name and same_settings and stream.is_live == is_live:
+            return stream
+    return None

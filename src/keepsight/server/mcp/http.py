@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from keepsight.server.access.scopes import granted_scope
+from keepsight.server.access.tokens import TokenScope
 from keepsight.server.mcp.protocol import make_mcp_server
 from keepsight.server.mcp.served import ServedStreams
 from keepsight.server.mcp.watched import Watched
-from keepsight.server.scopes import granted_scope
-from keepsight.server.tokens import TokenScope
 
 PATH = "/mcp"
 

@@ -10,7 +10,7 @@ from keepsight.journal import Journal, StreamRecord
 from keepsight.models.protocol import VideoModel
 from keepsight.server.mcp.views import AnswerFound, WatchedStream, answer_found
 from keepsight.server.mcp.watched import News
-from keepsight.server.stream_run import state_of
+from keepsight.server.streams.states import state_of
 from keepsight.settings import Settings
 
 _LOOK_SECONDS = 0.5

@@ -1,12 +1,13 @@
 """The streams of a server, for the tools."""
 
 from keepsight.journal import Journal, StreamRecord
-from keepsight.server.limits import Slots
+from keepsight.server.access.limits import Slots
 from keepsight.server.mcp.views import AnswerFound, WatchedStream, answer_found
 from keepsight.server.mcp.watched import News
 from keepsight.server.questions import QuestionDesk
-from keepsight.server.streams import StreamService
-from keepsight.server.views import NewQuestion, stream_view
+from keepsight.server.streams.service import StreamService
+from keepsight.server.views.requests import NewQuestion
+from keepsight.server.views.streams import stream_view
 
 
 class ServedStreams:
@@ -49,7 +50,7 @@ class ServedStreams:
 
     def news(self, stream_id: str) -> News:
         """See `Watched`."""
-        return self._service.bell(stream_id)
+        return self._service.bells.of(stream_id)
 
     def begin_to_wait(self) -> None:
         """See `Watched`."""

@@ -18,7 +18,7 @@ from keepsight.server.mcp.views import (
     shown_clip,
 )
 from keepsight.server.mcp.watched import Watched
-from keepsight.server.naming import streams_named
+from keepsight.server.streams.naming import streams_named
 
 
 class ToolError(Exception):

@@ -7,7 +7,9 @@ from pydantic import BaseModel, Field
 
 from keepsight.answering import Answer
 from keepsight.journal import CaptionRecord, ClipRecord
-from keepsight.server.views import Asked, CitationView, GapView, Seconds, citation_view, gap_view
+from keepsight.server.views.answers import CitationView, citation_view
+from keepsight.server.views.clips import GapView, gap_view
+from keepsight.server.views.requests import Asked, Seconds
 
 LONGEST_WAIT_SECONDS = 300.0
 """Longest that one call waits."""

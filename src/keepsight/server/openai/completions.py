@@ -20,7 +20,8 @@ from keepsight.server.openai.views import (
     Grounds,
     Usage,
 )
-from keepsight.server.views import citation_view, gap_view
+from keepsight.server.views.answers import citation_view
+from keepsight.server.views.clips import gap_view
 
 _DONE = "data: [DONE]\n\n"
 

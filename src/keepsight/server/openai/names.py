@@ -3,8 +3,8 @@
 from http import HTTPStatus
 
 from keepsight.journal import Journal, StreamRecord
-from keepsight.server.naming import streams_named
 from keepsight.server.openai.refusals import OpenAiError, refusal_of
+from keepsight.server.streams.naming import streams_named
 
 
 def stream_named(journal: Journal, name: str) -> StreamRecord:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from keepsight.server.openai.refusals import bad_request
-from keepsight.server.views import Asked, NewQuestion, Seconds
+from keepsight.server.views.requests import Asked, NewQuestion, Seconds
 
 LONGEST_QUESTION = 4000
 """Characters, as for `/v1/questions`."""

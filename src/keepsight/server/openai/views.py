@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from keepsight.server.views import CitationView, GapView, State
+from keepsight.server.views.answers import CitationView
+from keepsight.server.views.clips import GapView
+from keepsight.server.views.streams import State
 
 
 class WatchedModel(BaseModel):

@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 
 from keepsight.journal import ClipRecord
 from keepsight.server.routes.context import LARGEST_INDEX, ClipIndex, Service, Stream, refusals
-from keepsight.server.streams import StreamService
-from keepsight.server.views import GapView, Page, WholeClipView, clip_view, gap_view, whole_clip_view
+from keepsight.server.streams.service import StreamService
+from keepsight.server.views.clips import GapView, Page, WholeClipView, clip_view, gap_view, whole_clip_view
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["clips"])
 

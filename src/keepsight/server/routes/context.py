@@ -5,40 +5,29 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request
 
 from keepsight.journal import StreamRecord
-from keepsight.server.limits import Slots
+from keepsight.server.access.limits import Slots
 from keepsight.server.questions import QuestionDesk
 from keepsight.server.settings import ServerSettings
-from keepsight.server.streams import StreamService
-from keepsight.server.views import ErrorView
+from keepsight.server.streams.service import StreamService
+from keepsight.server.views.refusals import ErrorView
 
 LARGEST_INDEX = 2**53
 """Beyond this neither JSON nor SQLite has whole numbers that all agree on."""
 
 
-def _service(request: Request) -> StreamService:
-    service: StreamService = request.app.state.service
-    return service
+def from_app(name: str) -> Any:
+    """What `make_app` put into the application's state under a name, as a parameter of routes."""
+
+    def found(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(found)
 
 
-def _desk(request: Request) -> QuestionDesk:
-    desk: QuestionDesk = request.app.state.desk
-    return desk
-
-
-def _viewers(request: Request) -> Slots:
-    viewers: Slots = request.app.state.viewers
-    return viewers
-
-
-def _settings(request: Request) -> ServerSettings:
-    settings: ServerSettings = request.app.state.settings
-    return settings
-
-
-Service = Annotated[StreamService, Depends(_service)]
-Desk = Annotated[QuestionDesk, Depends(_desk)]
-Viewers = Annotated[Slots, Depends(_viewers)]
-Served = Annotated[ServerSettings, Depends(_settings)]
+Service = Annotated[StreamService, from_app("service")]
+Desk = Annotated[QuestionDesk, from_app("desk")]
+Viewers = Annotated[Slots, from_app("viewers")]
+Served = Annotated[ServerSettings, from_app("settings")]
 
 
 def _stream(stream_id: Annotated[str, Path(examples=["3f9c2b7a1d0e4c55"])], service: Service) -> StreamRecord:

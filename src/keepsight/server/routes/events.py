@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 
-from keepsight.server.event_ids import EVENT_ID_PATTERN, EventId
-from keepsight.server.events import EventResponse, stream_events
+from keepsight.server.events.event_ids import EVENT_ID_PATTERN, EventId
+from keepsight.server.events.stream_events import EventResponse, stream_events
 from keepsight.server.routes.context import Served, Service, Stream, Viewers, refusals
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["events"])

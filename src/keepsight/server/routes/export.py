@@ -9,8 +9,10 @@ from fastapi.responses import Response, StreamingResponse
 from keepsight.journal import CaptionRecord, StreamRecord
 from keepsight.server.export import srt_lines, vtt_lines
 from keepsight.server.routes.context import Service, Stream, refusals
-from keepsight.server.streams import StreamService
-from keepsight.server.views import clip_view, gap_view, past_answer_view, stream_view
+from keepsight.server.streams.service import StreamService
+from keepsight.server.views.answers import past_answer_view
+from keepsight.server.views.clips import clip_view, gap_view
+from keepsight.server.views.streams import stream_view
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["export"])
 

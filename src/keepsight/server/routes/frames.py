@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from keepsight.server.failures import conflict
-from keepsight.server.frame_bodies import MessageBody
-from keepsight.server.pushed import is_pushed
+from keepsight.server.pushing.address import is_pushed
+from keepsight.server.pushing.bodies import MessageBody
 from keepsight.server.routes.context import Served, Service, Stream, refusals
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["streams"])
@@ -39,10 +39,10 @@ async def push(stream: Stream, request: Request, service: Service, settings: Ser
     """
     if not is_pushed(stream.source):
         raise conflict("frames are pushed to streams whose source is push:NAME")
-    point = service.pushed.of(stream.source)
+    point = service.sources.pushed.of(stream.source)
 
     def is_watched() -> bool:
-        run = service.run_of(stream.id)
+        run = service.runs.of(stream.id)
         return run is not None and run.is_alive and not service.is_closing
 
     num_frames = 0

@@ -45,7 +45,7 @@ def ready(service: Service) -> JSONResponse:
         service.journal.streams.latest()
     except KeepsightError as error:
         reasons.append(str(error))
-    runs = service.runs()
+    runs = service.runs.all()
     failed = [run.stream.id for run in runs if run.state == "failed"]
     readiness = Readiness(
         is_ready=not reasons,

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
-from keepsight.server.memory_views import KeptView, VisualMemoryView, kept_view, visual_memory_view
 from keepsight.server.routes.context import ClipIndex, Service, Stream, refusals
+from keepsight.server.views.memory import KeptView, VisualMemoryView, kept_view, visual_memory_view
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["memory"])
 

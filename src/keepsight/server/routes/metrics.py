@@ -1,12 +1,16 @@
 """Metrics for Prometheus."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter
 from fastapi.responses import Response
 
-from keepsight.server.metrics import CONTENT_TYPE, Metrics
-from keepsight.server.routes.context import refusals
+from keepsight.server.routes.context import from_app, refusals
+from keepsight.server.telemetry.metrics import CONTENT_TYPE, Metrics
 
 router = APIRouter(tags=["health"])
+
+Counted = Annotated[Metrics, from_app("metrics")]
 
 
 @router.get(
@@ -14,7 +18,6 @@ router = APIRouter(tags=["health"])
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals(503)},
 )
-def metrics(request: Request) -> Response:
+def metrics(counted: Counted) -> Response:
     """What the server did and how it is, in Prometheus's text format."""
-    counted: Metrics = request.app.state.metrics
     return Response(counted.text(), media_type=CONTENT_TYPE)

@@ -9,8 +9,8 @@ from pydantic import Field
 from keepsight.journal import StreamRecord
 from keepsight.server.meaning import most_alike
 from keepsight.server.routes.context import Service, Stream, refusals
-from keepsight.server.streams import StreamService
-from keepsight.server.views import ClipView, clip_view
+from keepsight.server.streams.service import StreamService
+from keepsight.server.views.clips import ClipView, clip_view
 
 router = APIRouter(prefix="/v1", tags=["moments"])
 

@@ -7,15 +7,15 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from keepsight.journal import StreamRecord
-from keepsight.server.events import EventResponse
+from keepsight.server.events.stream_events import EventResponse
 from keepsight.server.openai.completions import CompletionWriter
 from keepsight.server.openai.names import stream_named
 from keepsight.server.openai.refusals import OpenAiRoute, openai_refusals
 from keepsight.server.openai.requests import ChatRequest, question_of
 from keepsight.server.openai.views import ChatCompletion, ModelList, ModelView, WatchedModel
 from keepsight.server.routes.context import Desk, Service
-from keepsight.server.streams import StreamService
-from keepsight.server.views import stream_view
+from keepsight.server.streams.service import StreamService
+from keepsight.server.views.streams import stream_view
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=OpenAiRoute)
 

@@ -4,9 +4,10 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from keepsight.server.events import EventResponse
+from keepsight.server.events.stream_events import EventResponse
 from keepsight.server.routes.context import Desk, Service, Stream, refusals
-from keepsight.server.views import AnswerView, NewQuestion, PastAnswerView, answer_view, past_answer_view
+from keepsight.server.views.answers import AnswerView, PastAnswerView, answer_view, past_answer_view
+from keepsight.server.views.requests import NewQuestion
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 

@@ -3,15 +3,15 @@
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from keepsight.server.routes.context import refusals
-from keepsight.server.sessions import SESSION_COOKIE, SESSION_SECONDS, SessionStore, session_ids_of
-from keepsight.server.tokens import TokenRing, TokenScope
-from keepsight.server.views import Asked
+from keepsight.server.access.sessions import SESSION_COOKIE, SESSION_SECONDS, SessionStore, session_ids_of
+from keepsight.server.access.tokens import TokenRing, TokenScope
+from keepsight.server.routes.context import from_app, refusals
+from keepsight.server.views.requests import Asked
 
 router = APIRouter(prefix="/v1/session", tags=["session"])
 
@@ -29,18 +29,8 @@ class SessionView(BaseModel):
     scope: Literal["read", "ask", "manage"] | None = Field(description="What you may do; null for nothing yet.")
 
 
-def _sessions(request: Request) -> SessionStore:
-    sessions: SessionStore = request.app.state.sessions
-    return sessions
-
-
-def _ring(request: Request) -> TokenRing:
-    ring: TokenRing = request.app.state.ring
-    return ring
-
-
-Sessions = Annotated[SessionStore, Depends(_sessions)]
-Ring = Annotated[TokenRing, Depends(_ring)]
+Sessions = Annotated[SessionStore, from_app("sessions")]
+Ring = Annotated[TokenRing, from_app("ring")]
 
 
 @router.get("")

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Header, Path, Query
 from starlette.exceptions import HTTPException
 
 from keepsight.journal.standing_records import StandingQuestion
-from keepsight.server.all_events import all_events
-from keepsight.server.events import EventResponse
+from keepsight.server.events.all_events import all_events
+from keepsight.server.events.stream_events import EventResponse
 from keepsight.server.routes.context import LARGEST_INDEX, Served, Service, Viewers, refusals
 from keepsight.server.standing.alert_view import listed_alert_view
 from keepsight.server.standing.views import (

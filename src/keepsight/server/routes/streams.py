@@ -5,8 +5,9 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from keepsight.server.routes.context import Service, Stream, refusals
-from keepsight.server.uploads import UPLOAD_SCHEME
-from keepsight.server.views import NewStream, StreamView, stream_view
+from keepsight.server.uploads.names import UPLOAD_SCHEME
+from keepsight.server.views.requests import NewStream
+from keepsight.server.views.streams import StreamView, stream_view
 
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
 

@@ -4,13 +4,14 @@ import secrets
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from pydantic import Field
 
-from keepsight.server.limits import Slots
-from keepsight.server.routes.context import Served, Service, refusals
+from keepsight.server.access.limits import Slots
+from keepsight.server.routes.context import Served, Service, from_app, refusals
 from keepsight.server.toys import toy_video
-from keepsight.server.views import Asked, StreamView, stream_view
+from keepsight.server.views.requests import Asked
+from keepsight.server.views.streams import StreamView, stream_view
 from keepsight.toyworld.files import ToyVideoSettings
 
 router = APIRouter(prefix="/v1/toy", tags=["streams"])
@@ -18,12 +19,7 @@ router = APIRouter(prefix="/v1/toy", tags=["streams"])
 _NUM_SEEDS = 1_000_000
 
 
-def _toys(request: Request) -> Slots:
-    toys: Slots = request.app.state.toys
-    return toys
-
-
-Toys = Annotated[Slots, Depends(_toys)]
+Toys = Annotated[Slots, from_app("toys")]
 
 
 class NewToy(Asked):

@@ -10,10 +10,11 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
-from keepsight.server.bodies import CHUNK_BYTES
+from keepsight.server.access.bodies import CHUNK_BYTES
 from keepsight.server.routes.context import LARGEST_INDEX, Service, refusals
-from keepsight.server.uploads import Upload, UploadWriter
-from keepsight.server.views import Asked
+from keepsight.server.uploads.upload import Upload
+from keepsight.server.uploads.writing import UploadWriter, writing
+from keepsight.server.views.requests import Asked
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 
@@ -41,19 +42,19 @@ class UploadView(BaseModel):
 @router.post("", status_code=HTTPStatus.CREATED, response_model=UploadView, responses=refusals(413, 422, 429, 503, 507))
 def begin(asked: NewUpload, service: Service) -> JSONResponse:
     """Begin an upload; chunks follow with PATCH. One that no stream is made of is removed after a day."""
-    return _told(service.uploads.begin(asked.filename, asked.num_bytes), HTTPStatus.CREATED)
+    return _told(service.sources.uploads.begin(asked.filename, asked.num_bytes), HTTPStatus.CREATED)
 
 
 @router.get("/{upload_id}", response_model=UploadView, responses=refusals(404))
 def show(upload_id: UploadId, service: Service) -> JSONResponse:
     """How far an upload is, also after the server was restarted."""
-    return _told(service.uploads.get(upload_id))
+    return _told(service.sources.uploads.get(upload_id))
 
 
 @router.head("/{upload_id}", response_class=Response, responses=refusals(404))
 def head(upload_id: UploadId, service: Service) -> Response:
     """How far an upload is, in the header Upload-Offset."""
-    return _told(service.uploads.get(upload_id))
+    return _told(service.sources.uploads.get(upload_id))
 
 
 @router.patch(
@@ -77,8 +78,8 @@ async def append(
 
     409 with the right offset in the header Upload-Offset where the chunk begins elsewhere.
     """
-    upload = await run_in_threadpool(service.uploads.get, upload_id)
-    with service.uploads.writing(upload, upload_offset) as writer:
+    upload = await run_in_threadpool(service.sources.uploads.get, upload_id)
+    with writing(upload, upload_offset) as writer:
         announced = request.headers.get("content-length", "")
         if announced.isdigit() and int(announced) <= CHUNK_BYTES:
             writer.check_fits(int(announced))
@@ -86,13 +87,13 @@ async def append(
             await _append(writer, request.stream())
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
-    return _told(await run_in_threadpool(service.uploads.get, upload_id))
+    return _told(await run_in_threadpool(service.sources.uploads.get, upload_id))
 
 
 @router.delete("/{upload_id}", status_code=HTTPStatus.NO_CONTENT, responses=refusals(404, 409))
 def discard(upload_id: UploadId, service: Service) -> None:
     """Remove an upload that no stream was made of; that of a stream goes with it."""
-    service.uploads.discard(upload_id)
+    service.sources.uploads.discard(upload_id)
 
 
 async def _append(writer: UploadWriter, pieces: AsyncIterator[bytes]) -> None:

@@ -108,7 +108,7 @@ IfRange = Annotated[
 )
 def video(stream: Stream, service: Service, range: Range = None, if_range: IfRange = None) -> Response:
     """The file that is watched, or a range of it, where it lies on the server's machine or was uploaded."""
-    path, name = service.file_of(stream)
+    path, name = service.sources.file_of(stream.source)
     file = OpenFile(path)
     try:
         wanted = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from keepsight.errors import KeepsightError
 from keepsight.journal import Journal
 from keepsight.journal.standing_records import Progress
-from keepsight.server.bell import Bell
+from keepsight.server.events.bell import Bell
 from keepsight.server.standing.edge import skip_to, step_of
 from keepsight.server.standing.judging import Judge
 from keepsight.server.standing.pacing import Pace

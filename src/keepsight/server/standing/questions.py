@@ -1,14 +1,12 @@
 """The standing questions of a server: added and removed, checked and told while it runs."""
 
-from collections.abc import Callable
-
 from starlette.exceptions import HTTPException
 
 from keepsight.errors import SettingError
 from keepsight.journal import Journal
 from keepsight.journal.standing_records import CheckMethod, StandingQuestion, Webhook
 from keepsight.models.protocol import VideoModel
-from keepsight.server.bell import Bell
+from keepsight.server.events.bell import StreamBells
 from keepsight.server.failures import too_many
 from keepsight.server.standing.checker import Checker
 from keepsight.server.standing.delivering import Deliverer
@@ -27,8 +25,7 @@ class StandingQuestions:
         model: judges captions.
         guard: which hosts webhooks may be at.
         max_questions: most there may be.
-        news: rings when a stream has something new.
-        tell: called with the stream of an alert that is on disk.
+        bells: ring when a stream has something new, be it a caption or an alert.
     """
 
     def __init__(
@@ -37,15 +34,13 @@ class StandingQuestions:
         model: VideoModel,
         guard: Guard,
         max_questions: int,
-        news: Bell,
-        tell: Callable[[str], object],
+        bells: StreamBells,
     ) -> None:
         self._journal = journal
         self._guard = guard
         self._max_questions = max_questions
-        self._news = news
-        self._tell = tell
-        self._checker = Checker(journal, Judge(model, journal), news, self._alerted)
+        self._bells = bells
+        self._checker = Checker(journal, Judge(model, journal), bells.any, self._alerted)
         self._deliverer = Deliverer(journal, Sender(guard))
 
     @property
@@ -96,7 +91,7 @@ class StandingQuestions:
             added = self._journal.standing.add(
                 question, stream_id=stream_id, method=method, cooldown_seconds=cooldown_seconds, webhook=webhook
             )
-        self._news.ring()
+        self._bells.any.ring()
         return added
 
     def _check_room(self) -> None:
@@ -105,7 +100,7 @@ class StandingQuestions:
             raise _full(self._max_questions)
 
     def _alerted(self, stream_id: str) -> None:
-        self._tell(stream_id)
+        self._bells.ring(stream_id)
         self._deliverer.look()
 
 

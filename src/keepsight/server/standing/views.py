@@ -10,7 +10,7 @@ from keepsight.journal.standing_records import CheckMethod, StandingQuestion
 from keepsight.server.standing.alert_view import ListedAlertView
 from keepsight.server.standing.sending import shown_webhook
 from keepsight.server.standing.wording import asked_of_model, content_words
-from keepsight.server.views import Asked
+from keepsight.server.views.requests import Asked
 
 _LONGEST_COOLDOWN_SECONDS = 366 * 24 * 3600.0
 

@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from keepsight.answering import AnswerStream
-from keepsight.server.events import event_text
-from keepsight.server.views import answer_view, citation_view
+from keepsight.server.events.stream_events import event_text
+from keepsight.server.views.answers import answer_view, citation_view
 
 
 class AnswerWording(Protocol):

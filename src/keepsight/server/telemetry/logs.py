@@ -15,7 +15,7 @@ from typing import IO, Any, Literal
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keepsight.journal import StreamRecord
-from keepsight.server.observing import Observer
+from keepsight.server.telemetry.observing import Observer
 from keepsight.watching.stream_state import Moment
 
 logger = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keepsight.server.access.headers import SECURITY_HEADERS
+from keepsight.server.access.scopes import ScopeTable
+from keepsight.server.access.sessions import SessionStore, session_ids_of
+from keepsight.server.access.tokens import ScopedToken, TokenRing, TokenScope
 from keepsight.server.failures import error_response
-from keepsight.server.headers import SECURITY_HEADERS
-from keepsight.server.scopes import ScopeTable
-from keepsight.server.sessions import SessionStore, session_ids_of
 from keepsight.server.settings import ServerSettings, is_loopback
-from keepsight.server.tokens import ScopedToken, TokenRing, TokenScope
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}

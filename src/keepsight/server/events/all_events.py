@@ -10,11 +10,11 @@ from fastapi.concurrency import run_in_threadpool
 
 from keepsight.errors import JournalError, JournalWriteError
 from keepsight.journal import StreamRecord
-from keepsight.server.events import RECONNECT_MILLISECONDS, event_text
+from keepsight.server.events.stream_events import RECONNECT_MILLISECONDS, event_text
 from keepsight.server.standing.alert_view import alert_view
-from keepsight.server.stream_run import state_of
-from keepsight.server.streams import StreamService
-from keepsight.server.views import stream_view
+from keepsight.server.streams.service import StreamService
+from keepsight.server.streams.states import state_of
+from keepsight.server.views.streams import stream_view
 
 _ALERTS_AT_ONCE = 100
 
@@ -35,7 +35,7 @@ async def all_events(
     # An id without data is no event, and yet a browser remembers it.
     yield f"retry: {RECONNECT_MILLISECONDS}\nid: {alert_id}\n\n"
     while not service.is_closing:
-        num_rings = service.news.num_rings
+        num_rings = service.bells.any.num_rings
         for text in await run_in_threadpool(told.news, alert_id):
             yield text
         while alerts := await run_in_threadpool(table.alerts_after, alert_id, _ALERTS_AT_ONCE):
@@ -44,7 +44,7 @@ async def all_events(
                 yield event_text("alert", alert_view(alert), alert_id)
         if not follow:
             return
-        if not await service.news.wait(num_rings, heartbeat_seconds):
+        if not await service.bells.any.wait(num_rings, heartbeat_seconds):
             yield ": still here\n\n"
 
 
@@ -73,7 +73,7 @@ class _StatesTold:
         return texts
 
     def _state(self, stream: StreamRecord) -> str:
-        run = self._service.run_of(stream.id)
+        run = self._service.runs.of(stream.id)
         reason = "" if run is None else run.reason
         state = run.state if run is not None and run.is_alive else state_of(stream, reason)
         return f"{state} {reason}"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keepsight.server.tokens import TokenScope
+from keepsight.server.access.tokens import TokenScope
 
 READ, ASK, MANAGE = TokenScope.READ, TokenScope.ASK, TokenScope.MANAGE
 
@@ -73,7 +73,6 @@ ROUTE_SCOPES: tuple[RouteScope, ...] = (
     RouteScope("/v1/standing-questions/{question_id}/alerts"),
     RouteScope("/v1/toy"),
     RouteScope("/v1/about"),
-    RouteScope("/metrics"),
     # One route for all tools; one that changes more than an answer looks at `granted_scope` itself.
     RouteScope("/mcp", read=ASK, write=ASK),
     RouteScope("/mcp/*", read=ASK, write=ASK),

@@ -1,11 +1,9 @@
-"""Files that clients bring, in chunks: beside the journal, under names made here, until their stream is removed.
+"""The uploads of a journal.
 
 Nothing is kept in memory. Of each upload there is a file with what has come so far, whose size is the offset, and one
 with what the client said of it; so an upload goes on after the server was stopped, or died.
 """
 
-import errno
-import fcntl
 import json
 import os
 import re
@@ -13,67 +11,25 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
 from starlette.exceptions import HTTPException
 
-from keepsight.errors import DiskFullError, JournalWriteError, KeepsightError
+from keepsight.errors import DiskFullError
 from keepsight.server.failures import conflict, too_many
 from keepsight.server.media_types import VIDEO_TYPES
+from keepsight.server.uploads.disk import written
+from keepsight.server.uploads.names import harmless_name, upload_id_of
+from keepsight.server.uploads.upload import Upload, UploadLimits
+from keepsight.server.uploads.writing import no_such_upload, writing
 from keepsight.sources.address import SourceAddress, SourceKind
-
-UPLOAD_SCHEME = "upload:"
-"""How the name of a source begins that was uploaded: `upload:ID/FILENAME`."""
 
 UNUSED_SECONDS = 86_400.0
 """An upload of which no stream was made is removed so long after its last chunk."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_LONGEST_NAME = 200
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@dataclass(frozen=True)
-class UploadLimits:
-    """How much clients may bring.
-
-    Attributes:
-        max_bytes: largest upload.
-        max_uploads: of which no stream has been made yet.
-        max_total_bytes: of all uploads, what is still to come of them included.
-    """
-
-    max_bytes: int
-    max_uploads: int
-    max_total_bytes: int
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that is being brought, or is whole.
-
-    Attributes:
-        id: made here.
-        filename: what the client calls it, made harmless; only ever shown.
-        num_bytes: of the whole file.
-        path: where it lies.
-        offset: bytes that are there.
-    """
-
-    id: str
-    filename: str
-    num_bytes: int
-    path: Path
-    offset: int
-
-    @property
-    def source(self) -> str:
-        """What the journal calls it."""
-        return f"{UPLOAD_SCHEME}{self.id}/{self.filename}"
 
 
 class UploadStore:
@@ -112,7 +68,7 @@ class UploadStore:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
         name = harmless_name(filename)
         suffix = PurePosixPath(name).suffix.lower()
-        with self._lock, _written():
+        with self._lock, written():
             self.folder.mkdir(mode=0o700, exist_ok=True)
             self._remove_unused()
             self._check_room(num_bytes)
@@ -133,32 +89,8 @@ class UploadStore:
         """
         found = self._read(upload_id) if _ID.fullmatch(upload_id) else None
         if found is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such upload, or no longer")
+            raise no_such_upload()
         return found
-
-    @contextmanager
-    def writing(self, upload: Upload, offset: int) -> Iterator["UploadWriter"]:
-        """Write on from an offset; nobody else can meanwhile.
-
-        Raises:
-            JournalWriteError: it cannot be written.
-            HTTPException: 404, it was removed; 409, there is another offset, or somebody else is writing.
-        """
-        try:
-            descriptor = os.open(upload.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such upload, or no longer") from None
-        except OSError as error:
-            raise _failure(error) from error
-        try:
-            _lock_file(descriptor)
-            there = os.fstat(descriptor).st_size
-            if there != offset:
-                message = f"the upload goes on at {there}, not at {offset}"
-                raise HTTPException(HTTPStatus.CONFLICT, message, {"Upload-Offset": str(there)})
-            yield UploadWriter(descriptor, upload.num_bytes, there)
-        finally:
-            os.close(descriptor)
 
     def discard(self, upload_id: str) -> None:
         """Remove an upload of which there is no stream.
@@ -169,7 +101,7 @@ class UploadStore:
         upload = self.get(upload_id)
         if self._is_used(upload.source):
             raise conflict("there is a stream of this upload: remove that")
-        with self.writing(upload, upload.path.stat().st_size):
+        with writing(upload, upload.path.stat().st_size):
             self._remove(upload)
 
     def forget(self, source: str) -> None:
@@ -237,94 +169,6 @@ class UploadStore:
                 self._remove(upload)
 
     def _remove(self, upload: Upload) -> None:
-        with _written():
+        with written():
             upload.path.unlink(missing_ok=True)
             self._description(upload.id).unlink(missing_ok=True)
-
-
-class UploadWriter:
-    """Appends to an upload that nobody else writes to.
-
-    Args:
-        descriptor: of its file.
-        num_bytes: of the whole upload.
-        offset: bytes that are there.
-    """
-
-    def __init__(self, descriptor: int, num_bytes: int, offset: int) -> None:
-        self._descriptor = descriptor
-        self._num_bytes = num_bytes
-        self.offset = offset
-
-    def check_fits(self, num_more: int) -> None:
-        """Refuse what is more than was announced.
-
-        Raises:
-            HTTPException: 413.
-        """
-        if self.offset + num_more > self._num_bytes:
-            message = f"the upload has {self._num_bytes} bytes, of which {self._num_bytes - self.offset} are missing"
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
-
-    def write(self, content: bytes) -> None:
-        """Append; what is whole is on disk when this returns.
-
-        Raises:
-            DiskFullError, JournalWriteError: as much as there was room for is there; going on may help later.
-        """
-        with _written():
-            view = memoryview(content)
-            while view:
-                num_written = os.write(self._descriptor, view)
-                self.offset += num_written
-                view = view[num_written:]
-            if self.offset == self._num_bytes:
-                os.fsync(self._descriptor)
-
-
-def upload_folder(journal: Path) -> Path:
-    """Where the uploads of a journal lie."""
-    return journal.with_name(f"{journal.name}.uploads")
-
-
-def upload_id_of(source: str) -> str:
-    """The id in a source's name `upload:ID/FILENAME`; empty where it is no upload's."""
-    return source.removeprefix(UPLOAD_SCHEME).partition("/")[0] if source.startswith(UPLOAD_SCHEME) else ""
-
-
-def shown_source(source: str) -> str:
-    """What users see for a source's name: of an upload, what the client calls the file."""
-    return source.partition("/")[2] if source.startswith(UPLOAD_SCHEME) else source
-
-
-def harmless_name(filename: str) -> str:
-    """The last part of a client's path, of printable signs, not too long."""
-    last = re.split(r"[/\\]", filename)[-1]
-    printable = "".join(sign if sign.isprintable() else " " for sign in last).strip()
-    if len(printable) > _LONGEST_NAME:
-        suffix = PurePosixPath(printable).suffix[:16]
-        printable = printable[: _LONGEST_NAME - len(suffix)] + suffix
-    return printable or "upload"
-
-
-def _lock_file(descriptor: int) -> None:
-    """Linux manual, flock(2): taken back when the file is closed, however that comes."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise conflict("another request is writing to this upload") from None
-
-
-@contextmanager
-def _written() -> Iterator[None]:
-    """Say what went wrong with the disk in our own words."""
-    try:
-        yield
-    except OSError as error:
-        raise _failure(error) from error
-
-
-def _failure(error: OSError) -> KeepsightError:
-    if error.errno in _NO_ROOM:
-        return DiskFullError("there is no room on the disk for the upload")
-    return JournalWriteError(f"uploads cannot be written: {error.strerror or error}")

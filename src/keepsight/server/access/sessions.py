@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from threading import Lock
 
-from keepsight.server.tokens import TokenScope
+from keepsight.server.access.tokens import TokenScope
 
 SESSION_COOKIE = "keepsight_session"
 

@@ -17,10 +17,11 @@ from starlette.types import Receive, Scope, Send
 
 from keepsight.journal import CaptionRecord
 from keepsight.journal.standing_records import Alert
-from keepsight.server.event_ids import EventId
+from keepsight.server.events.event_ids import EventId
 from keepsight.server.standing.alert_view import alert_view
-from keepsight.server.streams import StreamService
-from keepsight.server.views import clip_view, stream_view
+from keepsight.server.streams.service import StreamService
+from keepsight.server.views.clips import clip_view
+from keepsight.server.views.streams import stream_view
 
 _CLIPS_AT_ONCE = 100
 _ALERTS_AT_ONCE = 100
@@ -80,7 +81,7 @@ async def stream_events(
         follow: go on after what there is now.
         heartbeat_seconds: longest silence.
     """
-    bell, state_told = service.bell(stream_id), ""
+    bell, state_told = service.bells.of(stream_id), ""
     yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
     while not service.is_closing:
         num_rings = bell.num_rings

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import defaultdict
 
 
 class Bell:
@@ -52,3 +53,39 @@ class Bell:
             with self._lock:
                 self._waiting.discard(entry)
         return True
+
+
+class StreamBells:
+    """A bell for each stream, and one for all of them. All methods may be called from any thread.
+
+    Attributes:
+        any: rings when there is something new of any stream.
+    """
+
+    def __init__(self) -> None:
+        self.any = Bell()
+        self._lock = threading.Lock()
+        self._bells: defaultdict[str, Bell] = defaultdict(Bell)
+
+    def of(self, stream_id: str) -> Bell:
+        """Rings when there is something new of a stream."""
+        with self._lock:
+            return self._bells[stream_id]
+
+    def ring(self, stream_id: str) -> None:
+        """There is something new of a stream."""
+        self.of(stream_id).ring()
+        self.any.ring()
+
+    def remove(self, stream_id: str) -> None:
+        """There will be nothing new any more: whoever waits for it is woken a last time."""
+        self.ring(stream_id)
+        with self._lock:
+            self._bells.pop(stream_id, None)
+
+    def ring_all(self) -> None:
+        """Wake everybody."""
+        with self._lock:
+            bells = [*self._bells.values(), self.any]
+        for bell in bells:
+            bell.ring()

@@ -13,11 +13,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from keepsight.journal import StreamRecord
-from keepsight.server.limits import Slots
-from keepsight.server.observing import Observer
+from keepsight.server.access.limits import Slots
 from keepsight.server.questions import QuestionDesk
-from keepsight.server.stream_run import state_of
-from keepsight.server.streams import StreamService
+from keepsight.server.streams.service import StreamService
+from keepsight.server.streams.states import state_of
+from keepsight.server.telemetry.observing import Observer
 from keepsight.sources.supervision import SourceState
 from keepsight.watching.stream_state import Moment
 
@@ -126,9 +126,9 @@ class _Present(Collector):
         yield states
         lags = GaugeMetricFamily("keepsight_lag_seconds", "Age of a live stream's newest clip.", labels=["stream"])
         waiting = GaugeMetricFamily("keepsight_frames_waiting", "Frames that wait for the model.", labels=["stream"])
-        for run in self._service.runs():
+        for run in self._service.runs.all():
             if run.is_alive:
-                waiting.add_metric([run.stream.id], run.watcher.num_waiting)
+                waiting.add_metric([run.stream.id], run.num_waiting)
                 if (lag := run.figures().lag_seconds) is not None:
                     lags.add_metric([run.stream.id], lag)
         yield lags
@@ -141,7 +141,7 @@ class _Present(Collector):
             yield GaugeMetricFamily("keepsight_device_memory_bytes", "Memory of the device that is in use.", held)
 
     def _states(self) -> Tally[str]:
-        runs = {run.stream.id: run for run in self._service.runs()}
+        runs = {run.stream.id: run for run in self._service.runs.all()}
         states: Tally[str] = Tally()
         for stream in self._service.journal.streams.all():
             run = runs.get(stream.id)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from keepsight.server.bodies import STREAMED_BODIES
+from keepsight.server.access.bodies import STREAMED_BODIES
 from keepsight.server.failures import error_response, too_many
 
 

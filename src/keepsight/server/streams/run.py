@@ -12,19 +12,15 @@ from statistics import fmean
 from keepsight.errors import DecoderDiedError, KeepsightError
 from keepsight.journal import EndReason, Journal, StreamRecord
 from keepsight.server.failures import UNFORESEEN
-from keepsight.server.observing import Observer
+from keepsight.server.streams.states import state_of
+from keepsight.server.telemetry.observing import Observer
 from keepsight.sources.address import SourceAddress
 from keepsight.sources.supervision import Connection, SourceState, StateChange
+from keepsight.video import Frame
 from keepsight.watcher import Watcher
 from keepsight.watching.stream_state import Moment
 
 logger = logging.getLogger(__name__)
-
-PAUSED = "paused"
-"""Detail of the end of a stream that a user wants left alone."""
-
-SHUT_DOWN = "the server was stopped"
-"""Detail of the end of a stream that the next server goes on with."""
 
 MOST_RESTARTS, RESTART_SECONDS = 3, 60.0
 """A decoder that dies is started anew so many times in so many seconds."""
@@ -78,7 +74,7 @@ class StreamRun:
     ) -> None:
         self.stream = stream
         self.source = source
-        self.watcher = watcher
+        self._watcher: Watcher | None = watcher
         self.state = "connecting" if connection is None else "watching"
         self.reason = ""
         self._journal = journal
@@ -99,6 +95,18 @@ class StreamRun:
         """Whether the stream is being watched, or about to be left."""
         return self._thread.is_alive()
 
+    @property
+    def pending_frames(self) -> tuple[Frame, ...]:
+        """Frames that have no caption yet, in time order."""
+        watcher = self._watcher
+        return () if watcher is None else watcher.pending_frames
+
+    @property
+    def num_waiting(self) -> int:
+        """Frames that wait for the model."""
+        watcher = self._watcher
+        return 0 if watcher is None else watcher.num_waiting
+
     def figures(self) -> Figures:
         """How it goes."""
         seconds, lag = list(self._seconds), None
@@ -114,11 +122,12 @@ class StreamRun:
         """From any thread: end after the clip in work. Live sources caption what is pending.
 
         Args:
-            detail: what the journal says of it, `PAUSED` or `SHUT_DOWN`; where it is stopped twice the first counts.
+            detail: what the journal says of it: `PAUSED` or `SHUT_DOWN`. Where it is stopped twice the first counts.
         """
         self._end_detail = self._end_detail or detail
         self._unwanted.set()
-        self.watcher.stop()
+        if (watcher := self._watcher) is not None:
+            watcher.stop()
 
     def join(self) -> None:
         """Wait for the end. A source that keeps it waiting for a picture is cut off."""
@@ -128,23 +137,30 @@ class StreamRun:
         self._thread.join()
 
     def _work(self) -> None:
+        watcher = self._watcher
+        if watcher is not None:
+            self._watch(watcher)
+        self._watcher = None  # it holds the visual memory, and a server remembers its runs for as long as it lives
+        self._end()
+
+    def _watch(self, watcher: Watcher) -> None:
+        """Watch until it ends, fails, or is stopped; again where the decoder died, if it has not died too often."""
         failures: deque[float] = deque()
-        while self._watch_once():
+        while self._watch_once(watcher):
             failures.append(time.monotonic())
             while failures[0] < failures[-1] - RESTART_SECONDS:
                 failures.popleft()
             if len(failures) > MOST_RESTARTS or self._unwanted.is_set():
                 break
             self._observer.restarted(self.stream, self.reason)
-        self._end()
 
-    def _watch_once(self) -> bool:
+    def _watch_once(self, watcher: Watcher) -> bool:
         """Watch; whether the decoder died, so that trying again may help."""
         self.reason = ""
         try:
             if self._connection is None and self._connect is not None:
                 self._connection = self._connect()
-            events = self.watcher.events(self.source, connection=self._connection)
+            events = watcher.events(self.source, connection=self._connection)
             with closing(events):
                 for event in events:
                     self._note(event)
@@ -188,24 +204,3 @@ class StreamRun:
         self.state = state_of(self.stream, self.reason)
         self._observer.changed(self.stream, self.state, self.reason or self.stream.end_detail)
         self._changed()
-
-
-def state_of(stream: StreamRecord, failure: str = "") -> str:
-    """The state of a stream that nobody is watching.
-
-    Args:
-        stream: as the journal has it.
-        failure: what went wrong in this run, where the journal does not know.
-    """
-    if stream.end_reason is EndReason.INTERRUPTED and stream.end_detail == PAUSED:
-        return "paused"
-    if stream.end_reason is None:
-        return "failed" if failure else "interrupted"
-    return stream.end_reason.value
-
-
-def is_wanted(stream: StreamRecord) -> bool:
-    """Whether a server that begins goes on with a stream: another one was watching it when it was stopped, or died."""
-    if stream.end_reason is None:
-        return True
-    return stream.end_reason is EndReason.INTERRUPTED and stream.end_detail == SHUT_DOWN

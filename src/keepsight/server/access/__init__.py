@@ -1,0 +1,1 @@
+"""Who is answered, and how much one request may ask for."""

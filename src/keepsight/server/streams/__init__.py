@@ -1,0 +1,1 @@
+"""The streams of a server and the threads that watch them."""
