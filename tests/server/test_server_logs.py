@@ -106,3 +106,14 @@ def test_a_failure_has_its_traceback_and_a_line_stays_a_line() -> None:
     ours.info("not this")
     ours.warning("it\nfailed \x1b[31m")
     assert text.getvalue() == "keepsight: it failed  [31m\n"
+
+
+@pytest.mark.usefixtures("kept_logging")
+def test_clients_that_hang_up_fill_no_log() -> None:
+    """asyncio warns of each piece for them (`selector_events`), hundreds a minute where viewers come and go."""
+    log = io.StringIO()
+    log_to(log, "text", "info")
+    logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    assert log.getvalue() == ""
+    logging.getLogger("asyncio").warning("Executing <Task> took 3.0 seconds")
+    assert log.getvalue() == "keepsight: Executing <Task> took 3.0 seconds\n"

@@ -37,8 +37,14 @@ def log_to(stream: IO[str], form: Literal["text", "json"], level: str) -> None:
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    handler.addFilter(is_worth_a_line)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("keepsight").setLevel(level.upper())
+
+
+def is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether something is to be logged: not each piece that asyncio sends to a client that has gone, as clients do."""
+    return not (record.name == "asyncio" and record.getMessage() == "socket.send() raised exception.")
 
 
 class TextLines(logging.Formatter):
