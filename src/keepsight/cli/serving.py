@@ -1,6 +1,7 @@
 """`keepsight serve`: many streams behind HTTP."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,8 @@ from keepsight.errors import SettingError
 from keepsight.server.settings import ServerSettings
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
     from keepsight.journal import Quota
     from keepsight.server.settings_sources import SettledSettings
     from keepsight.settings import Settings
@@ -85,6 +88,10 @@ def serve(
         str | None,
         typer.Option(metavar="LEVEL", help="From where on: debug, info, warning or error.", show_default="warning"),
     ] = None,
+    otlp_endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Send traces to an OpenTelemetry collector: http://127.0.0.1:4318."),
+    ] = None,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show all settings as TOML, where each is from, and end.")
     ] = False,
@@ -115,6 +122,7 @@ def serve(
         "quantization": quantization,
         "log_format": log_format,
         "log_level": log_level,
+        "otlp_endpoint": otlp_endpoint,
     }
     settings = settle(flags, config)
     watching, quota = _watching_and_quota(settings)
@@ -153,13 +161,31 @@ def _run(settings: "SettledSettings", watching: "Settings", quota: "Quota | None
 
     server, work = settings.server, settings.work
     log_to(sys.stderr, work.log_format, work.log_level)
-    with stop_requests(), listen(server) as listening:
+    with stop_requests(), listen(server) as listening, _traces(work.otlp_endpoint) as tracer:
         try:
             loaded = load_model_or_say(work.model, work.device, work.dtype, work.quantization)
             with StreamService(loaded, server, watching, quota=quota) as service:
-                app = make_app(service, server)  # counts and logs from the first clip on
+                app = make_app(service, server, tracer)  # counts and logs from the first clip on
                 service.go_on()
                 make_console().print(f"listening on {printable(address_of(listening, server.host))}", markup=False)
                 HttpServer(app, service).run(sockets=[listening])
         except StopRequest as request:
             raise Stopped(f"stopped; everything is in {server.journal}", request.signal_number) from None
+
+
+def _traces(endpoint: str | None) -> "AbstractContextManager[Tracer | None]":
+    """What takes traces for as long as it is open.
+
+    Raises:
+        SettingError: OpenTelemetry is not installed, or refuses a variable of its own.
+    """
+    if endpoint is None:
+        return nullcontext()
+    try:
+        from keepsight.server.telemetry.exporting import Traces
+
+        return Traces(endpoint)
+    except ImportError:
+        raise SettingError('otlp_endpoint needs OpenTelemetry: pip install "keepsight[opentelemetry]"') from None
+    except ValueError as error:
+        raise SettingError(f"a variable OTEL_... is wrong: {error}") from None

@@ -1,6 +1,7 @@
 """The HTTP application: routes, and what stands in front of them."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -36,18 +37,22 @@ from keepsight.server.streams.service import StreamService
 from keepsight.server.telemetry.logs import AccessLog, LogObserver
 from keepsight.server.telemetry.metrics import Metrics
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
 _DESCRIPTION = """
 Watch video and ask about it. Every error is `{"error": {"message": ...}}`. Where the server has a token, every request
 but those for the page and `/v1/session` needs `Authorization: Bearer TOKEN`, or the cookie that `/v1/session` gives.
 """
 
 
-def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
+def make_app(service: StreamService, settings: ServerSettings, tracer: "Tracer | None" = None) -> FastAPI:
     """The application over a service, which the caller closes after the server has ended.
 
     Args:
         service: watches and answers.
         settings: whom it answers, and how much.
+        tracer: takes spans of what is done; None for none.
     """
     app = DescribedApp(
         title="Keepsight",
@@ -58,6 +63,8 @@ def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # FastAPI's own spans have queries, and its logs exceptions' words, wherever a global provider is set.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.service = service
     app.state.settings = settings
@@ -82,4 +89,9 @@ def make_app(service: StreamService, settings: ServerSettings) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
     app.add_middleware(Gate, settings=settings, sessions=app.state.sessions)
     app.add_middleware(AccessLog)
+    if tracer is not None:
+        from keepsight.server.telemetry.tracing import TraceObserver, TraceRequests
+
+        service.observers.all.append(TraceObserver(tracer))
+        app.add_middleware(TraceRequests, tracer=tracer)
     return app

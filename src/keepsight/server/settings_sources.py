@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError, ValidationInfo, create_model, field_validator
 from pydantic.fields import FieldInfo
@@ -39,6 +40,10 @@ class WorkSettings:
         max_days: clips that are older are removed; none are if None.
         log_format: how the log is written to stderr.
         log_level: of lines below it nothing is written.
+        otlp_endpoint: base address of an OpenTelemetry collector that takes traces over HTTP; none are made if None.
+
+    Raises:
+        SettingError: a value is outside what is allowed.
     """
 
     model: str = "tiny"
@@ -50,6 +55,14 @@ class WorkSettings:
     max_days: float | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    otlp_endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.otlp_endpoint is not None and not _is_plain_address(self.otlp_endpoint):
+            raise SettingError(
+                "otlp_endpoint is an address such as http://127.0.0.1:4318, with http or https and a host, and without "
+                "user, password, query and fragment; what a collector asks for goes into OTEL_EXPORTER_OTLP_HEADERS"
+            )
 
 
 @dataclass(frozen=True)
@@ -150,6 +163,16 @@ class _Environment(EnvSettingsSource):
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
             return value
+
+
+def _is_plain_address(text: str) -> bool:
+    """Whether a text is an HTTP address that has nothing secret in it and to which a path can be added."""
+    try:
+        parts = urlsplit(text)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_whole and text.isprintable() and not any(sign in text for sign in " @?#")
 
 
 def _form() -> type[_Form]:

@@ -1,0 +1,160 @@
+"""Spans of what a server does: clips, questions, states, dead decoders and requests, for OpenTelemetry.
+
+What is never in them: questions, answers, captions, sources, reasons, addresses, headers, and what clients write into
+any of these. A request is named by its route, and of the trace that it says it belongs to only the numbers are taken.
+The official instrumentation of ASGI writes queries, user agents and clients' addresses into spans, so it is not used.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    Tracer,
+    get_current_span,
+    set_span_in_context,
+    use_span,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from keepsight.journal import StreamRecord
+from keepsight.server.telemetry.observing import Observer
+from keepsight.watching.stream_state import Moment
+
+_Attributes = Mapping[str, str | int | float]
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+_STREAM_ID = re.compile("[0-9a-f]{16}")
+_LONGEST_TRACEPARENT = 512
+
+
+class TraceObserver(Observer):
+    """Makes a span of each thing that it is told; those of a stream are roots, an answer belongs to its request.
+
+    Args:
+        tracer: takes the spans.
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def watched(self, stream: StreamRecord, moment: Moment) -> None:
+        """See `Observer`."""
+        figures: _Attributes = {
+            "keepsight.stream_id": stream.id,
+            "keepsight.clip_index": moment.clip_index,
+            "keepsight.visual_tokens_seen": moment.num_visual_tokens,
+            "keepsight.visual_tokens_kept": moment.num_kept_tokens,
+            "keepsight.frames_dropped": moment.num_frames_dropped,
+        }
+        self._add("clip", figures, moment.seconds_spent)
+
+    def changed(self, stream: StreamRecord, state: str, reason: str) -> None:
+        """See `Observer`."""
+        del reason  # it may name the source
+        self._add("state", {"keepsight.stream_id": stream.id, "keepsight.state": state}, has_failed=state == "failed")
+
+    def restarted(self, stream: StreamRecord, reason: str) -> None:
+        """See `Observer`."""
+        del reason
+        self._add("decoder restart", {"keepsight.stream_id": stream.id})
+
+    def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
+        """See `Observer`."""
+        figures: _Attributes = {
+            "keepsight.stream_id": stream_id,
+            "keepsight.outcome": "failed" if text is None else "answered",
+            "keepsight.seconds": seconds,
+        }
+        request = _under(get_current_span().get_span_context())
+        self._add("answer", figures, seconds, request, has_failed=text is None)
+
+    def _add(
+        self,
+        name: str,
+        attributes: _Attributes,
+        seconds: float = 0.0,
+        parent: Context | None = None,
+        *,
+        has_failed: bool = False,
+    ) -> None:
+        """Add a span that has ended just now."""
+        end = time.time_ns()
+        start = end - round(seconds * 1e9)
+        span = self._tracer.start_span(name, parent or Context(), attributes=attributes, start_time=start)
+        if has_failed:
+            span.set_status(StatusCode.ERROR)
+        span.end(end)
+
+
+class TraceRequests:
+    """Makes a span of each HTTP request, until the last byte of its answer.
+
+    Args:
+        app: answers.
+        tracer: takes the spans.
+    """
+
+    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
+        self._app = app
+        self._tracer = tracer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        span = self._tracer.start_span("HTTP", _caller(scope), SpanKind.SERVER)
+        try:
+            # An exception's words may repeat what a client wrote.
+            with use_span(span, record_exception=False, set_status_on_exception=False):
+                await self._app(scope, receive, noting_status)
+        finally:
+            _describe(span, scope, status)
+            span.end()
+
+
+def _describe(span: Span, scope: Scope, status: int) -> None:
+    """Name a span by method and route, as OpenTelemetry's conventions for HTTP have it; no route, no more than that."""
+    method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+    shown = "HTTP" if method == "_OTHER" else method
+    route = getattr(scope.get("route", None), "path", None)
+    span.update_name(shown if route is None else f"{shown} {route}")
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.response.status_code", status)
+    if route is not None:
+        span.set_attribute("http.route", route)
+    stream_id = str(scope.get("path_params", {}).get("stream_id", ""))
+    if _STREAM_ID.fullmatch(stream_id):
+        span.set_attribute("keepsight.stream_id", stream_id)
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)
+
+
+def _caller(scope: Scope) -> Context:
+    """The span that a request says it belongs to (W3C Trace Context), or none."""
+    given = [value for name, value in scope["headers"] if name == b"traceparent"]
+    if len(given) != 1 or len(given[0]) > _LONGEST_TRACEPARENT:
+        return Context()
+    # Without `tracestate`: that is text which the client chose.
+    return TraceContextTextMapPropagator().extract({"traceparent": given[0].decode("latin-1")}, Context())
+
+
+def _under(parent: SpanContext) -> Context:
+    """Where a child of a span is made; an MCP client's `_meta` may have put a `tracestate` there, which is left out."""
+    ids = SpanContext(parent.trace_id, parent.span_id, parent.is_remote, parent.trace_flags)
+    return set_span_in_context(NonRecordingSpan(ids), Context())
