@@ -15,7 +15,7 @@ from fake_model import FakeModel
 from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 from keepsight.server.app import make_app
-from keepsight.server.running import HttpServer, listen
+from keepsight.server.running import LAST_ANSWERS_SECONDS, HttpServer, listen
 from keepsight.server.settings import ServerSettings
 from keepsight.server.streams.service import StreamService
 from keepsight.settings import Settings
@@ -186,6 +186,6 @@ def serve(settings: ServerSettings, model: ServedModel, watching: Settings = QUI
         finally:
             model.answer_gate.set()
             server.should_exit = True
-            thread.join(PATIENCE_SECONDS)
+            thread.join(PATIENCE_SECONDS + LAST_ANSWERS_SECONDS)
             model.gate.set()
             assert not thread.is_alive()

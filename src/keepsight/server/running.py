@@ -9,7 +9,8 @@ from keepsight.errors import SettingError
 from keepsight.server.settings import ServerSettings
 from keepsight.server.streams.service import StreamService
 
-_LAST_ANSWERS_SECONDS = 30
+LAST_ANSWERS_SECONDS = 30
+"""At its end a server waits so long for requests that are being answered, then cuts them off."""
 
 
 class HttpServer(uvicorn.Server):
@@ -30,7 +31,7 @@ class HttpServer(uvicorn.Server):
             proxy_headers=False,
             ws="none",
             lifespan="off",
-            timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+            timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
         )
         super().__init__(config)
 
