@@ -82,7 +82,7 @@ def test_a_real_model_in_a_pipe_whose_reader_goes_away(
 
 @pytest.mark.slow
 def test_another_process_asks_while_watching_goes_on(random_model: Path, make_video: MakeVideo, tmp_path: Path) -> None:
-    process = start_watching(random_model, make_video(seconds=600), tmp_path)
+    process = start_watching(random_model, make_video(seconds=3000), tmp_path)  # longer than asking takes
     assert process.stdout is not None
     assert process.stderr is not None
     for _ in range(3):
