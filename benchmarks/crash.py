@@ -9,8 +9,9 @@ starts over with a new journal.
 
 A third of the kills count from the start of the process, a third from its first write to the journal, and a third from
 an announcement, so that they fall on starting, on a new or resumed journal's first writes and on clips alike, however
-long each takes. Two models: a stand-in from the tests that takes no time, so that most
-of the time goes into reading and writing, and the bundled one, whose captions come from what the memory holds.
+long each takes; on a new journal two thirds fall before the first clip. Two models: a stand-in from the tests that takes
+no time, so that most of the time goes into reading and writing, and the bundled one, whose captions come from what the
+memory holds.
 
 Exit status 1 where anything was lost.
 """
@@ -213,16 +214,21 @@ def problems_of(path: Path, announced: dict[int, str]) -> Iterator[str]:
         yield "announced and lost"
 
 
-def moment_to_kill(draw: random.Random, undisturbed: Progress) -> IsTime:
-    """A random moment, as long after some event as it may take to the next one but one."""
+def moment_to_kill(draw: random.Random, undisturbed: Progress, is_new: bool) -> IsTime:
+    """A random moment, as long after some event as it may take to the next one but one.
+
+    On a new journal it is not later than the first clip where it counts from the start or the first write: there are few
+    of these, and a kill this early is one of those that matter most.
+    """
     said = undisturbed.announced
     clip_seconds = (said[-1] - said[0]) / max(1, len(said) - 1)
+    past_first_seconds = 0.0 if is_new else clip_seconds
     event = draw.choice(["start", "first write", "announcement"])
     if event == "start":
-        at_seconds = draw.uniform(0, said[0] + 2 * clip_seconds)
+        at_seconds = draw.uniform(0, said[0] + 2 * past_first_seconds)
         return lambda progress: progress.elapsed >= at_seconds
     if event == "first write":
-        longest = said[0] - (undisturbed.written or 0.0) + clip_seconds
+        longest = said[0] - (undisturbed.written or 0.0) + past_first_seconds
         wait_seconds = draw.uniform(0, longest)
         return lambda progress: progress.written is not None and progress.elapsed >= progress.written + wait_seconds
     number, wait_seconds = draw.randint(1, 3), draw.uniform(0, 1.5 * clip_seconds)
@@ -248,7 +254,7 @@ def kill_again_and_again(trial: Trial, name: str, num_kills: int, draw: random.R
         is_whole = False
         while not is_whole:
             is_last = tally.kills >= num_kills
-            moment = never if is_last else moment_to_kill(draw, undisturbed)
+            moment = never if is_last else moment_to_kill(draw, undisturbed, is_new=not announced)
             was_begun = journal.exists()
             said = run(trial, journal, moment)
             is_whole = not said.was_killed
