@@ -9,9 +9,9 @@ starts over with a new journal.
 
 A third of the kills count from the start of the process, a third from its first write to the journal, and a third from
 an announcement, so that they fall on starting, on a new or resumed journal's first writes and on clips alike, however
-long each takes; on a new journal two thirds fall before the first clip. Two models: a stand-in from the tests that takes
-no time, so that most of the time goes into reading and writing, and the bundled one, whose captions come from what the
-memory holds.
+long each takes; on a new journal two thirds fall before the first clip. Two models: a stand-in from the tests that
+takes no time, so that most of the time goes into reading and writing, and the bundled one, whose captions come from
+what the memory holds.
 
 Exit status 1 where anything was lost.
 """
@@ -217,8 +217,8 @@ def problems_of(path: Path, announced: dict[int, str]) -> Iterator[str]:
 def moment_to_kill(draw: random.Random, undisturbed: Progress, is_new: bool) -> IsTime:
     """A random moment, as long after some event as it may take to the next one but one.
 
-    On a new journal it is not later than the first clip where it counts from the start or the first write: there are few
-    of these, and a kill this early is one of those that matter most.
+    On a new journal it is not later than the first clip where it counts from the start or the first write: there are
+    few of these, and a kill this early is one of those that matter most.
     """
     said = undisturbed.announced
     clip_seconds = (said[-1] - said[0]) / max(1, len(said) - 1)

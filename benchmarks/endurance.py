@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 
-from rig.fitting import fit_line
+from rig.fitting import fit_line, means_of_stretches
 from rig.machine import heading, table
 from rig.measuring import used_bytes
 
@@ -258,16 +258,8 @@ def _console():  # type: ignore[no-untyped-def]
 
 def stretches(readings: Sequence[Reading], quantity: str) -> tuple[list[float], list[float]]:
     """Means over equal stretches of the run after its first tenth: hours and values."""
-    last = readings[-1].hours
-    rest = [one for one in readings if one.hours >= WARM_UP * last] or list(readings)
-    size = max(1, len(rest) // STRETCHES)
-    hours, values = [], []
-    for start in range(0, len(rest) - size + 1, size):
-        part = [one for one in rest[start : start + size] if one.values[quantity] == one.values[quantity]]
-        if part:
-            hours.append(mean(one.hours for one in part))
-            values.append(mean(one.values[quantity] for one in part))
-    return hours, values
+    values = [one.values[quantity] for one in readings]
+    return means_of_stretches([one.hours for one in readings], values, STRETCHES, WARM_UP)
 
 
 def rows_of(readings: Sequence[Reading]) -> list[list[str]]:

@@ -11,6 +11,10 @@ are watched alone, the second half with everybody.
 A viewer follows the events of a stream from its first clip, hangs up after some clips and comes back with the id of the
 last event that it has. What it was told is compared with the list of the stream's clips: each must have come once, in
 order. An asker asks for an answer in pieces, waits, and asks again. One that is turned away (429) counts apart.
+
+The server's memory is read every few seconds. Its slope is a least-squares line with a 95 % interval over the time with
+everybody, from the first quarter of it on; each point is the mean over one of 24 equal stretches, since readings in a
+row depend on each other.
 """
 
 import argparse
@@ -32,6 +36,7 @@ from statistics import quantiles
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from rig.fitting import fit_line, means_of_stretches
 from rig.machine import heading, table
 
 from keepsight.toyworld.files import ToyVideoSettings, make_video
@@ -39,6 +44,8 @@ from keepsight.toyworld.files import ToyVideoSettings, make_video
 _QUESTIONS = ("What happened?", "Where did the ball go?", "Was there a dog?", "What was on the table at the end?")
 _CLIPS_BEFORE_HANGING_UP = 7
 _PATIENCE_SECONDS = 120
+_MOST_SECONDS_BETWEEN_READINGS = 5.0
+_STRETCHES, _WARM_UP = 24, 0.25
 
 
 @dataclass
@@ -64,6 +71,10 @@ class Crowd:
         port: of the server, on loopback.
         sources: what is watched.
         options: of the command line.
+
+    Attributes:
+        tally: what they saw.
+        readings: minutes since it was last begun to watch, and the server's memory then, in megabytes.
     """
 
     def __init__(self, port: int, sources: list[Path], options: argparse.Namespace) -> None:
@@ -73,6 +84,7 @@ class Crowd:
         self._streams: list[str] = []
         self._is_over = threading.Event()
         self.tally = Tally()
+        self.readings: list[tuple[float, float]] = []
 
     def get(self, path: str) -> Any:
         """What a route answers, from JSON."""
@@ -98,7 +110,7 @@ class Crowd:
         threads = [threading.Thread(target=self._do, args=one) for one in work]
         for thread in threads:
             thread.start()
-        time.sleep(seconds)
+        self._read_memory(seconds)
         after, took = self.metrics(), time.monotonic() - began
         self._is_over.set()
         for thread in threads:
@@ -107,6 +119,14 @@ class Crowd:
             if self.get(f"/v1/streams/{stream_id}")["state"] == "watching":
                 self._send("POST", f"/v1/streams/{stream_id}/pause", (200, 409))
         return {name: after[name] - before.get(name, 0.0) for name in after} | {"took": took}
+
+    def _read_memory(self, seconds: float) -> None:
+        """For so long."""
+        self.readings, began, elapsed = [], time.monotonic(), 0.0
+        while elapsed < seconds:
+            time.sleep(min(_MOST_SECONDS_BETWEEN_READINGS, seconds / 40, seconds - elapsed))
+            elapsed = time.monotonic() - began
+            self.readings.append((elapsed / 60, self.metrics()["process_resident_memory_bytes"] / 1e6))
 
     def _do(self, work: Any, number: int) -> None:
         try:
@@ -273,8 +293,20 @@ def print_tables(
     ]
     print("\n".join(table(columns, rows)))
     print(f"{tally.num_turned_away} questions turned away, {tally.num_failed} failed.")
-    grown = together["process_resident_memory_bytes"] / 1e6
-    print(f"The server's memory changed by {grown:+.0f} MB in the second half.")
+
+
+def print_memory(alone: list[tuple[float, float]], together: list[tuple[float, float]]) -> None:
+    """Where the server's memory was and went."""
+    rows = []
+    for name, readings in (("alone", alone), ("with everybody", together)):
+        minutes, megabytes = zip(*readings, strict=True)
+        at, means = means_of_stretches(minutes, megabytes, _STRETCHES, _WARM_UP)
+        line = fit_line([minute / 60 for minute in at], means)
+        low, high = line.interval
+        slope = f"{line.slope:+.1f} [{low:+.1f}, {high:+.1f}]"
+        rows.append([name, *(f"{value:.0f}" for value in (megabytes[0], max(megabytes), megabytes[-1])), slope])
+    columns = ("the server's memory, MB", "first", "most", "last", "slope an hour after the first quarter [95 %]")
+    print("\n".join(table(columns, rows)))
 
 
 def _mean_clip(rise: dict[str, float]) -> float:
@@ -308,9 +340,10 @@ def main() -> None:
             make_video(source, ToyVideoSettings(minutes=options.file_minutes, seed=number))
         with served(folder, options) as port:
             crowd = Crowd(port, sources, options)
-            alone = crowd.watch(options.minutes * 30, alone=True)
+            alone, memory_alone = crowd.watch(options.minutes * 30, alone=True), crowd.readings
             together = crowd.watch(options.minutes * 30, alone=False)
     print_tables(options, alone, together, crowd.tally)
+    print_memory(memory_alone, crowd.readings)
     for problem in crowd.tally.problems[:10]:
         print(f"problem: {problem}", file=sys.stderr)
     sys.exit(bool(crowd.tally.num_lost or crowd.tally.num_twice or crowd.tally.problems))

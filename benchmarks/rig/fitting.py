@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
+from statistics import mean
 
 import numpy as np
 
@@ -47,3 +49,26 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> Line:
 def fit_exponent(sizes: Sequence[float], costs: Sequence[float]) -> Line:
     """The exponent k of cost ~ size**k: the slope of the logarithms. Sizes and costs are positive."""
     return fit_line(np.log(sizes).tolist(), np.log(costs).tolist())
+
+
+def means_of_stretches(
+    at: Sequence[float], found: Sequence[float], num_stretches: int, warm_up: float
+) -> tuple[list[float], list[float]]:
+    """Means over stretches with equally many measurements: those in a row depend on each other, stretches hardly.
+
+    Args:
+        at: when each was measured, from 0, rising.
+        found: what; those that are NaN count nowhere.
+        num_stretches: so many, and a part of one at the end is left out.
+        warm_up: share of the time from 0 to the last that is left out, where anything is left then.
+
+    Returns:
+        Mean times and mean values.
+    """
+    pairs = list(zip(at, found, strict=True))
+    rest = [pair for pair in pairs if pair[0] >= warm_up * at[-1]] or pairs
+    size = max(1, len(rest) // num_stretches)
+    parts = [rest[start : start + size] for start in range(0, len(rest) - size + 1, size)]
+    counted = [[pair for pair in part if not isnan(pair[1])] for part in parts]
+    means = [(mean(x for x, _ in part), mean(y for _, y in part)) for part in counted if part]
+    return [x for x, _ in means], [y for _, y in means]

@@ -155,10 +155,12 @@ def _run(settings: "SettledSettings", watching: "Settings", quota: "Quota | None
         Stopped: it came, and everything is stored.
     """
     from keepsight.server.app import make_app
+    from keepsight.server.freed_memory import keep_few_heaps
     from keepsight.server.running import HttpServer, address_of, listen
     from keepsight.server.streams.service import StreamService
     from keepsight.server.telemetry.logs import log_to
 
+    keep_few_heaps()
     server, work = settings.server, settings.work
     log_to(sys.stderr, work.log_format, work.log_level)
     with stop_requests(), listen(server) as listening, _traces(work.otlp_endpoint) as tracer:

@@ -12,6 +12,7 @@ from statistics import fmean
 from keepsight.errors import DecoderDiedError, KeepsightError
 from keepsight.journal import EndReason, Journal, StreamRecord
 from keepsight.server.failures import UNFORESEEN
+from keepsight.server.freed_memory import give_back
 from keepsight.server.streams.states import state_of
 from keepsight.server.telemetry.observing import Observer
 from keepsight.sources.address import SourceAddress
@@ -140,7 +141,8 @@ class StreamRun:
         watcher = self._watcher
         if watcher is not None:
             self._watch(watcher)
-        self._watcher = None  # it holds the visual memory, and a server remembers its runs for as long as it lives
+        self._watcher = watcher = None  # it holds the visual memory, and a server remembers its runs while it lives
+        give_back()
         self._end()
 
     def _watch(self, watcher: Watcher) -> None:
