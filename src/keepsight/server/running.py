@@ -1,5 +1,6 @@
 """A uvicorn server around the application: its socket, and an end that leaves nobody hanging."""
 
+import asyncio
 import socket
 
 import uvicorn
@@ -11,6 +12,9 @@ from keepsight.server.streams.service import StreamService
 
 LAST_ANSWERS_SECONDS = 30
 """At its end a server waits so long for requests that are being answered, then cuts them off."""
+
+NOT_READING_SECONDS = 2.0
+"""Of those, clients that take nothing of what is sent for so long are cut off sooner: above all players that pause."""
 
 
 class HttpServer(uvicorn.Server):
@@ -38,7 +42,23 @@ class HttpServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let event streams go, then end as uvicorn does."""
         self._service.end_event_streams()
-        await super().shutdown(sockets)
+        cutting = asyncio.create_task(self._cut_off_who_stopped_reading())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+
+    async def _cut_off_who_stopped_reading(self) -> None:
+        """End connections whose waiting bytes stay as many as they are. Goes on until it is cancelled."""
+        waiting: dict[asyncio.Transport, int] = {}
+        while True:
+            transports = [connection.transport for connection in self.server_state.connections]
+            sizes = {transport: transport.get_write_buffer_size() for transport in transports}
+            for transport, num_bytes in sizes.items():
+                if num_bytes and waiting.get(transport) == num_bytes:
+                    transport.abort()
+            waiting = sizes
+            await asyncio.sleep(NOT_READING_SECONDS)
 
 
 def listen(settings: ServerSettings) -> socket.socket:

@@ -1,0 +1,70 @@
+"""The server's end while videos are being sent: who reads gets all of it, who has stopped reading holds nobody up."""
+
+import logging
+import socket
+import threading
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from served import PATIENCE_SECONDS, ServedModel, serve
+
+from keepsight.server.settings import ServerSettings
+
+NUM_BYTES = 64 << 20
+
+
+@pytest.fixture
+def long_video(server_settings: ServerSettings, make_video) -> Path:
+    """More than any socket holds."""
+    path = server_settings.roots[0] / "long.mp4"
+    path.write_bytes(make_video(4).read_bytes().ljust(NUM_BYTES, b"\0"))
+    return path
+
+
+def ask(port: int, path: str) -> socket.socket:
+    """Ask for a video, and read the first bytes of it."""
+    connection = socket.socket()
+    connection.settimeout(PATIENCE_SECONDS)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    connection.connect(("127.0.0.1", port))
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    return connection
+
+
+def test_a_paused_player_holds_nobody_up(
+    server_settings: ServerSettings, long_video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ExitStack() as stack, caplog.at_level(logging.INFO, "uvicorn"):
+        with serve(server_settings, ServedModel()) as served:
+            stream_id = served.client.begin(long_video)
+            served.client.wait_for_state(stream_id, "complete")
+            path = f"/v1/streams/{stream_id}/video"
+            for _ in range(3):
+                stack.enter_context(closing(ask(served.client.port, path)))
+        said = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
+    assert said == []  # nothing had to be cut off when the time for last answers was over
+
+
+def test_who_reads_gets_the_whole_video(server_settings: ServerSettings, long_video: Path) -> None:
+    num_bytes, is_ending = 0, threading.Event()
+
+    def read(connection: socket.socket) -> None:
+        nonlocal num_bytes
+        is_ending.wait(PATIENCE_SECONDS)
+        while piece := connection.recv(1 << 16):
+            num_bytes += len(piece)
+
+    with serve(server_settings, ServedModel()) as served:
+        stream_id = served.client.begin(long_video)
+        served.client.wait_for_state(stream_id, "complete")
+        connection = ask(served.client.port, f"/v1/streams/{stream_id}/video")
+        reader = threading.Thread(target=read, args=(connection,))
+        reader.start()
+        served.service.end_event_streams()
+        is_ending.set()
+    reader.join(PATIENCE_SECONDS)
+    connection.close()
+    assert not reader.is_alive()
+    assert num_bytes > NUM_BYTES
