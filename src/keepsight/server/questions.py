@@ -1,12 +1,14 @@
 """Questions being answered: so many at a time, in pieces where they are wanted, each stored once it is whole."""
 
 import asyncio
+import contextvars
 import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 
 from keepsight.answering import AnswerStream, ask
@@ -93,7 +95,7 @@ class QuestionDesk:
         """Server-sent events of an answer: `citations`, then `piece` by `piece`, then the whole `answer`, or `error`.
 
         The answer is made to its end and stored although the asker may go, even before the first event. Called in the
-        event loop in which the events are wanted.
+        event loop in which the events are wanted, and within the request: what observers are told belongs to it.
 
         Args:
             record: what is asked about.
@@ -109,10 +111,8 @@ class QuestionDesk:
 
         words = wording or AnswerEvents(record.id)
         tell(words.first(stream))
-        answering = threading.Thread(
-            target=self._answer, args=(record, stream, words, tell), name="keepsight-answer", daemon=True
-        )
-        answering.start()
+        work = partial(contextvars.copy_context().run, self._answer, record, stream, words, tell)
+        threading.Thread(target=work, name="keepsight-answer", daemon=True).start()
         return _told(told)
 
     def _answer(
