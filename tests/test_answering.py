@@ -1,7 +1,9 @@
 """Answers: causal, within the budget, counted, cited from the journal, captions as data."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from keepsight.answering import Answer, AnswerStream, answer_question, ask
 from keepsight.errors import EmptyJournalError, PromptTooLongError, SettingError
-from keepsight.journal import ClipRecord, Journal, StreamRecord
+from keepsight.journal import ClipRecord, EndReason, Journal, Quota, StreamRecord, apply_quota
 from keepsight.prompts import caption_line
 from keepsight.settings import RETRIEVER_NAMES, Settings
 from keepsight.spans import Span
@@ -161,6 +163,22 @@ def test_the_best_caption_survives_a_small_budget(journal: Journal, fake_model: 
     answer = answer_question(fake_model, journal, stream, "when does a cat leaves the kitchen", settings=small)
     assert 13 in [citation.clip_index for citation in answer.citations]
     assert answer.num_captions_left_out > 15
+
+
+def test_captions_that_a_quota_removes_while_they_are_counted_are_given(journal: Journal) -> None:
+    class Slow(FakeModel):
+        """Takes an hour to count a prompt; meanwhile another thread removes what is in it."""
+
+        def count_prompt_tokens(self, *words: Any, **more: Any) -> int:
+            apply_quota(journal, Quota(max_age_seconds=60.0), datetime.now(UTC) + timedelta(hours=1))
+            return super().count_prompt_tokens(*words, **more)
+
+    model = Slow()
+    stream = add_captions(journal, model, ["a dog", "a cat", "a ball"])
+    journal.streams.end(stream.id, EndReason.COMPLETE, 96.0)
+    answer = answer_question(model, journal, stream, "What was there?", ask_seconds=96.0)
+    assert journal.clips.count(stream.id) == 0
+    assert [citation.caption for citation in answer.citations] == ["a dog", "a cat", "a ball"]
 
 
 def test_captions_cannot_pose_as_instructions(journal: Journal, fake_model: FakeModel) -> None:

@@ -44,6 +44,7 @@ class JournalCaptions:
         self._stream = stream
         limit = float("inf") if ask_seconds is None else ask_seconds
         self._rows = journal.clips.ranked_by(stream.id, ended_by_seconds=limit)
+        self._read: tuple[list[int], list[CaptionRecord]] = ([], [])
 
     def __len__(self) -> int:
         return len(self._rows.clip_indices)
@@ -66,8 +67,11 @@ class JournalCaptions:
         return Candidates(costs, np.stack(own) if own else rows.embeddings, self.lines)
 
     def at(self, places: Sequence[int]) -> list[CaptionRecord]:
-        """The captions at some places."""
-        return self._journal.clips.captions_at(self._stream.id, self._rows.clip_indices[list(places)].tolist())
+        """The captions at some places; asked for twice in a row they are read once, so what was counted is given."""
+        indices = self._rows.clip_indices[list(places)].tolist()
+        if indices != self._read[0]:
+            self._read = indices, self._journal.clips.captions_at(self._stream.id, indices)
+        return self._read[1]
 
     def lines(self, places: Sequence[int]) -> list[str]:
         """The lines of the captions at some places."""
