@@ -19,8 +19,7 @@ from keepsight.errors import JournalWriteError, SettingError
 from keepsight.journal import Journal
 from keepsight.journal.backup import backup_path
 from keepsight.journal.schema import migrate, shipped_migrations
-from keepsight.journal.standing import Step
-from keepsight.journal.standing_records import CheckMethod, Progress, Webhook
+from keepsight.journal.standing_records import CheckMethod, Progress, Step, Webhook
 
 HOOK = Webhook("https://user:hunter2@hooks.example/T0/secret", "whsec")
 
@@ -73,7 +72,7 @@ def test_an_alert_and_the_position_are_stored_once(journal: Journal) -> None:
     assert (second.next_clip_index, second.was_true, second.last_alert_seconds) == (1, True, 0.0)
     journal.standing.advance(second, Step(2, False, num_checked=1))
     assert journal.standing.due() == []
-    (alert,) = journal.standing.alerts(first.question.id)
+    (alert,) = journal.alerts.of(first.question.id)
     assert (alert.id, alert.stream_id, alert.clip_index, alert.caption) == (1, stream_id, 0, "caption number 0")
     assert (alert.question, alert.delivery) == ("q", "waiting")
     tally = journal.standing.tally(first.question.id)
@@ -88,13 +87,13 @@ def test_questions_and_streams_that_go_take_their_alerts_along(journal: Journal)
     for progress in (first, second):
         assert journal.standing.advance(progress, alert_step(journal, progress))
     journal.streams.remove(first.stream_id)
-    assert [alert.stream_id for alert in journal.standing.alerts_after(0, 10)] == [second.stream_id]
+    assert [alert.stream_id for alert in journal.alerts.after(0, 10)] == [second.stream_id]
     journal.clips.add(make_clip(second.stream_id, 1))
     late = only(journal.standing.due())
     assert journal.standing.remove(question.id)
     assert not journal.standing.remove(question.id)
     assert journal.standing.advance(late, alert_step(journal, late)) is None
-    assert journal.standing.alerts_after(0, 10) == []
+    assert journal.alerts.after(0, 10) == []
     # An id is never used again: who has seen alert 2 is told the next one.
     journal.standing.add("q")
     begin(journal, 1)
@@ -103,17 +102,17 @@ def test_questions_and_streams_that_go_take_their_alerts_along(journal: Journal)
 
 
 def test_alerts_in_pages_and_after_an_id(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keepsight.journal.standing.MOST_ALERTS", 7)
+    monkeypatch.setattr("keepsight.journal.alerts.MOST_ALERTS", 7)
     question = journal.standing.add("q")
     stream_id = begin(journal, 10)
     for _ in range(10):
         progress = only(journal.standing.due())
         journal.standing.advance(progress, alert_step(journal, progress))
-    assert [alert.id for alert in journal.standing.alerts(question.id, limit=3)] == [10, 9, 8]
-    assert [alert.id for alert in journal.standing.alerts(question.id, before=8)] == [7, 6, 5, 4]  # the oldest are gone
-    assert [alert.id for alert in journal.standing.alerts_after(8, 10, stream_id=stream_id)] == [9, 10]
-    assert journal.standing.alerts_after(0, 10, stream_id="other") == []
-    assert journal.standing.newest_alert_id() == 10
+    assert [alert.id for alert in journal.alerts.of(question.id, limit=3)] == [10, 9, 8]
+    assert [alert.id for alert in journal.alerts.of(question.id, before=8)] == [7, 6, 5, 4]  # the oldest are gone
+    assert [alert.id for alert in journal.alerts.after(8, 10, stream_id=stream_id)] == [9, 10]
+    assert journal.alerts.after(0, 10, stream_id="other") == []
+    assert journal.alerts.newest_id() == 10
 
 
 def test_deliveries_wait_their_time(journal: Journal) -> None:
@@ -142,7 +141,7 @@ def test_deliveries_wait_their_time(journal: Journal) -> None:
     assert table.last_problem(question.id) == "it answers 500"
     table.given_up(again, "it answers 500")
     assert table.next_time() is None
-    assert [alert.delivery for alert in journal.standing.alerts(question.id)] == ["delivered", "given up"]
+    assert [alert.delivery for alert in journal.alerts.of(question.id)] == ["delivered", "given up"]
 
 
 def test_what_is_no_question(journal: Journal) -> None:
@@ -210,7 +209,7 @@ ALERTS = textwrap.dedent(
     """
     import sys
     from keepsight.journal import Journal
-    from keepsight.journal.standing import Step
+    from keepsight.journal.standing_records import Step
 
     with Journal.open(sys.argv[1]) as journal:
         while due := journal.standing.due():
@@ -238,7 +237,7 @@ def test_what_was_announced_before_a_kill_is_there_and_nothing_twice(tmp_path: P
         process.wait()
         process.stdout.close()
     with Journal.open(path) as journal:
-        stored = journal.standing.alerts_after(0, 1000)
+        stored = journal.alerts.after(0, 1000)
         assert len(set(announced)) == len(announced)
         assert set(announced) <= {alert.id for alert in stored}
         assert [alert.clip_index for alert in stored] == list(range(len(stored)))

@@ -177,7 +177,7 @@ def test_each_clip_is_checked_once_however_often_it_is_stopped(journal: Journal,
             time.sleep(draw.random() * 0.02)
     with checking(journal, Judge(model, journal), told):
         wait_until_checked(journal)
-    alerts = journal.standing.alerts_after(0, 1000)
+    alerts = journal.alerts.after(0, 1000)
     for stream_id, values in truths.items():
         expected = plain_alerts(
             [(32.0 * place, value) for place, value in enumerate(values)], question.cooldown_seconds
@@ -233,7 +233,7 @@ def test_words_are_checked_without_the_model(journal: Journal) -> None:
         journal.clips.add(make_clip(stream_id, index, caption=caption))
     with checking(journal, Judge(model, journal)):
         wait_until_checked(journal)
-    assert [alert.clip_index for alert in journal.standing.alerts_after(0, 10)] == [2]
+    assert [alert.clip_index for alert in journal.alerts.after(0, 10)] == [2]
     assert model.asked == []
 
 

@@ -22,8 +22,7 @@ from webhook_receiver import PATIENCE_SECONDS, receiving
 
 from keepsight.errors import DeliveryError
 from keepsight.journal import Journal
-from keepsight.journal.standing import Step
-from keepsight.journal.standing_records import CheckMethod, StandingQuestion, Webhook
+from keepsight.journal.standing_records import CheckMethod, StandingQuestion, Step, Webhook
 from keepsight.server.settings import ServerSettings
 from keepsight.server.standing.delivering import Deliverer
 from keepsight.server.standing.sending import Sender
@@ -68,7 +67,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def states(journal: Journal, question: StandingQuestion) -> list[str | None]:
-    return [alert.delivery for alert in journal.standing.alerts(question.id)]
+    return [alert.delivery for alert in journal.alerts.of(question.id)]
 
 
 def test_it_is_sent_again_until_it_is_taken(journal: Journal) -> None:
@@ -76,7 +75,7 @@ def test_it_is_sent_again_until_it_is_taken(journal: Journal) -> None:
         question = make_alerts(journal, receiver.url)
         with delivering(journal):
             wait_until(lambda: states(journal, question) == ["delivered"])
-        (alert,) = journal.standing.alerts(question.id)
+        (alert,) = journal.alerts.of(question.id)
         assert len(receiver.received) == 4
     assert len({(one.path, one.body, one.delivery_id) for one in receiver.received}) == 1
     for one in receiver.received:
@@ -101,7 +100,7 @@ def test_all_alerts_come_and_a_dead_receiver_holds_up_no_other(journal: Journal)
 
 
 def test_it_is_given_up_after_a_while(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keepsight.journal.standing.GIVE_UP_SECONDS", 0.2)
+    monkeypatch.setattr("keepsight.journal.alerts.GIVE_UP_SECONDS", 0.2)
     with receiving(*[500] * 1000) as receiver:
         question = make_alerts(journal, receiver.url)
         with delivering(journal):
@@ -353,7 +352,7 @@ def test_kills_lose_no_alert_and_repeat_none_under_another_id(journal: Journal) 
                 receiver.wait_for(lambda came, wanted=num_wanted: len(came) >= wanted)  # type: ignore[misc]
                 process.send_signal(signal.SIGKILL)
         assert subprocess.run(command, timeout=60, check=False).returncode == 0
-    alerts = journal.standing.alerts(question.id, limit=1000)
+    alerts = journal.alerts.of(question.id, limit=1000)
     assert [alert.clip_index for alert in reversed(alerts)] == rises
     assert {alert.delivery for alert in alerts} == {"delivered"}
     assert {one.data["id"] for one in receiver.received} == {alert.id for alert in alerts}

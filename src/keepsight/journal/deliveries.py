@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
+from keepsight.journal.alerts import ALERT_COLUMNS, ALERT_TABLES, alert_of
 from keepsight.journal.database import Database
-from keepsight.journal.standing import ALERT_COLUMNS, ALERT_TABLES, alert_of
 from keepsight.journal.standing_records import Delivery, DeliveryState, Webhook
 
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from keepsight.errors import SettingError
+from keepsight.journal.alerts import AlertTable
 from keepsight.journal.answers import AnswerTable
 from keepsight.journal.clips import ClipTable
 from keepsight.journal.database import Database
@@ -34,7 +35,8 @@ class Journal:
         clips: captions, spans, embeddings, scores, pictures.
         gaps: what was not seen.
         answers: questions and answers.
-        standing: questions that every new caption is checked against, and their alerts.
+        alerts: what became so of standing questions.
+        standing: questions that every new caption is checked against, and how far.
         deliveries: alerts that are still to be sent to webhooks.
         memory: the visual memory as it stands.
         storage: how many bytes the rows take, and what may be removed of them (see `quota.apply_quota`).
@@ -46,7 +48,8 @@ class Journal:
         self.clips = ClipTable(database)
         self.gaps = GapTable(database)
         self.answers = AnswerTable(database)
-        self.standing = StandingTable(database)
+        self.alerts = AlertTable(database)
+        self.standing = StandingTable(database, self.alerts)
         self.deliveries = DeliveryTable(database)
         self.memory = MemoryTable(database)
         self.storage = StorageTable(database)

@@ -1,38 +1,13 @@
-"""The standing questions of a journal, how far each stream was checked, and the alerts."""
+"""The standing questions of a journal, and how far each stream was checked for them."""
 
 import secrets
 import sqlite3
-import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from keepsight.journal.alerts import AlertTable
 from keepsight.journal.database import Database
 from keepsight.journal.encoding import moment_of
-from keepsight.journal.records import CaptionRecord
-from keepsight.journal.standing_records import (
-    Alert,
-    CheckMethod,
-    DeliveryState,
-    Progress,
-    StandingQuestion,
-    Tally,
-    Webhook,
-)
-from keepsight.spans import Span
-
-MOST_ALERTS = 10_000
-"""Alerts that are kept of a question; older ones go."""
-
-GIVE_UP_SECONDS = 24 * 3600.0
-"""How long a webhook is tried."""
-
-ALERT_COLUMNS = "alerts.*, standing_questions.question, deliveries.state AS delivery"
-"""What `alert_of` needs of `ALERT_TABLES`."""
-
-ALERT_TABLES = (
-    "alerts JOIN standing_questions ON standing_questions.id = question_id "
-    "LEFT JOIN deliveries ON deliveries.alert_id = alerts.id"
-)
+from keepsight.journal.standing_records import CheckMethod, Progress, StandingQuestion, Step, Tally, Webhook
 
 _DUE = """
 SELECT
@@ -47,29 +22,17 @@ ORDER BY standing_questions.rowid, streams.rowid
 """
 
 
-@dataclass(frozen=True)
-class Step:
-    """What a check came to.
+class StandingTable:
+    """Questions that new captions are checked against. An alert is stored with the position that was checked, once.
 
-    Attributes:
-        next_clip_index: where checking goes on.
-        is_true: whether it is so now.
-        num_checked, num_skipped: clips that this step is about.
-        alert: the clip in which it became so and of which is told; None for none.
+    Args:
+        database: of the journal.
+        alerts: takes the alerts.
     """
 
-    next_clip_index: int
-    is_true: bool
-    num_checked: int = 0
-    num_skipped: int = 0
-    alert: CaptionRecord | None = None
-
-
-class StandingTable:
-    """Questions that new captions are checked against. An alert is stored with the position that was checked, once."""
-
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, alerts: AlertTable) -> None:
         self._database = database
+        self._alerts = alerts
 
     def add(
         self,
@@ -184,73 +147,7 @@ class StandingTable:
                     progress.next_clip_index,
                 ),
             )
-            return self._add_alert(question, step.alert) if is_ours and step.alert else None
-
-    def alerts(self, question_id: str, *, before: int | None = None, limit: int = 100) -> list[Alert]:
-        """Alerts of a question with an id below `before`, newest first."""
-        rows = self._database.read(
-            f"SELECT {ALERT_COLUMNS} FROM {ALERT_TABLES} WHERE question_id = ? AND alerts.id < ? "
-            "ORDER BY alerts.id DESC LIMIT ?",
-            (question_id, 2**62 if before is None else before, limit),
-        )
-        return [alert_of(row) for row in rows]
-
-    def alerts_after(self, alert_id: int, limit: int, *, stream_id: str | None = None) -> list[Alert]:
-        """Alerts of one stream, or all, with an id above one, oldest first."""
-        of_stream = "" if stream_id is None else "AND alerts.stream_id = :stream_id"
-        rows = self._database.read(
-            f"SELECT {ALERT_COLUMNS} FROM {ALERT_TABLES} WHERE alerts.id > :after {of_stream} "
-            "ORDER BY alerts.id LIMIT :limit",
-            {"after": alert_id, "stream_id": stream_id, "limit": limit},
-        )
-        return [alert_of(row) for row in rows]
-
-    def newest_alert_id(self) -> int:
-        """The id of the newest alert of all, 0 without one."""
-        return int(self._database.read("SELECT coalesce(max(id), 0) FROM alerts")[0][0])
-
-    def _add_alert(self, question: StandingQuestion, clip: CaptionRecord) -> int:
-        alert_id = self._database.insert(
-            "INSERT INTO alerts (question_id, stream_id, clip_index, start_seconds, end_seconds, caption, alerted_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                question.id,
-                clip.stream_id,
-                clip.clip_index,
-                clip.span.start_seconds,
-                clip.span.end_seconds,
-                clip.caption,
-                datetime.now(UTC).isoformat(),
-            ),
-        )
-        if question.webhook is not None:
-            now = time.time()
-            self._database.write(
-                "INSERT INTO deliveries (alert_id, delivery_id, next_unix_seconds, give_up_unix_seconds) "
-                "VALUES (?, ?, ?, ?)",
-                (alert_id, secrets.token_hex(16), now, now + GIVE_UP_SECONDS),
-            )
-        self._database.write(
-            "DELETE FROM alerts WHERE question_id = :id AND id <= "
-            "(SELECT id FROM alerts WHERE question_id = :id ORDER BY id DESC LIMIT 1 OFFSET :most)",
-            {"id": question.id, "most": MOST_ALERTS},
-        )
-        return alert_id
-
-
-def alert_of(row: sqlite3.Row) -> Alert:
-    """The alert of a row of `ALERT_TABLES`."""
-    return Alert(
-        id=row["id"],
-        question_id=row["question_id"],
-        question=row["question"],
-        stream_id=row["stream_id"],
-        clip_index=row["clip_index"],
-        span=Span(row["start_seconds"], row["end_seconds"]),
-        caption=row["caption"],
-        alerted_at=moment_of(row["alerted_at"]),
-        delivery=None if row["delivery"] is None else DeliveryState(row["delivery"]),
-    )
+            return self._alerts.add(question, step.alert) if is_ours and step.alert else None
 
 
 def _question_of(row: sqlite3.Row) -> StandingQuestion:

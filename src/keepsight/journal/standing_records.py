@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from keepsight.errors import SettingError
+from keepsight.journal.records import CaptionRecord
 from keepsight.spans import Span
 
 
@@ -89,6 +90,24 @@ class Progress:
     end_clip_index: int
     was_true: bool = False
     last_alert_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a check came to.
+
+    Attributes:
+        next_clip_index: where checking goes on.
+        is_true: whether it is so now.
+        num_checked, num_skipped: clips that this step is about.
+        alert: the clip in which it became so and of which is told; None for none.
+    """
+
+    next_clip_index: int
+    is_true: bool
+    num_checked: int = 0
+    num_skipped: int = 0
+    alert: CaptionRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -30,15 +30,15 @@ async def all_events(
         follow: go on after what there is now.
         heartbeat_seconds: longest silence.
     """
-    table, told = service.journal.standing, _StatesTold(service)
-    alert_id = await run_in_threadpool(table.newest_alert_id) if last_alert_id is None else last_alert_id
+    table, told = service.journal.alerts, _StatesTold(service)
+    alert_id = await run_in_threadpool(table.newest_id) if last_alert_id is None else last_alert_id
     # An id without data is no event, and yet a browser remembers it.
     yield f"retry: {RECONNECT_MILLISECONDS}\nid: {alert_id}\n\n"
     while not service.is_closing:
         num_rings = service.bells.any.num_rings
         for text in await run_in_threadpool(told.news, alert_id):
             yield text
-        while alerts := await run_in_threadpool(table.alerts_after, alert_id, _ALERTS_AT_ONCE):
+        while alerts := await run_in_threadpool(table.after, alert_id, _ALERTS_AT_ONCE):
             for alert in alerts:
                 alert_id = alert.id
                 yield event_text("alert", alert_view(alert), alert_id)

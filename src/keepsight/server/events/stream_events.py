@@ -118,4 +118,4 @@ def _clips_after(service: StreamService, stream_id: str, last_index: int) -> lis
 
 
 def _alerts_after(service: StreamService, stream_id: str, last_alert_id: int) -> list[Alert]:
-    return service.journal.standing.alerts_after(last_alert_id, _ALERTS_AT_ONCE, stream_id=stream_id)
+    return service.journal.alerts.after(last_alert_id, _ALERTS_AT_ONCE, stream_id=stream_id)

@@ -82,7 +82,7 @@ def alerts(
     limit: Annotated[int, Query(ge=1, le=1000, examples=[100])] = 100,
 ) -> AlertPage:
     """Alerts of a question, newest first."""
-    found = service.journal.standing.alerts(question.id, before=before, limit=limit + 1)
+    found = service.journal.alerts.of(question.id, before=before, limit=limit + 1)
     next_before = found[limit - 1].id if len(found) > limit else None
     return AlertPage(alerts=[listed_alert_view(alert) for alert in found[:limit]], next_before=next_before)
 

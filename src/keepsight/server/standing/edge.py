@@ -1,8 +1,7 @@
 """When a standing question is told of: it has become so, and the last time is long enough ago."""
 
 from keepsight.journal import CaptionRecord
-from keepsight.journal.standing import Step
-from keepsight.journal.standing_records import Progress
+from keepsight.journal.standing_records import Progress, Step
 
 
 def step_of(progress: Progress, clip: CaptionRecord, is_true: bool) -> Step:
