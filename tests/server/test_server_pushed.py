@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from served import Client, Reply, Served, ServedModel, serve
 
 from keepsight.server.pushing.pipe import MessagePipe
@@ -171,3 +172,48 @@ def test_a_pipe_that_nobody_reads_takes_a_few_and_no_more() -> None:
     assert (pipe.readline(99), pipe.put(b"y", 0.0)) == (b"x", True)
     pipe.close()
     assert (pipe.put(b"z", 0.0), pipe.readline(99), pipe.is_over) == (False, b"", True)
+
+
+def picture(number: int, coding: str = "PNG") -> bytes:
+    out = BytesIO()
+    Image.fromarray(np.full((48, 64, 3), number * 20, np.uint8)).save(out, coding)
+    return out.getvalue()
+
+
+def test_pictures_are_frames_at_the_time_that_is_said_or_now(client: Client) -> None:
+    stream_id = begin(client)
+    path = f"/v1/streams/{stream_id}/frames"
+    for number, coding in enumerate(("JPEG", "PNG", "WEBP", "BMP", "PNG")):
+        kind = {"Content-Type": f"image/{coding.lower()}"}
+        reply = client("POST", f"{path}?pts_seconds={7 + number / 2}", picture(number, coding), kind)
+        assert reply.data == {"num_frames": 1}, reply.content
+    view = client.wait_for(stream_id, lambda view: view["num_clips"] == 1)
+    times = client("GET", f"/v1/streams/{stream_id}/clips/0").data["frame_seconds"]
+    assert (view["figures"]["num_frames_dropped"], np.diff(times).tolist()) == (0, [0.5] * 3)
+    with Image.open(BytesIO(client("GET", f"/v1/streams/{stream_id}/clips/0/thumbnail").content)) as shown:
+        assert abs(int(np.asarray(shown.convert("L")).mean()) - 40) < 25  # one of four greys
+    # A time of the request is decades from those: the clock was set anew, and the stream goes on.
+    assert client("POST", path, picture(5), {"Content-Type": "image/png"}).data == {"num_frames": 1}
+    assert push(client, stream_id, END).status == 200
+    client.wait_for_state(stream_id, "complete")
+
+
+def test_what_is_no_picture_is_refused_and_the_stream_goes_on(client: Client) -> None:
+    stream_id = begin(client)
+    path, kind = f"/v1/streams/{stream_id}/frames", {"Content-Type": "image/jpeg"}
+    assert client("POST", f"{path}?pts_seconds=0", picture(1, "JPEG"), kind).status == 200
+    large = BytesIO()
+    Image.new("RGB", (65, 48)).save(large, "PNG")
+    for query, body, status, said in (
+        ("", b"no picture", 422, "none of JPEG"),
+        ("", picture(1, "JPEG")[:300], 422, "can't be read"),
+        ("", large.getvalue(), 422, "more than 3072 pixels"),
+        ("", b"x" * 80_000, 413, "at most 77824 bytes"),
+        ("?pts_seconds=-1", picture(1), 422, "pts_seconds"),
+        ("?pts_seconds=nan", picture(1), 422, "pts_seconds"),
+    ):
+        reply = client("POST", path + query, body, kind)
+        assert (reply.status, said in reply.message) == (status, True), reply.content
+    assert client("POST", f"{path}?pts_seconds=0.5", picture(1, "JPEG"), kind).data == {"num_frames": 1}
+    assert push(client, stream_id, END).status == 200
+    assert client.wait_for_state(stream_id, "complete")["num_clips"] == 1

@@ -232,7 +232,7 @@ def test_pictures_are_turned_as_they_say(tmp_path: Path) -> None:
 )
 def test_other_kinds_of_pixels(tmp_path: Path, mode: str, colour: tuple[int, ...], expected: tuple[int, ...]) -> None:
     Image.new(mode, (4, 4), colour).save(tmp_path / "a.png")  # type: ignore[arg-type]
-    assert read_picture(tmp_path / "a.png").image[1, 1].tolist() == list(expected)
+    assert read_picture(tmp_path / "a.png", "a.png").image[1, 1].tolist() == list(expected)
 
 
 def png_that_says(width: int, height: int) -> bytes:
@@ -252,14 +252,14 @@ def png_that_says(width: int, height: int) -> bytes:
 def test_pictures_that_would_fill_the_memory_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "a.png").write_bytes(png_that_says(*size))
     with pytest.raises(PictureError):
-        read_picture(tmp_path / "a.png")
+        read_picture(tmp_path / "a.png", "a.png")
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.gif")
     (tmp_path / "a.gif").rename(tmp_path / "a.png")
     with pytest.raises(PictureError, match="can't be read"):
-        read_picture(tmp_path / "a.png")
+        read_picture(tmp_path / "a.png", "a.png")
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "bmp"])
@@ -272,6 +272,6 @@ def test_flipped_bytes_are_no_other_error(tmp_path: Path, ending: str) -> None:
             data[place] = noise.integers(0, 256)
         (tmp_path / f"b.{ending}").write_bytes(data[: noise.integers(1, len(data) + 1)])
         try:
-            assert read_picture(tmp_path / f"b.{ending}").image.shape[2] == 3
+            assert read_picture(tmp_path / f"b.{ending}", "b").image.shape[2] == 3
         except PictureError:
             continue

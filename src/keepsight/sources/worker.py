@@ -23,7 +23,7 @@ from keepsight.sources.messages import write_frame, write_message
 
 def main() -> int:
     """Serve one source until it ends or nobody reads any more."""
-    out = _claim_stdout()
+    out = claim_stdout()
     try:
         _serve(out)
     except BrokenPipeError:  # the reader went away, or was killed
@@ -72,7 +72,7 @@ def _end_with_the_reader() -> None:
     os._exit(1)
 
 
-def _claim_stdout() -> BinaryIO:
+def claim_stdout() -> BinaryIO:
     """Stdout for messages alone: what a library prints goes nowhere."""
     out = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -13,6 +13,21 @@ from keepsight.sources.messages import MAX_LINE_BYTES
 _PIXEL_BYTES = 3
 
 
+async def whole_body(pieces: AsyncIterator[bytes], max_bytes: int) -> bytes:
+    """The content of a body.
+
+    Raises:
+        HTTPException: 413, it is larger than `max_bytes`.
+    """
+    content = bytearray()
+    async for piece in pieces:
+        content += piece
+        if len(content) > max_bytes:
+            message = f"a pushed picture has at most {max_bytes} bytes"
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+    return bytes(content)
+
+
 @dataclass(frozen=True)
 class WholeMessage:
     """A message as it came.

@@ -1,6 +1,11 @@
 """Frames pushed to a stream."""
 
-from fastapi import APIRouter, Request
+import time
+from collections.abc import AsyncIterator
+from io import BytesIO
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
@@ -8,8 +13,18 @@ from starlette.requests import ClientDisconnect
 
 from keepsight.server.failures import conflict
 from keepsight.server.pushing.address import is_pushed
-from keepsight.server.pushing.bodies import MessageBody
+from keepsight.server.pushing.bodies import MessageBody, WholeMessage, whole_body
 from keepsight.server.routes.context import Served, Service, Stream, refusals
+from keepsight.server.settings import ServerSettings
+from keepsight.server.streams.service import StreamService
+from keepsight.sources.messages import write_frame
+from keepsight.video import Frame
+
+PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
+"""A body of one of these is one picture."""
+
+_MOST_BYTES_A_PIXEL, _MOST_BYTES_BESIDE = 4, 1 << 16  # a bitmap; a small picture inside, and what cameras say of it
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["streams"])
 
@@ -20,6 +35,19 @@ class PushedView(BaseModel):
     num_frames: int = Field(description="Frames of this request that were handed on.")
 
 
+PtsSeconds = Annotated[
+    float | None,
+    Query(
+        ge=0,
+        le=1e12,
+        allow_inf_nan=False,
+        description="When a picture came on screen, on any clock; the first one is second 0. The time of the request "
+        "where it is left out. For bodies that are a picture.",
+        examples=[2.0],
+    ),
+]
+
+
 @router.post(
     "/frames",
     response_model=PushedView,
@@ -27,15 +55,18 @@ class PushedView(BaseModel):
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "content": dict.fromkeys(("application/octet-stream", *PICTURE_TYPES), _BINARY),
         }
     },
 )
-async def push(stream: Stream, request: Request, service: Service, settings: Served) -> PushedView | Response:
+async def push(
+    stream: Stream, request: Request, service: Service, settings: Served, pts_seconds: PtsSeconds = None
+) -> PushedView | Response:
     """Push frames to a stream whose source is `push:NAME`: one request each, some at a time, or one that goes on.
 
-    The body is `{"type": "frame", "pts_seconds": 2.0, "width": 640, "height": 360}`, a newline, and the pixels, RGB
-    row by row; the next frame right behind. `{"type": "end"}` ends the stream. One request at a time.
+    The body is a picture, with its type in `Content-Type`. Of any other type it is
+    `{"type": "frame", "pts_seconds": 2.0, "width": 640, "height": 360}`, a newline, and the pixels, RGB row by row; the
+    next frame right behind. `{"type": "end"}` ends the stream. One request at a time.
     """
     if not is_pushed(stream.source):
         raise conflict("frames are pushed to streams whose source is push:NAME")
@@ -50,9 +81,30 @@ async def push(stream: Stream, request: Request, service: Service, settings: Ser
         if not is_watched():
             raise conflict("the stream is not being watched: resume it")
         try:
-            async for message in MessageBody(request.stream(), settings.max_frame_pixels).messages():
+            async for message in _messages(request, service, settings, pts_seconds):
                 await run_in_threadpool(point.push, message.content, is_watched)
                 num_frames += message.is_frame
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
     return PushedView(num_frames=num_frames)
+
+
+def _messages(
+    request: Request, service: StreamService, settings: ServerSettings, pts_seconds: float | None
+) -> AsyncIterator[WholeMessage]:
+    """What a body comes to, in the format of `sources.messages`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in PICTURE_TYPES:
+        return _picture(request, service, settings, time.time() if pts_seconds is None else pts_seconds)
+    return MessageBody(request.stream(), settings.max_frame_pixels).messages()
+
+
+async def _picture(
+    request: Request, service: StreamService, settings: ServerSettings, pts_seconds: float
+) -> AsyncIterator[WholeMessage]:
+    max_bytes = settings.max_frame_pixels * _MOST_BYTES_A_PIXEL + _MOST_BYTES_BESIDE
+    content = await whole_body(request.stream(), max_bytes)
+    image = await run_in_threadpool(service.sources.pictures.decode, content, settings.max_frame_pixels)
+    message = BytesIO()
+    write_frame(message, Frame(image, pts_seconds))
+    yield WholeMessage(True, message.getvalue())

@@ -203,6 +203,7 @@ class StreamService:
         for run in runs:
             run.join()
         self.standing.close()
+        self.sources.close()
         self.model.close()
         self.journal.close()
 

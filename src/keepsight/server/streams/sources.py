@@ -18,6 +18,7 @@ from keepsight.sources.address import SourceAddress, SourceKind
 from keepsight.sources.isolated import connect
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.urls import parse_url
+from keepsight.sources.picture_decoder import PictureDecoder
 from keepsight.sources.roots import check_is_under
 from keepsight.sources.settings import SourceSettings
 from keepsight.sources.supervision import Connection
@@ -34,6 +35,7 @@ class ServedSources:
     Attributes:
         uploads: files that clients brought.
         pushed: where clients push frames.
+        pictures: decodes those that come as files.
         guard: which addresses may be connected to.
     """
 
@@ -43,6 +45,7 @@ class ServedSources:
         limits = UploadLimits(server.max_upload_bytes, server.max_uploads, server.max_uploads_total_bytes)
         self.uploads = UploadStore(upload_folder(server.journal), limits, is_used)
         self.pushed = PushPoints()
+        self.pictures = PictureDecoder()
         self.guard = Guard(allow_private=server.allow_private)
 
     def address_of(self, source: str) -> SourceAddress:
@@ -108,6 +111,10 @@ class ServedSources:
             raise HTTPException(HTTPStatus.NOT_FOUND, "the stream has no video file that can be shown")
         check_is_under(address, self.settings_of(address).roots)
         return address.text, address.name
+
+    def close(self) -> None:
+        """End what runs for them all."""
+        self.pictures.close()
 
     def forget(self, source: str) -> None:
         """A stream of a source was removed: if it was the last, what was brought for it goes, too."""

@@ -125,7 +125,9 @@ class PictureFolder:
             path = self._pictures[place].path
             if path.name not in self.damaged:
                 try:
-                    return converter.convert(VideoFrame.from_ndarray(read_picture(path).image, format="rgb24"))
+                    return converter.convert(
+                        VideoFrame.from_ndarray(read_picture(path, path.name).image, format="rgb24")
+                    )
                 except PictureError:
                     self.damaged.add(path.name)
             place -= 1
@@ -203,7 +205,7 @@ def _first_readable(folder: Path, pictures: Sequence[_DatedPicture]) -> tuple[Pi
     damaged: list[str] = []
     for dated in pictures:
         try:
-            return read_picture(dated.path), damaged
+            return read_picture(dated.path, dated.path.name), damaged
         except PictureError:
             damaged.append(dated.path.name)
     raise NotAVideoError(f"{folder} holds no picture that can be read, but {len(damaged)} that are damaged")

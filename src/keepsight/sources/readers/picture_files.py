@@ -5,10 +5,11 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from keepsight.video.containers import MAX_PIXELS
 
@@ -46,8 +47,13 @@ class Picture:
     coding: str
 
 
-def read_picture(path: Path) -> Picture:
-    """Read a picture of at most `containers.MAX_PIXELS` pixels; of an animated one the first.
+def read_picture(file: Path | BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read a picture; of an animated one the first.
+
+    Args:
+        file: its path, or what it is read from.
+        name: what errors call it.
+        max_pixels: that it may have.
 
     Raises:
         PictureError: it can't be read.
@@ -56,14 +62,21 @@ def read_picture(path: Path) -> Picture:
         # Pillow warns of large pictures and of odd metadata; neither is to be printed.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    raise PictureError(f"{path.name} has more than {MAX_PIXELS} pixels")
+            with Image.open(file, formats=_FORMATS) as opened:
+                if opened.width * opened.height > max_pixels:
+                    raise PictureError(f"{name} has more than {max_pixels} pixels")
                 opened.load()
                 coding = (opened.format or "unknown").lower()
                 return Picture(np.asarray(_rgb(_upright(opened)), np.uint8), coding)
     except _MALFORMED as error:
-        raise PictureError(f"{path.name} can't be read: {error}") from error
+        raise PictureError(f"{name} can't be read: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Pillow names what it read from, which says nothing where that is no path."""
+    if isinstance(error, UnidentifiedImageError):
+        return f"it is none of {', '.join(_FORMATS)}"
+    return str(error)
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -1,0 +1,45 @@
+"""The process that decodes single pictures: `python -m keepsight.sources.picture_worker`, started by `picture_decoder`.
+
+On stdin come a line of JSON with `memory_megabytes`, then for each picture a line with `num_bytes` and `max_pixels`,
+and its bytes behind it. Each is answered on stdout with a frame or an error, in the format of `messages`.
+"""
+
+import json
+import sys
+from io import BytesIO
+from typing import BinaryIO
+
+from keepsight.sources.limits import limit_this_process
+from keepsight.sources.messages import write_frame, write_message
+from keepsight.sources.readers.picture_files import PictureError, read_picture
+from keepsight.sources.worker import claim_stdout
+from keepsight.video import Frame
+
+
+def main() -> int:
+    """Decode pictures until nobody asks any more."""
+    out = claim_stdout()
+    asked = sys.stdin.buffer
+    limit_this_process(json.loads(asked.readline())["memory_megabytes"])
+    try:
+        while line := asked.readline():
+            request = json.loads(line)
+            _decode(asked.read(request["num_bytes"]), request["max_pixels"], out)
+    except BrokenPipeError:  # whoever asked went away
+        return 1
+    return 0
+
+
+def _decode(content: bytes, max_pixels: int, out: BinaryIO) -> None:
+    try:
+        picture = read_picture(BytesIO(content), "the picture", max_pixels)
+    except PictureError as error:
+        write_message(out, "error", message=str(error))
+    except MemoryError:
+        write_message(out, "error", message="the picture needs more memory than it may have")
+    else:
+        write_frame(out, Frame(picture.image, 0.0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
