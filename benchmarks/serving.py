@@ -322,6 +322,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--askers", type=int, default=20)
     parser.add_argument("--ask-every-seconds", type=float, default=20.0, help="each asker, after an answer")
     parser.add_argument("--file-minutes", type=float, default=8.0, help="length of each file, which is watched anew")
+    parser.add_argument("--readings", type=Path, help="a file for every reading of the server's memory, as JSON")
     parser.add_argument("--quick", action="store_true", help="two streams, a few clients, seconds")
     options = parser.parse_args()
     if options.quick:
@@ -344,6 +345,8 @@ def main() -> None:
             together = crowd.watch(options.minutes * 30, alone=False)
     print_tables(options, alone, together, crowd.tally)
     print_memory(memory_alone, crowd.readings)
+    if options.readings:
+        options.readings.write_text(json.dumps({"alone": memory_alone, "together": crowd.readings}))
     for problem in crowd.tally.problems[:10]:
         print(f"problem: {problem}", file=sys.stderr)
     sys.exit(bool(crowd.tally.num_lost or crowd.tally.num_twice or crowd.tally.problems))
