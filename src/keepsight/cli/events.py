@@ -11,7 +11,7 @@ from keepsight.cli.output import caption_text, clock_text, complain, emit, emit_
 from keepsight.spans import frames_note
 
 if TYPE_CHECKING:
-    from keepsight.cli.running import _OneSource
+    from keepsight.cli.one_source import OneSource
     from keepsight.journal import StreamRecord
     from keepsight.service.watch_together import SourceEvent, WatchTogether
     from keepsight.sources.supervision import StateChange
@@ -27,7 +27,7 @@ class EventOutput:
         console: None for JSON lines.
     """
 
-    def __init__(self, names: Sequence[str], watch: "_OneSource | WatchTogether", console: Console | None) -> None:
+    def __init__(self, names: Sequence[str], watch: "OneSource | WatchTogether", console: Console | None) -> None:
         self._names = names
         self._watch = watch
         self._console = console

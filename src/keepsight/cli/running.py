@@ -1,7 +1,7 @@
 """Running one `keepsight watch`: captions as they come, questions at the end, a clean end when it is stopped."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.text import Text
 from keepsight.cli.asking import show_answer
 from keepsight.cli.events import EventOutput
 from keepsight.cli.interruption import Stopped, StopRequest
+from keepsight.cli.one_source import OneSource
 from keepsight.cli.output import clock_text, emit, emit_summary
 from keepsight.errors import KeepsightError, TruncatedVideoError
 from keepsight.progress import WatchProgress, WatchSummary, peak_memory_bytes
@@ -21,7 +22,7 @@ from keepsight.settings import Settings
 if TYPE_CHECKING:
     from keepsight.journal import Quota
     from keepsight.models.protocol import BatchModel
-    from keepsight.service.watch_together import SourceEvent, WatchTogether
+    from keepsight.service.watch_together import WatchTogether
     from keepsight.sources.isolated import IsolatedReader
     from keepsight.sources.settings import SourceSettings
     from keepsight.watcher import Watcher
@@ -99,35 +100,20 @@ def run_job(job: WatchJob, model: "BatchModel", console: Console | None) -> None
         raise KeepsightError(f"{len(failures)} of {len(job.sources)} sources could not be watched to their end")
 
 
-class _OneSource:
-    """A single source, with the face of `WatchTogether`; its errors are raised."""
-
-    def __init__(self, watcher: "Watcher", connection: "IsolatedReader | None") -> None:
-        self.watchers = (watcher,)
-        self._connection = connection
-
-    def events(self, sources: Sequence[str], *, restart: bool) -> Generator["SourceEvent", None, None]:
-        from keepsight.service.watch_together import SourceEvent
-
-        with closing(self.watchers[0].events(sources[0], restart=restart, connection=self._connection)) as events:
-            for event in events:
-                yield SourceEvent(0, event)
-
-
-def _begin(job: WatchJob, model: "BatchModel", stack: ExitStack) -> "_OneSource | WatchTogether":
+def _begin(job: WatchJob, model: "BatchModel", stack: ExitStack) -> "OneSource | WatchTogether":
     from keepsight.journal import Journal
     from keepsight.service.watch_together import WatchTogether
     from keepsight.watcher import Watcher
 
     if len(job.sources) == 1:
         watcher = Watcher(model, job.journal, job.settings, job.reading, job.quota)
-        return _OneSource(stack.enter_context(watcher), job.connection)
+        return OneSource(stack.enter_context(watcher), job.connection)
     journal = stack.enter_context(Journal.create(job.journal))
     return WatchTogether(model, journal, job.settings, job.reading, job.quota)
 
 
 def _watch(
-    watch: "_OneSource | WatchTogether", job: WatchJob, device: str, console: Console | None
+    watch: "OneSource | WatchTogether", job: WatchJob, device: str, console: Console | None
 ) -> list[KeepsightError]:
     """Show what happens as it happens, and what this run did, also when it is stopped or fails."""
     from keepsight.service.watch_together import Failure
