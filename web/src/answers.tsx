@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { eventsOf, getJson, messageFrom, request } from "./api";
 import type { StreamStore } from "./store";
 import type { Position } from "./stream_page";
-import type { Answer, Citation, PastAnswer } from "./types";
+import type { About, Answer, Citation, PastAnswer } from "./types";
 import { clock, count } from "./words";
 
 const MOST_CLOSEST = 3;
@@ -99,9 +99,16 @@ function entryOf(past: PastAnswer, store: StreamStore): Entry {
   };
 }
 
-export function Answers({ questions, position }: { questions: Questions; position: Position }) {
+export function Answers({ questions, position, about }: { questions: Questions; position: Position; about: About | null }) {
   if (!questions.entries.length) {
-    return <p class="empty">Ask a question above. Each answer names the moments that it rests on; choose one to go there.</p>;
+    return (
+      <div class="empty">
+        <p>Ask a question above. Each answer names the moments that it rests on; choose one to go there.</p>
+        {about?.model.knows_toy_world_only && (
+          <p>The bundled model says what things are, what colour they have, and where they were seen. It cannot tell which of two things came first.</p>
+        )}
+      </div>
+    );
   }
   return (
     <ol class="answers" aria-label="Answers, newest first">
@@ -129,7 +136,11 @@ function AnswerCard({ entry, position }: { entry: Entry; position: Position }) {
         <ul class="closest">
           {closest.map((citation) => (
             <li key={citation.clip_index}>
-              <button type="button" onClick={() => position.select(citation.clip_index)}>
+              <button
+                type="button"
+                aria-current={citation.clip_index === position.clip?.clip_index}
+                onClick={() => position.select(citation.clip_index)}
+              >
                 <span class="time">{clock(citation.start_seconds)}</span>
                 <span class="said">{citation.caption}</span>
               </button>

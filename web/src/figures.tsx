@@ -19,7 +19,7 @@ export function Figures({ store }: { store: StreamStore }) {
   if (stream.is_live || dropped) shown.push([dropped.toLocaleString("en-GB"), "frames dropped"]);
   if (stream.is_live) shown.push([count(num_losses, "time"), "lost"]);
   if (store.memory) shown.push([`${store.memory.clips.length} of ${store.memory.capacity_clips}`, "clips in memory"]);
-  shown.push([bytes(stream.num_bytes), "on disk"]);
+  if (stream.num_bytes) shown.push([bytes(stream.num_bytes), "on disk"]);
   return (
     <dl class="figures">
       {shown.map(([value, name]) => (

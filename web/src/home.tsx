@@ -51,7 +51,7 @@ export function Home({ about }: { about: About | null }) {
         <>
           <div class="heading">
             <h2>Streams</h2>
-            <span class="soft">{running ? `${running} being watched` : count(streams.length, "stream")}</span>
+            <span class="soft">{running > 0 && `${running} of ${streams.length} being watched`}</span>
           </div>
           <ul class="cards">
             {streams.map((stream) => (

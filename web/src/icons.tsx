@@ -13,6 +13,9 @@ const PATHS: Record<string, string> = {
   bin: "M4 6h12M8 6V4h4v2M5.5 6l.7 9.6a1 1 0 0 0 1 .9h5.6a1 1 0 0 0 1-.9L14.5 6",
   close: "M5 5l10 10M15 5 5 15",
   bell: "M5 14h10l-1.2-2V9a3.8 3.8 0 0 0-7.6 0v3zM8.5 16.5h3",
+  sound: "M3.5 8v4h2.8L10 15V5L6.3 8zM13 7.2a4 4 0 0 1 0 5.6M15.2 5a7 7 0 0 1 0 10",
+  muted: "M3.5 8v4h2.8L10 15V5L6.3 8zM13 8l4 4M17 8l-4 4",
+  fill: "M4 7.5V4h3.5M12.5 4H16v3.5M16 12.5V16h-3.5M7.5 16H4v-3.5",
   minus: "M4 10h12",
   save: "M10 3.5v9M6 8.5l4 4 4-4M3.5 16.5h13",
 };

@@ -135,16 +135,19 @@ function MomentList({ rows, position, cited, isShown }: ListProps) {
   const chosenPlace = useMemo(() => rows.findIndex((row) => row.clip?.clip_index === chosen), [rows, chosen]);
 
   // A clip that is chosen elsewhere is brought into sight; new clips of a stream that is followed come with it.
-  const sought = useRef(-1);
+  const sought = useRef("");
   useEffect(() => {
     const list = ref.current;
     // Asked of the list itself: what is observed comes later, when the user may have scrolled away already.
     const seen = list?.clientHeight ?? 0;
-    if (!list || !seen || chosenPlace < 0 || !isShown || sought.current === chosen) return;
-    sought.current = chosen;
+    if (!list || !seen || chosenPlace < 0 || !isShown) return;
+    const wanted = position.isFollowing ? `${chosen} in ${height}` : `${chosen}`;
+    if (sought.current === wanted) return;
+    sought.current = wanted;
     const at = chosenPlace * ROW_PIXELS;
     if (at < list.scrollTop || at + ROW_PIXELS > list.scrollTop + seen) {
-      list.scrollTop = at - (position.isFollowing ? seen - ROW_PIXELS : seen / 2 - ROW_PIXELS / 2);
+      const above = position.isFollowing ? seen - ROW_PIXELS : seen / 2 - ROW_PIXELS / 2;
+      list.scrollTop = position.isFollowing ? at - above : Math.round((at - above) / ROW_PIXELS) * ROW_PIXELS; // whole rows
     }
   }, [chosen, chosenPlace, height, isShown]);
 

@@ -3,9 +3,10 @@ import { useState } from "preact/hooks";
 import { Answers, useQuestions } from "./answers";
 import { AskBox } from "./ask_box";
 import { Moments } from "./moments";
-import { Standing } from "./standing";
+import { News, Standing } from "./standing";
 import type { StreamStore } from "./store";
 import type { Position } from "./stream_page";
+import type { About } from "./types";
 
 const TABS = ["moments", "answers", "alerts"] as const;
 type Tab = (typeof TABS)[number];
@@ -17,11 +18,12 @@ interface Props {
   onCited: (cited: Set<number>) => void;
   found: Set<number> | null;
   onFound: (found: Set<number> | null) => void;
+  about: About | null;
 }
 
-export function Panel({ store, position, cited, onCited, found, onFound }: Props) {
+export function Panel({ store, position, cited, onCited, found, onFound, about }: Props) {
   const [tab, setTab] = useState<Tab>("moments");
-  const [numAlerts, setNumAlerts] = useState(0);
+  const { numAlerts } = store.watchedFor;
   const questions = useQuestions(store, onCited);
   const ask = (question: string, atSeconds: number | null) => {
     setTab("answers");
@@ -43,6 +45,7 @@ export function Panel({ store, position, cited, onCited, found, onFound }: Props
   return (
     <aside class="panel card" aria-label="Captions and questions">
       <AskBox store={store} position={position} isBusy={questions.isBusy} onAsk={ask} />
+      <News store={store} position={position} />
       <div class="tabs" role="tablist" aria-label="Show" onKeyDown={press}>
         {TABS.map((one) => (
           <button
@@ -64,8 +67,8 @@ export function Panel({ store, position, cited, onCited, found, onFound }: Props
           {one === "moments" && (
             <Moments store={store} position={position} cited={cited} found={found} onFound={onFound} isShown={tab === one} />
           )}
-          {one === "answers" && <Answers questions={questions} position={position} />}
-          {one === "alerts" && <Standing store={store} position={position} onCount={setNumAlerts} />}
+          {one === "answers" && <Answers questions={questions} position={position} about={about} />}
+          {one === "alerts" && <Standing store={store} position={position} isShown={tab === one} />}
         </div>
       ))}
     </aside>

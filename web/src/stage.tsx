@@ -1,8 +1,10 @@
 // The picture of the chosen clip, or the video itself, and over it what was kept.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Filmstrip } from "./filmstrip";
 import { useLastLoaded, useLoaded } from "./hooks";
 import { Icon } from "./icons";
 import { drawFrame, drawMask, framesIn, keptOf, sheetOf } from "./pictures";
+import { PlayerButtons, usePlayer, Video } from "./player";
 import type { StreamStore } from "./store";
 import type { Position } from "./stream_page";
 import type { Kept } from "./types";
@@ -25,14 +27,15 @@ export function Stage({ store, position, onMove }: Props) {
   const numFrames = kept?.frames.length || (sheet ? framesIn(sheet) : 1);
   const frame = Math.min(position.frame ?? fullestFrame(kept), numFrames - 1);
   const aspect = sheet ? sheet.width / numFrames / sheet.height : 16 / 9;
-  const isVideo = hasVideo && !isFollowing;
+  const isVideo = hasVideo && !isFollowing && !!clip;
 
   const base = useRef<HTMLCanvasElement>(null);
   const mask = useRef<HTMLCanvasElement>(null);
   const screen = useRef<HTMLDivElement>(null);
+  const player = usePlayer(screen);
   useEffect(() => {
     if (sheet && base.current) drawFrame(base.current, sheet, frame, numFrames);
-  }, [sheet, frame, numFrames, isVideo]);
+  }, [sheet, frame, numFrames]);
   useEffect(() => {
     const keptFrame = kept?.frames[frame];
     if (mask.current && keptFrame) drawMask(mask.current, keptFrame, kept.token_grid, aspect);
@@ -45,32 +48,34 @@ export function Stage({ store, position, onMove }: Props) {
   return (
     <figure class="stage card" aria-label="Picture">
       <div class="screen" ref={screen}>
-        {isVideo ? (
-          <Video store={store} position={position} frame={frame} kept={kept} onFail={() => setHasVideo(false)} />
-        ) : (
+        <div class="frame">
           <canvas class="base" ref={base} width="16" height="9" role="img" aria-label={clip?.caption ?? "No picture yet"} />
-        )}
-        {showsKept && kept && <canvas class="mask" ref={mask} aria-hidden="true" />}
+          {isVideo && (
+            <Video store={store} position={position} frame={frame} kept={kept} player={player} onFail={() => setHasVideo(false)} />
+          )}
+          {showsKept && kept && <canvas class="mask" ref={mask} aria-hidden="true" />}
+        </div>
         {!clip && <p class="waiting">Waiting for the first clip …</p>}
       </div>
       {clip && (
         <>
           <div class="stage-bar">
             <div class="steps">
-              <button type="button" class="quiet" aria-label="Clip before" onClick={() => onMove(-1)}>
+              <button type="button" class="quiet" aria-label="Clip before" title="Clip before" onClick={() => onMove(-1)}>
                 <Icon name="left" />
               </button>
               <span class="time">
                 {clock(clip.start_seconds)} – {clock(clip.end_seconds)}
               </span>
-              <button type="button" class="quiet" aria-label="Clip after" onClick={() => onMove(1)}>
+              <button type="button" class="quiet" aria-label="Clip after" title="Clip after" onClick={() => onMove(1)}>
                 <Icon name="right" />
               </button>
             </div>
+            {isVideo && <PlayerButtons player={player} />}
             {isFollowing ? (
               <span class="following">Following</span>
             ) : (
-              stream.state !== "complete" && (
+              position.mayFollow && (
                 <button type="button" class="follow" onClick={position.follow}>
                   Go to the newest
                 </button>
@@ -93,103 +98,4 @@ export function Stage({ store, position, onMove }: Props) {
 function fullestFrame(kept: Kept | null): number {
   const counts = kept?.frames.map((frame) => frame.cells.length) ?? [];
   return Math.max(0, counts.indexOf(Math.max(...counts)));
-}
-
-interface VideoProps {
-  store: StreamStore;
-  position: Position;
-  frame: number;
-  kept: Kept | null;
-  onFail: () => void;
-}
-
-/** The file itself; seeking there moves the page, and the page's seeking moves it. */
-function Video({ store, position, frame, kept, onFail }: VideoProps) {
-  const video = useRef<HTMLVideoElement>(null);
-  const { clip } = position;
-  const wanted = clip ? (kept?.frames[frame]?.seconds ?? clip.start_seconds) : 0;
-  const told = useRef(-1);
-  useEffect(() => {
-    if (!video.current || !clip || told.current === wanted) return;
-    const { currentTime, paused } = video.current;
-    const isThere = currentTime >= clip.start_seconds && currentTime < clip.end_seconds;
-    if (paused || !isThere) video.current.currentTime = wanted + 0.01;
-  }, [wanted, clip?.clip_index]);
-  const moved = () => {
-    const element = video.current;
-    const here = element && store.clips[store.placeAt(element.currentTime)];
-    if (!element || !here || element.seeking || element.paused) return;
-    const step = (here.end_seconds - here.start_seconds) / (kept?.frames.length || 16);
-    const at = Math.max(0, Math.floor((element.currentTime - here.start_seconds) / step));
-    const now = Math.min(at, (kept?.frames.length || 16) - 1);
-    if (here.clip_index !== clip?.clip_index || now !== frame) {
-      told.current = kept?.frames[now]?.seconds ?? here.start_seconds;
-      position.select(here.clip_index, now);
-    }
-  };
-  return (
-    <video
-      ref={video}
-      controls
-      playsInline
-      muted
-      preload="metadata"
-      aria-label={clip?.caption ?? "Video"}
-      src={`/v1/streams/${store.id}/video`}
-      onTimeUpdate={moved}
-      onError={onFail}
-      onLoadedMetadata={(event) => {
-        event.currentTarget.currentTime = wanted + 0.01;
-      }}
-    />
-  );
-}
-
-interface StripProps {
-  sheet: ImageBitmap;
-  kept: Kept;
-  frame: number;
-  onChoose: (frame: number) => void;
-  showsKept: boolean;
-}
-
-function Filmstrip({ sheet, kept, frame: chosen, onChoose, showsKept }: StripProps) {
-  const strip = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const canvases = strip.current!.querySelectorAll("canvas");
-    kept.frames.forEach((frame, place) => {
-      const canvas = canvases[place];
-      if (!canvas || (place + 1) * (sheet.width / kept.frames.length) > sheet.width + 1) return;
-      drawFrame(canvas, sheet, place, kept.frames.length);
-      if (showsKept) veil(canvas, frame.cells, kept.token_grid);
-    });
-  }, [sheet, kept, showsKept]);
-  return (
-    <div class="filmstrip" ref={strip} role="group" aria-label="Frames of this clip">
-      {kept.frames.map((frame, place) => (
-        <button
-          key={place}
-          type="button"
-          aria-label={`Frame at ${clock(frame.seconds)}`}
-          aria-pressed={place === chosen}
-          onClick={() => onChoose(place)}
-        >
-          <canvas aria-hidden="true" />
-        </button>
-      ))}
-    </div>
-  );
-}
-
-/** Darken the cells of a small frame that were not kept. */
-function veil(canvas: HTMLCanvasElement, cells: [number, number][], [rows, columns]: [number, number]): void {
-  const context = canvas.getContext("2d")!;
-  const shade = new Path2D();
-  shade.rect(0, 0, canvas.width, canvas.height);
-  for (const [row, column] of cells) {
-    const [width, height] = [canvas.width / columns, canvas.height / rows];
-    shade.rect(column * width, row * height, width, height);
-  }
-  context.fillStyle = "rgb(12 11 10 / 62%)";
-  context.fill(shade, "evenodd");
 }

@@ -1,89 +1,54 @@
 // Standing questions of a stream: asked of every new caption, and told when the answer becomes yes.
-import { useState } from "preact/hooks";
-import { getJson, messageFrom, postJson, remove } from "./api";
-import { useEvery } from "./hooks";
+import { useEffect, useState } from "preact/hooks";
+import { messageFrom } from "./api";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
 import type { Position } from "./stream_page";
-import { clock, count } from "./words";
+import type { Alert, StandingQuestion } from "./types";
+import { clock, count, RUNNING } from "./words";
 
-const POLL_MILLISECONDS = 3000;
-const MOST_ALERTS = 20;
-
-interface StandingQuestion {
-  id: string;
-  question: string;
-  stream_id: string | null;
-  method: string;
-  num_checked: number;
-  num_alerts: number;
-}
-
-interface Alert {
-  id: number;
-  stream_id: string;
-  clip_index: number;
-  start_seconds: number;
-  caption: string;
-}
-
-interface Watched extends StandingQuestion {
-  alerts: Alert[];
-}
+const MOST_SHOWN = 20;
 
 interface Props {
   store: StreamStore;
   position: Position;
-  onCount: (count: number) => void;
+  isShown: boolean;
 }
 
-export function Standing({ store, position, onCount }: Props) {
-  const [watched, setWatched] = useState<Watched[] | null>(null);
+export function Standing({ store, position, isShown }: Props) {
+  const { watchedFor } = store;
   const [question, setQuestion] = useState("");
   const [byWords, setByWords] = useState(false);
+  const [everywhere, setEverywhere] = useState(false);
   const [problem, setProblem] = useState("");
-
-  const load = async () => {
-    const all = await getJson<StandingQuestion[]>("/v1/standing-questions");
-    const ours = all.filter((one) => one.stream_id === null || one.stream_id === store.id);
-    const withAlerts = await Promise.all(
-      ours.map(async (one) => {
-        const path = `/v1/standing-questions/${one.id}/alerts?limit=${MOST_ALERTS}`;
-        const { alerts } = one.num_alerts ? await getJson<{ alerts: Alert[] }>(path) : { alerts: [] };
-        return { ...one, alerts: alerts.filter((alert) => alert.stream_id === store.id) };
-      }),
-    );
-    setWatched(withAlerts.reverse());
-    onCount(withAlerts.reduce((sum, one) => sum + one.alerts.length, 0));
-  };
-  useEvery(POLL_MILLISECONDS, load, store);
+  const isOver = !RUNNING.has(store.stream!.state);
 
   const act = async (task: () => Promise<unknown>) => {
     setProblem("");
     try {
       await task();
-      await load();
     } catch (error) {
       setProblem(messageFrom(error));
     }
+    store.tell();
   };
+  // Others may have added some meanwhile.
+  useEffect(() => {
+    if (isShown && watchedFor.questions) void act(() => watchedFor.loadQuestions());
+  }, [isShown, watchedFor]);
   const add = (event: Event) => {
     event.preventDefault();
     const text = question.trim();
     if (!text) return;
     void act(async () => {
-      await postJson("/v1/standing-questions", {
-        question: text,
-        stream_id: store.id,
-        method: byWords ? "words" : "model",
-      });
+      await watchedFor.add(text, { byWords, everywhere });
       setQuestion("");
     });
   };
   return (
     <div class="standing">
       <form onSubmit={add}>
-        <label for="standing">Ask this of every new caption, and tell me when it becomes so</label>
+        <label for="standing">Ask this of every new caption, and tell me when the answer becomes yes</label>
         <div class="inline">
           <input
             id="standing"
@@ -101,51 +66,112 @@ export function Standing({ store, position, onCount }: Props) {
           <input type="checkbox" checked={byWords} onChange={(event) => setByWords(event.currentTarget.checked)} />
           <span>By its words alone, without asking the model</span>
         </label>
+        <label class="switch small">
+          <input type="checkbox" checked={everywhere} onChange={(event) => setEverywhere(event.currentTarget.checked)} />
+          <span>In all streams, also those that are added later</span>
+        </label>
+        {isOver && <p class="soft small">This stream is not being watched: no new captions come from it now.</p>}
       </form>
       {problem && (
         <p class="problem" role="alert">
           {problem}
         </p>
       )}
-      <p class="hidden" aria-live="polite">
-        {watched?.flatMap((one) => one.alerts.slice(0, 1).map((alert) => `${one.question} ${alert.caption}`)).join(". ")}
-      </p>
-      {watched?.length === 0 && <p class="empty">Nothing is watched for yet.</p>}
+      {watchedFor.questions?.length === 0 && <p class="empty">Nothing is watched for yet.</p>}
       <ul class="answers" aria-label="Watched for">
-        {watched?.map((one) => (
-          <li key={one.id} class="answer">
-            <div class="standing-head">
-              <p class="question">
-                <Icon name="bell" /> {one.question}
-              </p>
-              <button
-                type="button"
-                class="quiet"
-                aria-label={`Stop watching for: ${one.question}`}
-                onClick={() => act(() => remove(`/v1/standing-questions/${one.id}`))}
-              >
-                <Icon name="close" />
-              </button>
-            </div>
-            <p class="soft small">
-              {one.stream_id === null && "All streams. "}
-              {count(one.num_checked, "caption")} checked, {one.alerts.length ? count(one.alerts.length, "alert") : "no alert yet"}
-            </p>
-            {one.alerts.length > 0 && (
-              <ul class="closest">
-                {one.alerts.map((alert) => (
-                  <li key={alert.id}>
-                    <button type="button" onClick={() => position.select(alert.clip_index)}>
-                      <span class="time">{clock(alert.start_seconds)}</span>
-                      <span class="said">{alert.caption}</span>
-                    </button>
-                  </li>
-                ))}
-              </ul>
-            )}
-          </li>
+        {watchedFor.questions?.map((one) => (
+          <Watched
+            key={one.id}
+            question={one}
+            alerts={watchedFor.alertsOf(one)}
+            numAlerts={watchedFor.numAlertsOf(one)}
+            position={position}
+            onRemove={() => act(() => watchedFor.remove(one))}
+          />
         ))}
       </ul>
+    </div>
+  );
+}
+
+interface WatchedProps {
+  question: StandingQuestion;
+  alerts: Alert[];
+  numAlerts: number;
+  position: Position;
+  onRemove: () => void;
+}
+
+function Watched({ question, alerts, numAlerts, position, onRemove }: WatchedProps) {
+  const checked = `${count(question.num_checked, "caption")} checked`;
+  return (
+    <li class="answer">
+      <div class="standing-head">
+        <p class="question">
+          <Icon name="bell" /> {question.question}
+        </p>
+        <button type="button" class="quiet" aria-label={`Stop watching for: ${question.question}`} title="Stop watching for this" onClick={onRemove}>
+          <Icon name="close" />
+        </button>
+      </div>
+      <p class="soft small">
+        {question.stream_id === null && "In all streams. "}
+        {checked}, {numAlerts ? count(numAlerts, "alert") : "no alert yet"}
+        {numAlerts > MOST_SHOWN && ", the newest here"}
+      </p>
+      {alerts.length > 0 && (
+        <ul class="closest">
+          {alerts.slice(0, MOST_SHOWN).map((alert) => (
+            <li key={alert.id}>
+              <button
+                type="button"
+                aria-current={alert.clip_index === position.clip?.clip_index}
+                onClick={() => position.select(alert.clip_index)}
+              >
+                <span class="time">{clock(alert.start_seconds)}</span>
+                <span class="said">{alert.caption}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+    </li>
+  );
+}
+
+/** The last alert, wherever the viewer is on the page, until it is followed or put away. */
+export function News({ store, position }: { store: StreamStore; position: Position }) {
+  const { watchedFor } = store;
+  const { news } = watchedFor;
+  const putAway = () => {
+    watchedFor.news = null;
+    store.tell();
+  };
+  return (
+    <div role="status" aria-label="Alerts">
+      {news && (
+        <div class="news">
+          <button
+            type="button"
+            class="told"
+            onClick={() => {
+              position.select(news.clip_index);
+              putAway();
+            }}
+          >
+            <Icon name="bell" />
+            <span>
+              <b>{news.question}</b>
+              <span class="said">
+                <span class="time">{clock(news.start_seconds)}</span> {news.caption}
+              </span>
+            </span>
+          </button>
+          <button type="button" class="quiet" aria-label="Put the alert away" title="Put away" onClick={putAway}>
+            <Icon name="close" />
+          </button>
+        </div>
+      )}
     </div>
   );
 }

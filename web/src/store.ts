@@ -1,13 +1,15 @@
 // One stream as the page knows it: all clips, then each new one as it comes, across lost connections and new servers.
 import { ApiError, getJson, messageFrom } from "./api";
 import type { Clip, Gap, Memory, Stream } from "./types";
+import { WatchedFor } from "./watched_for";
 import { RUNNING } from "./words";
 
 const CLIPS_AT_ONCE = 1000;
 const TELL_MILLISECONDS = 60;
 const RETRY_MILLISECONDS = 2000;
 const FIGURES_MILLISECONDS = 2500;
-const MEMORY_MILLISECONDS = 900;
+const MEMORY_MILLISECONDS = 400;
+const STANDING_MILLISECONDS = 1500;
 
 export type Link = "loading" | "open" | "lost" | "gone";
 
@@ -19,6 +21,7 @@ export class StreamStore {
   link: Link = "loading";
   problem = "";
   version = 0;
+  readonly watchedFor: WatchedFor;
 
   private readonly listeners = new Set<() => void>();
   private events: EventSource | null = null;
@@ -26,6 +29,7 @@ export class StreamStore {
   private closed = false;
 
   constructor(readonly id: string) {
+    this.watchedFor = new WatchedFor(id);
     document.addEventListener("visibilitychange", this.rest);
   }
 
@@ -43,7 +47,7 @@ export class StreamStore {
       this.stream = await getJson<Stream>(this.path);
       this.tell();
       await this.loadClips();
-      await Promise.all([this.loadMemory(), this.loadGaps()]);
+      await Promise.all([this.loadMemory(), this.loadGaps(), this.watchedFor.load()]);
       if (!this.closed) this.listen();
     } catch (error) {
       this.fail(error);
@@ -104,7 +108,7 @@ export class StreamStore {
 
   private listen(): void {
     this.events?.close();
-    const events = new EventSource(`${this.path}/events?after=${this.lastIndex}`);
+    const events = new EventSource(`${this.path}/events?after=${this.lastIndex}.${this.watchedFor.lastAlertId}`);
     this.events = events;
     events.addEventListener("open", () => {
       this.link = "open";
@@ -112,8 +116,14 @@ export class StreamStore {
       this.tell();
     });
     events.addEventListener("clip", (event) => this.take(JSON.parse(event.data)));
+    events.addEventListener("alert", (event) => {
+      this.watchedFor.take(JSON.parse(event.data));
+      this.watchStanding();
+      this.tell();
+    });
     events.addEventListener("state", (event) => {
       this.update(JSON.parse(event.data));
+      this.watchStanding();
       this.after("gaps", MEMORY_MILLISECONDS, () => this.loadGaps());
       this.after("memory", MEMORY_MILLISECONDS, () => this.loadMemory());
     });
@@ -162,8 +172,16 @@ export class StreamStore {
     if (clip.clip_index <= this.lastIndex) return;
     this.clips.push(clip);
     this.after("memory", MEMORY_MILLISECONDS, () => this.loadMemory());
+    if (this.watchedFor.questions?.length) this.watchStanding();
     this.watchFigures();
     this.tell();
+  }
+
+  private watchStanding(): void {
+    this.after("standing", STANDING_MILLISECONDS, async () => {
+      await this.watchedFor.loadQuestions();
+      this.tell();
+    });
   }
 
   private async loadMemory(): Promise<void> {
@@ -200,7 +218,7 @@ export class StreamStore {
   }
 
   /** Many clips in a moment are one change to whoever draws. */
-  private tell(): void {
+  tell(): void {
     if (this.closed || this.timers.has("tell")) return;
     const timer = setTimeout(() => {
       this.timers.delete("tell");

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { messageFrom, postJson, remove } from "./api";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
@@ -52,31 +52,9 @@ export function StreamHead({ store }: { store: StreamStore }) {
             <Icon name="play" /> Resume
           </button>
         )}
-        <details class="menu">
-          <summary>
-            <Icon name="save" /> Export
-          </summary>
-          <div>
-            <a href={`${path}/export?format=json`} download>
-              Everything, as JSON
-            </a>
-            <a href={`${path}/export?format=vtt`} download>
-              Captions, as WebVTT
-            </a>
-            <a href={`${path}/export?format=srt`} download>
-              Captions, as SubRip
-            </a>
-          </div>
-        </details>
+        <ExportMenu path={path} />
         {isSure ? (
-          <span class="sure" role="group" aria-label="Remove the stream and all that was stored of it?">
-            <button type="button" class="danger" disabled={isBusy} onClick={removeAll}>
-              Remove it all
-            </button>
-            <button type="button" class="quiet" onClick={() => setIsSure(false)}>
-              Keep
-            </button>
-          </span>
+          <Sure isBusy={isBusy} onRemove={removeAll} onKeep={() => setIsSure(false)} />
         ) : (
           <button type="button" class="quiet" aria-label="Remove" title="Remove" onClick={() => setIsSure(true)}>
             <Icon name="bin" />
@@ -90,5 +68,72 @@ export function StreamHead({ store }: { store: StreamStore }) {
         </p>
       )}
     </div>
+  );
+}
+
+const FORMATS = [
+  ["json", "Everything, as JSON"],
+  ["vtt", "Captions, as WebVTT"],
+  ["srt", "Captions, as SubRip"],
+];
+
+/** Closes when something else is done. */
+function ExportMenu({ path }: { path: string }) {
+  const menu = useRef<HTMLDetailsElement>(null);
+  const close = () => {
+    if (menu.current) menu.current.open = false;
+  };
+  useEffect(() => {
+    const away = (event: Event) => {
+      if (!menu.current?.contains(event.target as Node)) close();
+    };
+    addEventListener("pointerdown", away);
+    addEventListener("focusin", away);
+    return () => {
+      removeEventListener("pointerdown", away);
+      removeEventListener("focusin", away);
+    };
+  }, []);
+  const press = (event: KeyboardEvent) => {
+    if (event.key !== "Escape" || !menu.current?.open) return;
+    close();
+    menu.current.querySelector("summary")?.focus();
+  };
+  return (
+    <details class="menu" ref={menu} onKeyDown={press}>
+      <summary>
+        <Icon name="save" /> Export
+      </summary>
+      <div>
+        {FORMATS.map(([format, name]) => (
+          <a key={format} href={`${path}/export?format=${format}`} download onClick={close}>
+            {name}
+          </a>
+        ))}
+      </div>
+    </details>
+  );
+}
+
+/** Asks once more; who came by keyboard stands on the way back. */
+function Sure({ isBusy, onRemove, onKeep }: { isBusy: boolean; onRemove: () => void; onKeep: () => void }) {
+  const keep = useRef<HTMLButtonElement>(null);
+  useEffect(() => keep.current?.focus(), []);
+  return (
+    <span
+      class="sure"
+      role="group"
+      aria-label="Remove the stream and all that was stored of it?"
+      onKeyDown={(event) => {
+        if (event.key === "Escape") onKeep();
+      }}
+    >
+      <button type="button" class="danger" disabled={isBusy} onClick={onRemove}>
+        Remove it all
+      </button>
+      <button type="button" ref={keep} onClick={onKeep}>
+        Keep it
+      </button>
+    </span>
   );
 }

@@ -19,6 +19,7 @@ export interface Position {
   clip: Clip | null;
   frame: number | null; // null for the one of which most was kept
   isFollowing: boolean;
+  mayFollow: boolean; // there is something newer to go to
   select: (clipIndex: number, frame?: number | null) => void;
   follow: () => void;
 }
@@ -42,13 +43,18 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
 
   const { stream, clips } = store;
   const isRunning = !!stream && RUNNING.has(stream.state);
-  const place = chosen ? store.placeOf(chosen.clipIndex) : isRunning ? clips.length - 1 : 0;
+  const wasRunning = useRef(false);
+  wasRunning.current ||= isRunning;
+  // Whoever followed stays where the watching ended; whoever opens what has ended begins at its beginning.
+  const place = chosen ? store.placeOf(chosen.clipIndex) : wasRunning.current ? clips.length - 1 : 0;
   const clip = clips[place] ?? null;
   const select = (index: number, frame: number | null = null) => {
     setChosen({ clipIndex: index, frame });
     history.replaceState(null, "", `#/streams/${id}/clips/${index}`);
   };
   const follow = () => {
+    const newest = clips.at(-1);
+    if (!isRunning && newest) return select(newest.clip_index);
     setChosen(null);
     history.replaceState(null, "", `#/streams/${id}`);
   };
@@ -56,6 +62,7 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
     clip,
     frame: chosen?.frame ?? null,
     isFollowing: !chosen && isRunning,
+    mayFollow: isRunning ? !!chosen : place < clips.length - 1 && stream?.state !== "complete",
     select,
     follow,
   };
@@ -100,13 +107,11 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
       )}
       <Figures store={store} />
       <div class="columns">
-        <div class="main-column">
-          <Stage store={store} position={position} onMove={move} />
-          <Timeline store={store} position={position} cited={cited} found={found} onMove={move} />
-          <MemoryStrip store={store} position={position} />
-          <ToyNotice about={about} />
-        </div>
-        <Panel store={store} position={position} cited={cited} onCited={setCited} found={found} onFound={setFound} />
+        <Stage store={store} position={position} onMove={move} />
+        <Timeline store={store} position={position} cited={cited} found={found} onMove={move} />
+        <Panel store={store} position={position} cited={cited} onCited={setCited} found={found} onFound={setFound} about={about} />
+        <MemoryStrip store={store} position={position} />
+        <ToyNotice about={about} />
       </div>
       <Announcer clip={isRunning ? (clips.at(-1) ?? null) : null} />
     </div>

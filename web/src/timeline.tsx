@@ -58,10 +58,10 @@ export function Timeline({ store, position, cited, found, onMove }: Props) {
       <div class="card-head">
         <h2>Timeline</h2>
         <div class="legend" aria-hidden="true">
-          <span class="held">in memory</span>
-          {cited.size > 0 && <span class="cited">cited</span>}
-          {found && <span class="found">found</span>}
-          {(store.gaps.length > 0 || clips.some((clip) => clip.num_frames_dropped)) && <span class="missed">not seen</span>}
+          <span class="held">In memory</span>
+          {cited.size > 0 && <span class="cited">Cited</span>}
+          {found && <span class="found">Found</span>}
+          {(store.gaps.length > 0 || clips.some((clip) => clip.num_frames_dropped)) && <span class="missed">Not seen</span>}
         </div>
         <div class="zoom" role="group" aria-label="Zoom">
           <button type="button" class="quiet" aria-label="Less" disabled={zoom <= 1} onClick={() => setZoom(zoom / 2)}>

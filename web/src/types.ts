@@ -1,4 +1,4 @@
-// What the server answers: see src/keepsight/server/views.py, memory_views.py and routes/about.py.
+// What the server answers: see src/keepsight/server/views/, standing/views.py and standing/alert_view.py, and routes/about.py.
 export interface Figures {
   seconds_per_clip: number | null;
   lag_seconds: number | null;
@@ -87,6 +87,25 @@ export interface PastAnswer {
   cited_clips: number[];
   num_captions_given: number;
   num_captions_left_out: number;
+}
+
+export interface StandingQuestion {
+  id: string;
+  question: string;
+  stream_id: string | null;
+  method: string;
+  num_checked: number;
+  num_alerts: number;
+}
+
+export interface Alert {
+  id: number;
+  standing_question_id: string;
+  question: string;
+  stream_id: string;
+  clip_index: number;
+  start_seconds: number;
+  caption: string;
 }
 
 export interface About {

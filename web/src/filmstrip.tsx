@@ -1,0 +1,54 @@
+// The frames of a clip side by side, what was not kept of them in the dark.
+import { useEffect, useRef } from "preact/hooks";
+import { drawFrame } from "./pictures";
+import type { Kept } from "./types";
+import { clock } from "./words";
+
+interface StripProps {
+  sheet: ImageBitmap;
+  kept: Kept;
+  frame: number;
+  onChoose: (frame: number) => void;
+  showsKept: boolean;
+}
+
+export function Filmstrip({ sheet, kept, frame: chosen, onChoose, showsKept }: StripProps) {
+  const strip = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const canvases = strip.current!.querySelectorAll("canvas");
+    kept.frames.forEach((frame, place) => {
+      const canvas = canvases[place];
+      if (!canvas || (place + 1) * (sheet.width / kept.frames.length) > sheet.width + 1) return;
+      drawFrame(canvas, sheet, place, kept.frames.length);
+      if (showsKept) veil(canvas, frame.cells, kept.token_grid);
+    });
+  }, [sheet, kept, showsKept]);
+  return (
+    <div class="filmstrip" ref={strip} role="group" aria-label="Frames of this clip">
+      {kept.frames.map((frame, place) => (
+        <button
+          key={place}
+          type="button"
+          aria-label={`Frame at ${clock(frame.seconds)}`}
+          aria-pressed={place === chosen}
+          onClick={() => onChoose(place)}
+        >
+          <canvas aria-hidden="true" />
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** Darken the cells of a small frame that were not kept. */
+function veil(canvas: HTMLCanvasElement, cells: [number, number][], [rows, columns]: [number, number]): void {
+  const context = canvas.getContext("2d")!;
+  const shade = new Path2D();
+  shade.rect(0, 0, canvas.width, canvas.height);
+  for (const [row, column] of cells) {
+    const [width, height] = [canvas.width / columns, canvas.height / rows];
+    shade.rect(column * width, row * height, width, height);
+  }
+  context.fillStyle = "rgb(12 11 10 / 62%)";
+  context.fill(shade, "evenodd");
+}

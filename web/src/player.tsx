@@ -1,0 +1,115 @@
+// The file itself, played under what was kept; its buttons stand below the picture, so that they hide nothing of it.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Icon } from "./icons";
+import type { StreamStore } from "./store";
+import type { Position } from "./stream_page";
+import type { Kept } from "./types";
+
+export interface Player {
+  video: { current: HTMLVideoElement | null };
+  isPlaying: boolean;
+  isMuted: boolean;
+  toggle: () => void;
+  toggleSound: () => void;
+  fill: () => void;
+  told: () => void; // something of the video element has changed
+}
+
+/** What plays in an element that can fill the screen, together with all that is drawn over it. */
+export function usePlayer(screen: { current: HTMLElement | null }): Player {
+  const video = useRef<HTMLVideoElement | null>(null);
+  const [isPlaying, setIsPlaying] = useState(false);
+  const [isMuted, setIsMuted] = useState(true);
+  const told = () => {
+    setIsPlaying(!!video.current && !video.current.paused);
+    setIsMuted(video.current?.muted ?? true);
+  };
+  return {
+    video,
+    isPlaying,
+    isMuted,
+    told,
+    toggle: () => {
+      if (video.current?.paused) video.current.play().catch(told);
+      else video.current?.pause();
+    },
+    toggleSound: () => {
+      if (video.current) video.current.muted = !video.current.muted;
+    },
+    fill: () => {
+      if (document.fullscreenElement) void document.exitFullscreen();
+      else screen.current?.requestFullscreen?.().catch(() => undefined); // a browser may refuse; the page stays as it is
+    },
+  };
+}
+
+export function PlayerButtons({ player }: { player: Player }) {
+  const buttons: [string, string, () => void][] = [
+    [player.isPlaying ? "pause" : "play", player.isPlaying ? "Pause the video" : "Play the video", player.toggle],
+    [player.isMuted ? "muted" : "sound", player.isMuted ? "Sound on" : "Sound off", player.toggleSound],
+    ["fill", "Full screen", player.fill],
+  ];
+  return (
+    <div class="steps" role="group" aria-label="Video">
+      {buttons.map(([icon, name, act], place) => (
+        <button key={place} type="button" class="quiet" aria-label={name} title={name} onClick={act}>
+          <Icon name={icon} />
+        </button>
+      ))}
+    </div>
+  );
+}
+
+interface VideoProps {
+  store: StreamStore;
+  position: Position;
+  frame: number;
+  kept: Kept | null;
+  player: Player;
+  onFail: () => void;
+}
+
+/** Seeking in the video moves the page, and the page's seeking moves the video. */
+export function Video({ store, position, frame, kept, player, onFail }: VideoProps) {
+  const { video } = player;
+  const { clip } = position;
+  const wanted = clip ? (kept?.frames[frame]?.seconds ?? clip.start_seconds) : 0;
+  const told = useRef(-1);
+  useEffect(() => {
+    if (!video.current || !clip || told.current === wanted) return;
+    const { currentTime, paused } = video.current;
+    const isThere = currentTime >= clip.start_seconds && currentTime < clip.end_seconds;
+    if (paused || !isThere) video.current.currentTime = wanted + 0.01;
+  }, [wanted, clip?.clip_index]);
+  const moved = () => {
+    const element = video.current;
+    const here = element && store.clips[store.placeAt(element.currentTime)];
+    if (!element || !here || element.seeking || element.paused) return;
+    const step = (here.end_seconds - here.start_seconds) / (kept?.frames.length || 16);
+    const at = Math.max(0, Math.floor((element.currentTime - here.start_seconds) / step));
+    const now = Math.min(at, (kept?.frames.length || 16) - 1);
+    if (here.clip_index !== clip?.clip_index || now !== frame) {
+      told.current = kept?.frames[now]?.seconds ?? here.start_seconds;
+      position.select(here.clip_index, now);
+    }
+  };
+  return (
+    <video
+      ref={video}
+      playsInline
+      muted
+      preload="metadata"
+      aria-label={clip?.caption ?? "Video"}
+      src={`/v1/streams/${store.id}/video`}
+      onClick={player.toggle}
+      onPlay={player.told}
+      onPause={player.told}
+      onVolumeChange={player.told}
+      onTimeUpdate={moved}
+      onError={onFail}
+      onLoadedMetadata={(event) => {
+        event.currentTarget.currentTime = wanted + 0.01;
+      }}
+    />
+  );
+}
