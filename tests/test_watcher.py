@@ -384,7 +384,7 @@ def test_frames_of_an_iterator_are_watched_and_resumed_like_a_files(tmp_path: Pa
 def test_a_quota_is_looked_after_while_watching(
     tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keepsight.watcher._QUOTA_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("keepsight.watching.watched_journal._QUOTA_EVERY_SECONDS", 0.0)
     video = make_video(seconds=60)
     with Watcher(FakeModel(), tmp_path / "whole.db", QUICK) as watcher:
         whole = list(watcher.watch(video))

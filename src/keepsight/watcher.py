@@ -1,20 +1,16 @@
 """The recurrent loop over one stream: video -> model -> selection -> memory -> journal."""
 
 import logging
-import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from datetime import UTC, datetime
 from os import PathLike, fspath
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from keepsight.answering import Answer, AnswerStream, ask
 from keepsight.errors import EmptyJournalError
-from keepsight.journal import EndReason, Journal, Quota, StreamRecord, apply_quota
-from keepsight.journal.stream_lock import StreamLock
+from keepsight.journal import EndReason, Journal, Quota, StreamRecord
 from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress
@@ -28,10 +24,9 @@ from keepsight.watching.live_session import LiveSession
 from keepsight.watching.live_watch import LiveWatch
 from keepsight.watching.session import StreamSession, find_or_begin
 from keepsight.watching.stream_state import Moment
+from keepsight.watching.watched_journal import WatchedJournal
 
 logger = logging.getLogger(__name__)
-
-_QUOTA_EVERY_SECONDS = 10.0
 
 
 class Watcher:
@@ -64,14 +59,9 @@ class Watcher:
         self._connect = open_source or connect
         self.settings = settings or Settings()
         self.sources = sources or SourceSettings()
-        self._owns_journal = not isinstance(journal, Journal)
-        self._journal_path = journal.path if isinstance(journal, Journal) else Path(journal)
-        self._journal = journal if isinstance(journal, Journal) else None
+        self._journal = WatchedJournal(journal, quota)
         self._session: StreamSession | None = None
         self._live: LiveWatch | None = None
-        self._lock: StreamLock | None = None
-        self._quota = quota
-        self._quota_kept_at = float("-inf")
 
     @property
     def stream(self) -> StreamRecord | None:
@@ -138,10 +128,10 @@ class Watcher:
             with closing(self._events(source, sample_fps, restart, connection)) as events:
                 for event in events:
                     if isinstance(event, Moment):
-                        self._keep_quota()
+                        self._journal.keep_quota()
                     yield event
         finally:
-            self._unlock()
+            self._journal.release()
 
     def _events(
         self,
@@ -196,7 +186,7 @@ class Watcher:
                 yield from moments
                 session.end(EndReason.COMPLETE)
         finally:
-            self._unlock()
+            self._journal.release()
 
     def stop(self) -> None:
         """From any thread: end watching a live source soon; what is pending is captioned. Files are left by leaving."""
@@ -269,7 +259,7 @@ class Watcher:
         self, question: str, at_seconds: float | None = None, *, live: bool | None = None
     ) -> AnswerStream:
         """As `ask`, but the answer comes in pieces as it is generated."""
-        journal = self._open_journal()
+        journal = self._journal.open()
         stream = self.stream or journal.streams.latest()
         if stream is None:
             raise EmptyJournalError(f"nothing has been captioned yet in {journal.path}")
@@ -286,40 +276,19 @@ class Watcher:
 
     def close(self) -> None:
         """Let go of the stream, and close the journal if the watcher opened it; it is opened again when needed."""
-        self._unlock()
-        if self._journal is not None and self._owns_journal:
-            self._journal.close()
-            self._journal = None
+        self._journal.close()
 
     def _claim(
         self, name: str, settings: Settings, restart: bool, *, is_live: bool = False, started_at: float | None = None
     ) -> tuple[Journal, StreamRecord]:
         """Find or begin a stream, and keep other watchers from it."""
-        self._unlock()
-        journal = self._open_journal(create=True)
+        self._journal.release()
+        journal = self._journal.open(create=True)
         stream = find_or_begin(
             journal, name, self.model, settings, restart=restart, is_live=is_live, started_at=started_at
         )
-        if not stream.is_finished or stream.is_live:
-            self._lock = StreamLock.acquire(journal.path, stream.id, stream.source)
+        self._journal.claim(stream)
         return journal, stream
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
-    def _keep_quota(self) -> None:
-        """Remove what is too much, now and then; what is removed is on no account what watching needs."""
-        now = time.monotonic()
-        if self._quota is not None and now - self._quota_kept_at > _QUOTA_EVERY_SECONDS:
-            apply_quota(self._open_journal(), self._quota, datetime.now(UTC))
-            self._quota_kept_at = now
-
-    def _open_journal(self, *, create: bool = False) -> Journal:
-        if self._journal is None:
-            self._journal = Journal.create(self._journal_path) if create else Journal.open(self._journal_path)
-        return self._journal
 
     def __enter__(self) -> Self:
         return self
