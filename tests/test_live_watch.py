@@ -1,8 +1,9 @@
 """A live source watched into a journal: drops that add up, gaps with their reasons, a disk that is full for a while."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def begin(journal: Journal, model: FakeModel) -> StreamRecord:
 def watch(
     journal: Journal,
     model: FakeModel,
-    connections: Sequence[FakeConnection],
+    connections: Iterable[FakeConnection],
     time: Time,
     load: LoadSettings | None = None,
 ) -> tuple[LiveWatch, LiveSession]:
@@ -216,7 +217,7 @@ def test_what_is_no_source_at_first_is_raised(journal: Journal, fake_model: Fake
 def test_stopping_from_another_thread_ends_it(journal: Journal, fake_model: FakeModel) -> None:
     time = Time(begin(journal, fake_model).started_at.timestamp())
     lost = SourceUnreachableError("away")
-    live, _ = watch(journal, fake_model, [FakeConnection(time, 4, lost) for _ in range(1000)], time)
+    live, _ = watch(journal, fake_model, (FakeConnection(time, 4, lost) for _ in count()), time)
     events = []
     for event in live.events():
         events.append(event)
