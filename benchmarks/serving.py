@@ -280,10 +280,16 @@ def print_tables(
         f"{alone['took']:.0f} s alone, then {together['took']:.0f} s with everybody."
     )
     rows = [
-        [name, f"{one['keepsight_clips_total'] / one['took'] * 60:.0f}", f"{_mean_clip(one):.2f}"]
+        [
+            name,
+            f"{one['keepsight_clips_total'] / one['took'] * 60:.0f}",
+            f"{_mean_clip(one):.2f}",
+            f"{one['process_cpu_seconds_total'] / one['took']:.2f}",
+        ]
         for name, one in (("alone", alone), ("with everybody", together))
     ]
-    print("\n".join(heading("cpu", note) + table(("watching", "clips a minute", "seconds a clip"), rows)))
+    columns = ("watching", "clips a minute", "seconds a clip", "cores that the server's process used")
+    print("\n".join(heading("cpu", note) + table(columns, rows)))
     told = [f"{tally.num_events:,}", f"{tally.num_visits:,}", str(tally.num_lost), str(tally.num_twice)]
     print("\n".join(table(("clip events told", "connections", "lost", "twice"), [told])))
     columns = ("answers", "number", "median, s", "95 %", "99 %", "longest")
