@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -263,6 +263,24 @@ def test_a_batch_is_what_its_clips_are_one_by_one(pair: Pair) -> None:
         alone = pair.model.describe(visual, max_new_tokens=NEW_TOKENS)
         assert (description.caption, description.num_caption_tokens) == (alone.caption, alone.num_caption_tokens)
         torch.testing.assert_close(description.scores, alone.scores, rtol=1e-5, atol=1e-8)
+
+
+def test_questions_together_are_answered_as_alone(pair: Pair) -> None:
+    questions = [QUESTION, "What?", "Was there a red cat in the kitchen, or was it somewhere else?", QUESTION]
+    for context in ("", CONTEXT):
+        together = finished(pair.model.answering(context, questions, max_new_tokens=NEW_TOKENS))
+        alone = ["".join(pair.model.answer(context, one, max_new_tokens=NEW_TOKENS)) for one in questions]
+        assert together == alone
+    with pytest.raises(PromptTooLongError):
+        pair.model.answering("", ["What?", "dog " * pair.model.info.context_window_tokens], max_new_tokens=NEW_TOKENS)
+
+
+def finished(work: Generator[None, None, list[str]]) -> list[str]:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return list(end.value)
 
 
 def test_guesses_change_nothing_but_the_number_of_passes(pair: Pair) -> None:

@@ -226,6 +226,20 @@ def test_questions_without_end_do_not_keep_captions_from_beginning() -> None:
     assert kinds[kinds.index("clips") :].index("question") <= 1  # and then questions go on beside it
 
 
+def test_questions_asked_together_are_answered_in_one_turn_as_alone(tmp_path: Path) -> None:
+    model = load_model(write_random_model(tmp_path / "model", RandomShape(num_layers=3, grid=4)), device="cpu")
+    questions = ["Where is the dog?", "Was there a cat in the kitchen?", "What?"]
+    alone = ["".join(model.answer("a dog", one, max_new_tokens=6)) for one in questions]
+    with BatchedModel(model) as shared:
+        assert shared.answer_together("a dog", questions, max_new_tokens=6) == alone
+        with pytest.raises(PromptTooLongError):
+            shared.answer_together("", ["What?", "dog " * model.info.context_window_tokens])
+    plain = PassingModel()
+    with BatchedModel(plain) as shared:  # a model that can do no more than answer
+        assert shared.answer_together("", questions) == ["01234567"] * 3
+    assert [text for _, text in plain.events] == [one for one in questions for _ in range(8)]
+
+
 def test_a_clip_that_cannot_be_described_fails_alone() -> None:
     settings = BatchSettings(max_clips=3, max_wait_seconds=60)
     with BatchedModel(PassingModel(), settings) as shared, ThreadPoolExecutor(3) as threads:

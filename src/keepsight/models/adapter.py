@@ -267,6 +267,14 @@ class VideoAdapter(ABC):
         new_ids = generate(self._language, batch, self._end_ids, max_new_tokens, compiled=self._compiled)
         return stream_text(single_reply(new_ids), self._decode)
 
+    def answering(
+        self, context: str, questions: Sequence[str], *, max_new_tokens: int = 256
+    ) -> Generator[None, None, list[str]]:
+        """Answer several questions side by side, a pass of the model at a time: see `ManyAnswers.answering`."""
+        prompts = [self._prompts.ids(question_text(context, question), with_video=False) for question in questions]
+        batch = PromptBatch.of([self._builder.build(ids, None, max_new_tokens) for ids in prompts])
+        return self._replying(batch, max_new_tokens)
+
     @torch.inference_mode()
     def embed(self, text: str) -> Tensor:
         """Mean input embedding of a text: see `VideoModel.embed`."""
@@ -330,6 +338,14 @@ class VideoAdapter(ABC):
             Description(caption=self._decode(reply).strip(), scores=scores, num_caption_tokens=len(reply))
             for reply, scores in zip(replies, rows.scores(), strict=True)
         ]
+
+    def _replying(self, batch: PromptBatch, max_new_tokens: int) -> Generator[None, None, list[str]]:
+        replies: list[list[int]] = [[] for _ in range(len(batch))]
+        for new in generate(self._language, batch, self._end_ids, max_new_tokens, compiled=self._compiled):
+            for reply, ids_of_row in zip(replies, new, strict=True):
+                reply += ids_of_row
+            yield
+        return [self._decode(reply).strip() for reply in replies]
 
     def _pixels(self, frames: Sequence[np.ndarray], size: tuple[int, int] | None = None) -> Tensor:
         """Pixels of frames on the model's device, `[1, num_frames, 3, height, width]` in its type."""

@@ -278,3 +278,22 @@ class BatchModel(VideoModel, Protocol):
 
         Returns what `describe_batch` returns; errors are raised at the first pass.
         """
+
+
+@runtime_checkable
+class ManyAnswers(Protocol):
+    """A video model that answers several questions over the same captions at once."""
+
+    def answering(
+        self, context: str, questions: Sequence[str], *, max_new_tokens: int = 256
+    ) -> Generator[None, None, list[str]]:
+        """What `VideoModel.answer` says to each of some questions, up to rounding, a pass of the model at a time.
+
+        Args:
+            context: the block of captions, may be empty.
+            questions: at least one.
+            max_new_tokens: longest answer.
+
+        Raises:
+            PromptTooLongError: one of the prompts plus `max_new_tokens` exceeds the context window; raised at once.
+        """

@@ -8,7 +8,7 @@ from typing import Self
 
 from keepsight.errors import KeepsightError, ModelError
 from keepsight.models.passing_on import PassingOn
-from keepsight.models.protocol import PAPER_SCORING, BatchModel, Description, ScoreRule, VisualInput
+from keepsight.models.protocol import PAPER_SCORING, BatchModel, Description, ManyAnswers, ScoreRule, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 from keepsight.service.turns import BatchSettings, Turns, WaitingClip, WaitingQuestion
 
@@ -59,7 +59,24 @@ class BatchedModel(PassingOn[BatchModel]):
         self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
     ) -> Iterator[str]:
         """See `VideoModel.answer`; pieces come as the model makes them."""
-        pieces = self._model.answer(context, question, visual, max_new_tokens=max_new_tokens)
+        return self._in_turn(self._model.answer(context, question, visual, max_new_tokens=max_new_tokens))
+
+    def answer_together(self, context: str, questions: Sequence[str], *, max_new_tokens: int = 256) -> list[str]:
+        """What `answer` says to each of some questions, up to rounding, in one turn where the model can do that.
+
+        Raises:
+            PromptTooLongError: one of the prompts exceeds the context window.
+        """
+        if not isinstance(self._model, ManyAnswers):
+            return ["".join(self.answer(context, one, max_new_tokens=max_new_tokens)) for one in questions]
+        replies: list[str] = []
+        work = self._model.answering(context, questions, max_new_tokens=max_new_tokens)
+        for _ in self._in_turn(_passes(work, replies)):
+            continue
+        return replies
+
+    def _in_turn(self, pieces: Iterator[str]) -> Iterator[str]:
+        """What a question's pieces come to, made when it is their turn."""
         waiting = WaitingQuestion(pieces)
         with self._changed:
             self._ensure_worker()
@@ -156,6 +173,17 @@ def _answering(question: WaitingQuestion) -> Iterator[None]:
         question.told.put(error)
     else:
         question.told.put(None)
+
+
+def _passes(work: Generator[None, None, list[str]], replies: list[str]) -> Iterator[str]:
+    """An empty piece for each pass; what comes of them is added to the replies."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            replies += end.value
+            return
+        yield ""
 
 
 def _told(question: WaitingQuestion) -> Iterator[str]:
