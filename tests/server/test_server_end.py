@@ -1,6 +1,7 @@
 """The server's end while videos are being sent: who reads gets all of it, who has stopped reading holds nobody up."""
 
 import logging
+import os
 import socket
 import threading
 from contextlib import ExitStack, closing
@@ -33,6 +34,13 @@ def ask(port: int, path: str) -> socket.socket:
     return connection
 
 
+def is_open(path: Path) -> bool:
+    """Whether this process, and so the server, has the file open."""
+    descriptors = Path("/proc/self/fd")
+    return any(os.path.realpath(one) == str(path) for one in descriptors.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed on Linux")
 def test_a_paused_player_holds_nobody_up(
     server_settings: ServerSettings, long_video: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -45,6 +53,7 @@ def test_a_paused_player_holds_nobody_up(
                 stack.enter_context(closing(ask(served.client.port, path)))
         said = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
     assert said == []  # nothing had to be cut off when the time for last answers was over
+    assert not is_open(long_video)
 
 
 def test_who_reads_gets_the_whole_video(server_settings: ServerSettings, long_video: Path) -> None:

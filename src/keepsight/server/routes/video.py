@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Annotated
@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from keepsight.server.media_types import video_type
 from keepsight.server.routes.context import Service, Stream, refusals
@@ -47,16 +48,41 @@ class OpenFile:
         self.tag = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'
 
     def pieces(self, first: int, end: int) -> Iterator[bytes]:
-        """The bytes from `first` up to `end`, and the file is closed."""
-        with self._file:
-            self._file.seek(first)
-            while first < end and (piece := self._file.read(min(_READ_AT_ONCE, end - first))):
-                first += len(piece)
-                yield piece
+        """The bytes from `first` up to `end`."""
+        self._file.seek(first)
+        while first < end and (piece := self._file.read(min(_READ_AT_ONCE, end - first))):
+            first += len(piece)
+            yield piece
 
     def close(self) -> None:
         """Close the file. A second call does nothing."""
         self._file.close()
+
+
+class VideoPart(StreamingResponse):
+    """A part of a file, which is closed whatever becomes of the client.
+
+    Args:
+        file: what is sent of.
+        first: the first byte.
+        end: behind the last one.
+        status: of the answer.
+        headers: of the answer.
+        media_type: of the file.
+    """
+
+    def __init__(
+        self, file: OpenFile, first: int, end: int, status: HTTPStatus, headers: Mapping[str, str], media_type: str
+    ) -> None:
+        super().__init__(file.pieces(first, end), status, headers, media_type)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
 
 
 def no_video() -> HTTPException:
@@ -128,4 +154,4 @@ def video(stream: Stream, service: Service, range: Range = None, if_range: IfRan
     if wanted is not None:
         headers["Content-Range"] = f"bytes {first}-{end - 1}/{file.num_bytes}"
     status = HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT
-    return StreamingResponse(file.pieces(first, end), status, headers, video_type(name))
+    return VideoPart(file, first, end, status, headers, video_type(name))
