@@ -68,7 +68,8 @@ async def test_a_journal_is_asked_and_not_written(
         captions = opened.clips.captions(stream.id)
     async with connect(journal, log, "--model", str(random_model)) as client:
         tools = (await client.list_tools()).tools
-        assert {tool.name for tool in tools} == {"list_streams", "ask", "search", "get_clip", "watch_for"}
+        names = {"list_streams", "ask", "search", "get_clip", "watch_for", "list_alerts"}
+        assert {tool.name for tool in tools} == names
         assert all(tool.annotations is not None and tool.annotations.read_only_hint for tool in tools)
         (found,) = (await call(client, "list_streams"))["streams"]
         assert (found["id"], found["state"], found["num_clips"]) == (stream.id, "complete", 5)

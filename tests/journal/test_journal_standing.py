@@ -109,6 +109,9 @@ def test_alerts_in_pages_and_after_an_id(journal: Journal, monkeypatch: pytest.M
         progress = only(journal.standing.due())
         journal.standing.advance(progress, alert_step(journal, progress))
     assert [alert.id for alert in journal.alerts.of(question.id, limit=3)] == [10, 9, 8]
+    assert [alert.id for alert in journal.alerts.newest(3, stream_id=stream_id)] == [10, 9, 8]
+    assert [alert.id for alert in journal.alerts.newest(9, before=6)] == [5, 4]
+    assert journal.alerts.newest(9, stream_id="other") == []
     assert [alert.id for alert in journal.alerts.of(question.id, before=8)] == [7, 6, 5, 4]  # the oldest are gone
     assert [alert.id for alert in journal.alerts.after(8, 10, stream_id=stream_id)] == [9, 10]
     assert journal.alerts.after(0, 10, stream_id="other") == []
@@ -215,7 +218,8 @@ ALERTS = textwrap.dedent(
         while due := journal.standing.due():
             for progress in due:
                 (clip,) = journal.clips.captions_from(progress.stream_id, progress.next_clip_index, 1)
-                print(journal.standing.advance(progress, Step(clip.clip_index + 1, True, 1, 0, clip)), flush=True)
+                alert_id = journal.standing.advance(progress, Step(clip.clip_index + 1, True, 1, 0, clip))
+                print(f"{alert_id:2000}", flush=True)  # a pipe holds few of these, so it runs ahead by no more
     """
 )
 
@@ -224,7 +228,7 @@ def test_what_was_announced_before_a_kill_is_there_and_nothing_twice(tmp_path: P
     path = tmp_path / "journal.db"
     with Journal.create(path) as journal:
         journal.standing.add("q", webhook=HOOK)
-        begin(journal, 60)
+        begin(journal, 200)
     announced: list[int] = []
     for num_lines in (1, 7, 20):
         process = subprocess.Popen(
@@ -241,7 +245,7 @@ def test_what_was_announced_before_a_kill_is_there_and_nothing_twice(tmp_path: P
         assert len(set(announced)) == len(announced)
         assert set(announced) <= {alert.id for alert in stored}
         assert [alert.clip_index for alert in stored] == list(range(len(stored)))
-        assert only(journal.standing.due()).next_clip_index == len(stored) if len(stored) < 60 else True
+        assert only(journal.standing.due()).next_clip_index == len(stored) if len(stored) < 200 else True
         assert journal.standing.tally(stored[0].question_id).num_alerts == len(stored)
         assert replace(stored[-1], delivery="waiting") == stored[-1]  # an alert has its delivery, or neither is there
     assert_sound(path)

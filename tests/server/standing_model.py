@@ -48,8 +48,8 @@ def plain_alerts(values: Sequence[tuple[float, bool]], cooldown_seconds: float) 
 
 
 def add_clips(journal: Journal, stream_id: str, truths: Sequence[Any]) -> None:
-    """Clips of 32 seconds after those that there are, with a dog in some."""
+    """Clips of 32 seconds after those that there are, with a dog in some; no two captions are alike."""
     first = journal.streams.position(stream_id).next_clip_index
     for index, is_there in enumerate(truths, start=first):
-        caption = f"a dog waits {index}" if is_there else f"nothing happens {index}"
+        caption = f"a dog waits {index} {stream_id}" if is_there else f"nothing happens {index} {stream_id}"
         journal.clips.add(make_clip(stream_id, index, caption=caption))

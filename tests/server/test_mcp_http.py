@@ -2,19 +2,16 @@
 
 import base64
 import io
-import json
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp_calls import call, connect, refusal
 from PIL import Image
 from served import Client as Plain
 from served import Served, ServedModel, serve
@@ -53,36 +50,13 @@ def stream_id(served: Served, make_video) -> str:
     return begun
 
 
-@asynccontextmanager
-async def connect(served: Served, token: str = ASK, mode: str = "auto", **headers: str) -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}", **headers}, timeout=20) as http:
-        transport = streamable_http_client(f"http://127.0.0.1:{served.client.port}/mcp", http_client=http)
-        async with Client(transport, mode=mode) as client:
-            yield client
-
-
-async def call(client: Client, tool: str, **arguments: Any) -> Any:
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    assert json.loads(result.content[0].text) == result.structured_content
-    return result.structured_content
-
-
-async def refusal(client: Client, tool: str, **arguments: Any) -> str:
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error
-    (content,) = result.content
-    assert "\n" not in content.text
-    return str(content.text)
-
-
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_what_there_is_and_how_it_is_used(served: Served, stream_id: str, mode: str) -> None:
-    async with connect(served, mode=mode) as client:
+    async with connect(served.client.port, ASK, mode) as client:
         assert client.instructions is not None
         assert "data" in client.instructions
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert set(tools) == {"list_streams", "ask", "search", "get_clip", "watch_for"}
+        assert set(tools) == {"list_streams", "ask", "search", "get_clip", "watch_for", "list_alerts"}
         assert [name for name, tool in tools.items() if not tool.annotations.read_only_hint] == ["ask"]  # it is stored
         assert all(tool.description and tool.output_schema for tool in tools.values())
         (stream,) = (await call(client, "list_streams"))["streams"]
@@ -92,7 +66,7 @@ async def test_what_there_is_and_how_it_is_used(served: Served, stream_id: str, 
 async def test_asking_and_looking(served: Served, stream_id: str, make_video) -> None:
     asked = {"stream_id": stream_id, "question": "What comes?", "at_seconds": 6.5}
     expected = served.client("POST", "/v1/questions", asked).data
-    async with connect(served) as client:
+    async with connect(served.client.port, ASK) as client:
         answer = await call(client, "ask", stream=make_video(10).name, question="What comes?", at_seconds=6.5)
         assert answer == {name: expected[name] for name in answer}
         assert len(answer["citations"]) == 3
@@ -109,7 +83,7 @@ async def test_asking_and_looking(served: Served, stream_id: str, make_video) ->
 
 
 async def test_what_cannot_be_done_is_said_in_one_line(served: Served, stream_id: str) -> None:
-    async with connect(served) as client:
+    async with connect(served.client.port, ASK) as client:
         assert "no such stream" in await refusal(client, "ask", stream="0" * 16, question="What?")
         assert "question" in await refusal(client, "ask", stream=stream_id, question="")
         assert "limit" in await refusal(client, "search", words="dog", limit=0)
@@ -129,14 +103,14 @@ async def test_a_mistake_of_ours_is_told_without_its_details(
         raise RuntimeError("secret")
 
     monkeypatch.setattr(served.service.journal.clips, "search", fail)
-    async with connect(served) as client:
+    async with connect(served.client.port, ASK) as client:
         assert "secret" not in await refusal(client, "search", words="dog")
 
 
 async def test_waiting_ends_when_it_is_seen_when_time_is_over_and_when_nothing_will_come(
     served: Served, stream_id: str, make_video
 ) -> None:
-    async with connect(served) as client:
+    async with connect(served.client.port, ASK) as client:
         ended = await call(client, "watch_for", stream=stream_id, words="dog")
         assert (ended["found"], ended["last_clip_index"]) == (False, 4)
         assert "nobody is watching" in ended["reason"]
@@ -171,15 +145,20 @@ async def test_whoever_waits_is_let_go_when_the_server_ends(
     settings: ServerSettings, make_video, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, waits = ServedModel(), threading.Event()
-    monkeypatch.setattr(ServedStreams, "begin_to_wait", lambda _: waits.set())
-    monkeypatch.setattr(ServedStreams, "end_waiting", lambda _: None)
+
+    @contextmanager
+    def place(*_: object, **__: object) -> Iterator[None]:
+        waits.set()
+        yield
+
+    monkeypatch.setattr(ServedStreams, "place", place)
     model.gate.clear()
     results: list[Any] = []
     with serve(replace(settings, journal=tmp_path / "journal.db"), model) as served:
         begun = served.client.begin(make_video(10))
 
         async def wait() -> None:
-            async with connect(served) as client:
+            async with connect(served.client.port, ASK) as client:
                 await client.list_tools()  # the client checks results against these, and there is no time afterwards
                 results.append(await call(client, "watch_for", stream=begun, words="a", timeout_seconds=300))
 
@@ -195,11 +174,11 @@ async def test_a_tool_that_begins_to_watch_is_for_those_who_may_manage_where_it_
 ) -> None:
     allowing = replace(settings, journal=tmp_path / "journal.db", mcp_may_watch=True)
     with serve(allowing, ServedModel()) as served:
-        async with connect(served, ASK) as client:
+        async with connect(served.client.port, ASK) as client:
             assert "watch_source" not in {tool.name for tool in (await client.list_tools()).tools}
             with pytest.raises(MCPError, match="no such tool"):
                 await client.call_tool("watch_source", {"source": str(make_video(10))})
-        async with connect(served, MANAGE) as client:
+        async with connect(served.client.port, MANAGE) as client:
             begun = await call(client, "watch_source", source=str(make_video(10)))
             served.client.wait_for_state(begun["id"], "complete")
             assert "outside" in await refusal(client, "watch_source", source="/etc/passwd")

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -13,18 +13,19 @@ from hypothesis import strategies as st
 from journal.clip_records import make_clip
 from standing_model import YesModel, add_clips, plain_alerts
 
-from keepsight.errors import PromptTooLongError, SettingError
+from keepsight.errors import JournalError, ModelError, PromptTooLongError, SettingError
 from keepsight.journal import CaptionRecord, Journal
 from keepsight.journal.standing_records import CheckMethod, Progress, StandingQuestion
 from keepsight.server.events.bell import Bell
 from keepsight.server.standing.checker import Checker
 from keepsight.server.standing.edge import step_of
-from keepsight.server.standing.judging import Judge, is_yes
+from keepsight.server.standing.judging import Condition, Judge, is_yes
 from keepsight.server.standing.pacing import Pace
 from keepsight.server.standing.wording import asked_of_model, content_words
 from keepsight.spans import Span
 
-QUESTION = StandingQuestion("q", None, "Is there a dog?", CheckMethod.MODEL, 0.0, datetime.now(UTC))
+QUESTION = Condition("Is there a dog?")
+NEXT_CLIP = CaptionRecord("s", 0, Span(0, 32), "a lamp", 1)
 
 
 @given(
@@ -115,6 +116,28 @@ def test_what_does_not_fit_is_no(journal: Journal) -> None:
             raise PromptTooLongError("too long")
 
     assert not Judge(Small(), journal).says_yes(QUESTION, CaptionRecord("s", 0, Span(0, 32), "a dog", 1))
+
+
+def test_questions_about_one_caption_are_asked_together(journal: Journal) -> None:
+    class Together(YesModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.together: list[list[str]] = []
+
+        def answer_together(self, context: str, questions: Sequence[str], *, max_new_tokens: int = 256) -> list[str]:
+            self.together.append(list(questions))
+            if any("mammoth" in question for question in questions):
+                raise PromptTooLongError("too long for a test")
+            return ["".join(self.answer(context, one, max_new_tokens=max_new_tokens)) for one in questions]
+
+    model = Together()
+    judge = Judge(model, journal)
+    dog, cat, mammoth = (Condition(f"Is there a {name}?") for name in ("dog", "cat", "mammoth"))
+    assert judge.say_yes([dog, cat], CaptionRecord("s", 0, Span(0, 32), "a dog", 1)) == [True, False]
+    assert model.together == [["Answer yes or no: Is there a dog?", "Answer yes or no: Is there a cat?"]]
+    # One of them is too long to be asked; the others are judged all the same.
+    assert judge.say_yes([mammoth, dog, cat], CaptionRecord("s", 1, Span(32, 64), "a cat", 1)) == [False, False, True]
+    assert len(model.together) == 2
 
 
 def test_checks_leave_most_of_the_time() -> None:
@@ -210,10 +233,10 @@ def test_what_is_too_far_behind_or_gone_is_skipped_and_counted(journal: Journal)
 @pytest.mark.filterwarnings("default")
 def test_a_caption_that_cannot_be_checked_holds_up_no_other(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     class Fails(Judge):
-        def says_yes(self, question: StandingQuestion, clip: CaptionRecord) -> bool:
+        def say_yes(self, conditions: Sequence[Condition], clip: CaptionRecord) -> list[bool]:
             if clip.clip_index == 1:
                 raise RuntimeError("a mistake")
-            return super().says_yes(question, clip)
+            return super().say_yes(conditions, clip)
 
     question = journal.standing.add("Is there a dog?")
     stream_id = journal.streams.begin("s", "tiny", "{}").id
@@ -223,6 +246,83 @@ def test_a_caption_that_cannot_be_checked_holds_up_no_other(journal: Journal, ca
     tally = journal.standing.tally(question.id)
     assert (tally.num_checked, tally.num_skipped, tally.num_alerts) == (2, 1, 1)
     assert "could not be checked" in caplog.text
+
+
+def test_the_same_words_are_judged_once(journal: Journal) -> None:
+    model = YesModel()
+    judge = Judge(model, journal)
+    conditions = [Condition("Is there a dog?"), Condition("Is there a cat?"), Condition("Is there a dog?")]
+    for index in range(5):
+        clip = CaptionRecord("s", index, Span(32 * index, 32 * index + 32), "a dog waits", 1)
+        assert judge.say_yes(conditions, clip) == [True, False, True]
+    assert len(model.asked) == 2
+    assert not judge.says_yes(conditions[0], CaptionRecord("s", 5, Span(160, 192), "a cat waits", 1))
+    assert len(model.asked) == 3
+
+
+def test_verdicts_that_were_not_used_for_long_are_forgotten(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keepsight.server.standing.judging.MOST_REMEMBERED", 2)
+    model = YesModel()
+    judge = Judge(model, journal)
+    for caption in ("a dog", "a cat", "a dog", "a bird", "a dog", "a cat"):
+        assert judge.says_yes(QUESTION, CaptionRecord("s", 0, Span(0, 32), caption, 1)) == (caption == "a dog")
+    assert [context.splitlines()[2].split()[-1] for context, _ in model.asked] == ["dog", "cat", "bird", "cat"]
+    assert judge.say_yes([Condition(f"Is there a {name}?") for name in "stuvwxyz"], NEXT_CLIP) == [False] * 8
+
+
+def test_whoever_waits_is_served_in_turn_and_in_the_share_of_checks(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[str] = []
+
+    class CountingPace(Pace):
+        @contextmanager
+        def piece(self) -> Iterator[None]:
+            pieces.append(threading.current_thread().name)
+            yield
+
+    monkeypatch.setattr("keepsight.server.standing.checker.Pace", CountingPace)
+    model, news = YesModel(), Bell()
+    checker = Checker(journal, Judge(model, journal), news, [].append)
+    journal.standing.add("Is there a cat?")
+    stream_id = journal.streams.begin("s", "tiny", "{}").id
+    add_clips(journal, stream_id, [True] * 20)
+    clips = journal.clips.captions(stream_id)
+    asked = [checker.judge(QUESTION, clip) for clip in clips]
+    assert asked[3].cancel()
+    checker.start()
+    try:
+        assert all(one.result(20) for one in asked if not one.cancelled())
+        # One of these, then one of those: most of what was due is still to be done, or was done meanwhile.
+        order = [question.split()[-1] for _, question in model.asked[:30]]
+        assert order == ["cat?", "dog?"] * 15
+        wait_until_checked(journal)
+    finally:
+        checker.stop()
+    assert len(model.asked) == 39  # without the one that was cancelled
+    assert pieces == ["keepsight-standing"] * 39
+    with pytest.raises(ModelError, match="about to end"):
+        checker.judge(QUESTION, clips[0])
+
+
+def test_whoever_waits_is_told_of_errors_and_of_the_end(journal: Journal) -> None:
+    class Fails(YesModel):
+        def answer(self, *_: object, **__: object) -> Iterator[str]:
+            raise JournalError("a disk broke")
+
+    checker = Checker(journal, Judge(Fails(), journal), Bell(), [].append)
+    refused = checker.judge(QUESTION, NEXT_CLIP)
+    checker.stop()
+    with pytest.raises(ModelError, match="about to end"):
+        refused.result(0)
+    checker = Checker(journal, Judge(Fails(), journal), Bell(), [].append)
+    checker.start()
+    try:
+        with pytest.raises(JournalError, match="a disk broke"):
+            checker.judge(QUESTION, NEXT_CLIP).result(20)
+        assert checker.is_alive
+    finally:
+        checker.stop()
 
 
 def test_words_are_checked_without_the_model(journal: Journal) -> None:

@@ -82,7 +82,7 @@ def test_it_is_sent_again_until_it_is_taken(journal: Journal) -> None:
         assert one.is_signed_with(SECRET)
         assert not one.is_signed_with(SECRET + "x")
         assert one.headers["content-type"] == "application/json"
-        assert (one.data["id"], one.data["caption"], one.data["clip_index"]) == (alert.id, "a dog waits 0", 0)
+        assert (one.data["id"], one.data["caption"], one.data["clip_index"]) == (alert.id, alert.caption, 0)
         assert (one.data["standing_question_id"], one.data["question"]) == (question.id, "Is there a dog?")
 
 

@@ -76,6 +76,16 @@ class AlertTable:
         )
         return [alert_of(row) for row in rows]
 
+    def newest(self, limit: int, *, stream_id: str | None = None, before: int | None = None) -> list[Alert]:
+        """Alerts of one stream, or all, with an id below `before`, newest first."""
+        of_stream = "" if stream_id is None else "AND alerts.stream_id = :stream_id"
+        rows = self._database.read(
+            f"SELECT {ALERT_COLUMNS} FROM {ALERT_TABLES} WHERE alerts.id < :before {of_stream} "
+            "ORDER BY alerts.id DESC LIMIT :limit",
+            {"before": 2**62 if before is None else before, "stream_id": stream_id, "limit": limit},
+        )
+        return [alert_of(row) for row in rows]
+
     def after(self, alert_id: int, limit: int, *, stream_id: str | None = None) -> list[Alert]:
         """Alerts of one stream, or all, with an id above one, oldest first."""
         of_stream = "" if stream_id is None else "AND alerts.stream_id = :stream_id"

@@ -32,9 +32,10 @@ class McpEndpoint:
         request = Request(scope)
         state = request.app.state
         watched: Watched = ServedStreams(state.service, state.desk, state.viewers)
-        may_watch = self._may_watch and granted_scope(scope.get("state", {})) >= TokenScope.MANAGE
+        may_manage = granted_scope(scope.get("state", {})) >= TokenScope.MANAGE
+        server = make_mcp_server(watched, may_manage=may_manage, may_watch=may_manage and self._may_watch)
         # One manager a request: it holds nothing from one request to the next, and no task outlives its request.
-        manager = StreamableHTTPSessionManager(make_mcp_server(watched, may_watch=may_watch), stateless=True)
+        manager = StreamableHTTPSessionManager(server, stateless=True)
         async with manager.run():
             await manager.handle_request(scope, receive, send)
 

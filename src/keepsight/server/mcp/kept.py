@@ -3,13 +3,18 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from anyio import to_thread
 
 from keepsight.answering import answer_question
 from keepsight.errors import SettingError
-from keepsight.journal import Journal, StreamRecord
+from keepsight.journal import CaptionRecord, Journal, StreamRecord
+from keepsight.journal.standing_records import StandingQuestion
 from keepsight.models.protocol import VideoModel
 from keepsight.server.mcp.views import AnswerFound, WatchedStream, answer_found
 from keepsight.server.mcp.watched import News
+from keepsight.server.standing.judging import Condition, Judge
 from keepsight.server.streams.states import state_of
 from keepsight.settings import Settings
 
@@ -66,11 +71,28 @@ class KeptStreams:
         del stream_id
         return _RegularLook()
 
-    def begin_to_wait(self) -> None:
-        """See `Watched`; there is one client, so there is always a place."""
+    async def judge(self, stream: StreamRecord, question: str, clip: CaptionRecord) -> bool:
+        """See `Watched`; one caption after the other, by a model that nobody watches with."""
 
-    def end_waiting(self) -> None:
-        """See `Watched`."""
+        def judge() -> bool:
+            with self._lock:
+                return Judge(self._model_for(stream), self._journal).says_yes(Condition(question), clip)
+
+        return await to_thread.run_sync(judge, abandon_on_cancel=True)
+
+    def place(self, *, is_judged: bool) -> AbstractContextManager[None]:
+        """See `Watched`; there is one client, so there is always a place."""
+        del is_judged
+        return nullcontext()
+
+    def add_standing(self, question: str, stream_id: str | None, cooldown_seconds: float) -> StandingQuestion:
+        """Not here.
+
+        Raises:
+            SettingError: always.
+        """
+        del question, stream_id, cooldown_seconds
+        raise _only_read()
 
     def watch(self, source: str) -> StreamRecord:
         """Not here.
@@ -79,7 +101,7 @@ class KeptStreams:
             SettingError: always.
         """
         del source
-        raise SettingError("a journal that is read is not watched into")
+        raise _only_read()
 
     def _model_for(self, stream: StreamRecord) -> VideoModel:
         """The model for a stream; one at a time is held."""
@@ -88,6 +110,10 @@ class KeptStreams:
             self._loaded = None
             self._loaded = (name, self._load(name))
         return self._loaded[1]
+
+
+def _only_read() -> SettingError:
+    return SettingError("a journal that is read is not watched into")
 
 
 class _RegularLook:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
 from importlib.metadata import version
+from inspect import getdoc
 from typing import Any
 
 from anyio import to_thread
@@ -25,7 +26,7 @@ from starlette.exceptions import HTTPException
 
 from keepsight.errors import KeepsightError
 from keepsight.server.failures import UNFORESEEN
-from keepsight.server.mcp import tools, views
+from keepsight.server.mcp import arguments, tools, views
 from keepsight.server.mcp.tools import ToolError
 from keepsight.server.mcp.waiting import watch_for
 from keepsight.server.mcp.watched import Watched
@@ -61,7 +62,7 @@ class ToolKind:
         return Tool(
             name=name,
             title=name.replace("_", " ").capitalize(),
-            description=self.work.__doc__,
+            description=getdoc(self.work),
             input_schema=self.arguments.model_json_schema(),
             output_schema=self.result.model_json_schema(mode="serialization"),
             annotations=ToolAnnotations(read_only_hint=changes_nothing, destructive_hint=False, open_world_hint=False),
@@ -70,32 +71,36 @@ class ToolKind:
 
 def _in_a_thread(work: Callable[[Watched, Any], CallToolResult]) -> _Work:
     @wraps(work)
-    async def threaded(watched: Watched, arguments: Any) -> CallToolResult:
+    async def threaded(watched: Watched, asked: Any) -> CallToolResult:
         # Whoever goes away is not kept waiting; an answer is then made to its end and stored all the same.
-        return await to_thread.run_sync(work, watched, arguments, abandon_on_cancel=True)
+        return await to_thread.run_sync(work, watched, asked, abandon_on_cancel=True)
 
     return threaded
 
 
-_ASK = ToolKind(_in_a_thread(tools.ask), views.AskArguments, views.AnswerFound)
-_WATCH_SOURCE = ToolKind(_in_a_thread(tools.watch_source), views.WatchArguments, views.WatchedStream)
+_ASK = ToolKind(_in_a_thread(tools.ask), arguments.AskArguments, views.AnswerFound)
+_WATCH_SOURCE = ToolKind(_in_a_thread(tools.watch_source), arguments.WatchArguments, views.WatchedStream)
+_ADD = ToolKind(_in_a_thread(tools.add_standing_question), arguments.StandingArguments, views.StandingAdded)
 _KINDS = (
-    ToolKind(_in_a_thread(tools.list_streams), views.NoArguments, views.StreamsFound),
+    ToolKind(_in_a_thread(tools.list_streams), arguments.NoArguments, views.StreamsFound),
     _ASK,
-    ToolKind(_in_a_thread(tools.search), views.SearchArguments, views.ClipsFound),
-    ToolKind(_in_a_thread(tools.get_clip), views.ClipArguments, views.ShownClip),
-    ToolKind(watch_for, views.WaitArguments, views.WaitEnded),
+    ToolKind(_in_a_thread(tools.search), arguments.SearchArguments, views.ClipsFound),
+    ToolKind(_in_a_thread(tools.get_clip), arguments.ClipArguments, views.ShownClip),
+    ToolKind(watch_for, arguments.WaitArguments, views.WaitEnded),
+    ToolKind(_in_a_thread(tools.list_alerts), arguments.AlertsArguments, views.AlertsFound),
 )
 
 
-def make_mcp_server(watched: Watched, *, may_watch: bool = False) -> Server[Any]:
+def make_mcp_server(watched: Watched, *, may_manage: bool = False, may_watch: bool = False) -> Server[Any]:
     """A server of the protocol.
 
     Args:
         watched: what the tools work on.
+        may_manage: whether there is a tool that adds a standing question.
         may_watch: whether there is a tool that begins to watch a source; all others only look, and ask.
     """
-    kinds = {kind.work.__name__: kind for kind in (*_KINDS, *((_WATCH_SOURCE,) if may_watch else ()))}
+    more = (*((_ADD,) if may_manage else ()), *((_WATCH_SOURCE,) if may_watch else ()))
+    kinds = {kind.work.__name__: kind for kind in (*_KINDS, *more)}
 
     async def list_tools(_: ServerRequestContext, __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(
@@ -127,7 +132,7 @@ def make_mcp_server(watched: Watched, *, may_watch: bool = False) -> Server[Any]
 
 def _changes_nothing(kind: ToolKind, watched: Watched) -> bool:
     """Questions and answers that are stored are a change, if a harmless one."""
-    return kind is not _WATCH_SOURCE and not (kind is _ASK and watched.stores_answers)
+    return kind not in (_WATCH_SOURCE, _ADD) and not (kind is _ASK and watched.stores_answers)
 
 
 def _failed(message: str) -> CallToolResult:

@@ -1,6 +1,11 @@
 """The streams of a server, for the tools."""
 
-from keepsight.journal import Journal, StreamRecord
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from keepsight.journal import CaptionRecord, Journal, StreamRecord
+from keepsight.journal.standing_records import StandingQuestion
 from keepsight.server.access.limits import Slots
 from keepsight.server.mcp.views import AnswerFound, WatchedStream, answer_found
 from keepsight.server.mcp.watched import News
@@ -52,13 +57,20 @@ class ServedStreams:
         """See `Watched`."""
         return self._service.bells.of(stream_id)
 
-    def begin_to_wait(self) -> None:
+    async def judge(self, stream: StreamRecord, question: str, clip: CaptionRecord) -> bool:
         """See `Watched`."""
-        self._viewers.take()
+        del stream
+        return await asyncio.wrap_future(self._service.standing.judge(question, clip))
 
-    def end_waiting(self) -> None:
+    @contextmanager
+    def place(self, *, is_judged: bool) -> Iterator[None]:
         """See `Watched`."""
-        self._viewers.give_back()
+        with self._viewers.taken(), self._service.standing.waiting.taken() if is_judged else nullcontext():
+            yield
+
+    def add_standing(self, question: str, stream_id: str | None, cooldown_seconds: float) -> StandingQuestion:
+        """See `Watched`."""
+        return self._service.standing.add(question, stream_id=stream_id, cooldown_seconds=cooldown_seconds)
 
     def watch(self, source: str) -> StreamRecord:
         """See `Watched`."""

@@ -1,4 +1,7 @@
-"""The tools: what each of them does. None but `watch_source` changes what is watched (promise S8)."""
+"""The tools: what each of them does.
+
+None but `watch_source` changes what is watched, none but `add_standing_question` what is checked (promise S8).
+"""
 
 import base64
 
@@ -6,18 +9,18 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 from pydantic import BaseModel
 
 from keepsight.journal import StreamRecord
-from keepsight.server.mcp.views import (
+from keepsight.server.mcp.arguments import (
+    AlertsArguments,
     AskArguments,
     ClipArguments,
-    ClipsFound,
     NoArguments,
     SearchArguments,
-    StreamsFound,
+    StandingArguments,
     WatchArguments,
-    found_clip,
-    shown_clip,
 )
+from keepsight.server.mcp.views import AlertsFound, ClipsFound, StandingAdded, StreamsFound, found_clip, shown_clip
 from keepsight.server.mcp.watched import Watched
+from keepsight.server.standing.alert_view import alert_view
 from keepsight.server.streams.naming import streams_named
 
 
@@ -67,6 +70,30 @@ def get_clip(watched: Watched, asked: ClipArguments) -> CallToolResult:
     picture = ImageContent(type="image", data=base64.b64encode(clip.thumbnail).decode(), mime_type="image/jpeg")
     content: list[ContentBlock] = [*result.content, picture]
     return result.model_copy(update={"content": content})
+
+
+def list_alerts(watched: Watched, asked: AlertsArguments) -> CallToolResult:
+    """Alerts of all standing questions, newest first: what became so, in which clip, and when."""
+    stream_id = None if asked.stream is None else the_stream(watched, asked.stream).id
+    alerts = watched.journal.alerts.newest(asked.limit, stream_id=stream_id, before=asked.before_alert_id)
+    return said(AlertsFound(alerts=[alert_view(alert) for alert in alerts]))
+
+
+def add_standing_question(watched: Watched, asked: StandingArguments) -> CallToolResult:
+    """Check every new caption from now on, also when you are gone, and make an alert when it becomes so.
+
+    The model judges each caption; an alert is made for a clip that it says yes to after one that it said no to.
+    """
+    stream_id = None if asked.stream is None else the_stream(watched, asked.stream).id
+    added = watched.add_standing(asked.question, stream_id, asked.cooldown_seconds)
+    return said(
+        StandingAdded(
+            id=added.id,
+            question=added.question,
+            stream_id=added.stream_id,
+            cooldown_seconds=added.cooldown_seconds,
+        )
+    )
 
 
 def watch_source(watched: Watched, asked: WatchArguments) -> CallToolResult:

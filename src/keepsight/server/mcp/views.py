@@ -1,68 +1,14 @@
-"""What the tools take and give, as JSON."""
+"""What the tools give, as JSON."""
 
 from datetime import datetime
-from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from keepsight.answering import Answer
 from keepsight.journal import CaptionRecord, ClipRecord
+from keepsight.server.standing.alert_view import AlertView
 from keepsight.server.views.answers import CitationView, citation_view
 from keepsight.server.views.clips import GapView, gap_view
-from keepsight.server.views.requests import Asked, Seconds
-
-LONGEST_WAIT_SECONDS = 300.0
-"""Longest that one call waits."""
-
-StreamName = Annotated[
-    str, Field(min_length=1, max_length=8192, description="A stream's id from list_streams, or its source's name.")
-]
-Words = Annotated[str, Field(min_length=1, max_length=1000)]
-ClipIndex = Annotated[int, Field(ge=0, le=2**53)]
-
-
-class NoArguments(Asked):
-    """Nothing to tell."""
-
-
-class AskArguments(Asked):
-    """A question."""
-
-    stream: StreamName
-    question: str = Field(min_length=1, max_length=4000, description="A question about what was seen.")
-    at_seconds: Seconds | None = Field(None, description="Use only what had ended by this time of the stream.")
-
-
-class SearchArguments(Asked):
-    """Words to look for."""
-
-    words: Words = Field(description="All of them must be in a caption, in any inflection.")
-    stream: StreamName | None = Field(None, description="Only this stream; all streams if not given.")
-    limit: int = Field(20, ge=1, le=100)
-
-
-class ClipArguments(Asked):
-    """A clip."""
-
-    stream: StreamName
-    clip_index: ClipIndex
-
-
-class WaitArguments(Asked):
-    """What to wait for."""
-
-    stream: StreamName
-    words: Words = Field(description="Each must begin a word of one caption, in any case: dog finds Dogs.")
-    timeout_seconds: float = Field(60.0, gt=0, le=LONGEST_WAIT_SECONDS, allow_inf_nan=False)
-    after_clip_index: int | None = Field(
-        None, ge=-1, le=2**53, description="Look at clips after this one; those that come from now on if not given."
-    )
-
-
-class WatchArguments(Asked):
-    """What to watch."""
-
-    source: str = Field(min_length=1, max_length=8192, description="A path or address that the server may watch.")
 
 
 class WatchedStream(BaseModel):
@@ -106,6 +52,21 @@ class ShownClip(FoundClip):
     has_picture: bool
 
 
+class StandingAdded(BaseModel):
+    """A standing question."""
+
+    id: str
+    question: str
+    stream_id: str | None = Field(description="Null for all streams.")
+    cooldown_seconds: float
+
+
+class AlertsFound(BaseModel):
+    """Alerts, newest first."""
+
+    alerts: list[AlertView]
+
+
 class AnswerFound(BaseModel):
     """An answer, and the captions it rests on."""
 
@@ -122,8 +83,10 @@ class WaitEnded(BaseModel):
     """How waiting ended."""
 
     found: bool
-    clip: FoundClip | None = Field(description="The first that fits.")
+    clip: FoundClip | None = Field(description="The first that has the words, or in which it became so.")
+    is_so: bool | None = Field(description="Of a question: what the model says of the clip judged last.")
     last_clip_index: int = Field(description="Pass it as after_clip_index to go on without missing a clip.")
+    num_clips_left_out: int = Field(description="Of a question: clips not judged, for there were too many to wait for.")
     reason: str = Field(description="Why waiting ended.")
 
 

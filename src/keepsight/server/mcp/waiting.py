@@ -1,75 +1,139 @@
 """`watch_for`: wait until something is seen."""
 
-import re
 import time
 
+import anyio
 from anyio import to_thread
 from mcp_types import CallToolResult
 
 from keepsight.journal import CaptionRecord, StreamRecord
+from keepsight.server.mcp.arguments import WaitArguments
+from keepsight.server.mcp.criteria import BecomesSo, Criterion, HasWords
 from keepsight.server.mcp.tools import said, the_stream
-from keepsight.server.mcp.views import WaitArguments, WaitEnded, found_clip
+from keepsight.server.mcp.views import WaitEnded, found_clip
 from keepsight.server.mcp.watched import Watched
 
 _CLIPS_AT_ONCE = 100
+_TIME_IS_OVER = "the time is over"
 
 
 async def watch_for(watched: Watched, asked: WaitArguments) -> CallToolResult:
-    """Wait until a caption of a stream has all of some words, or the time is over, or the stream has ended."""
+    """Wait until something is seen in a stream, or the time is over, or the stream has ended.
+
+    With words: until a caption has them all. With a question: until it becomes so. The model judges each caption, and
+    the waiting ends with the first clip that it says yes to after one that it said no to. What is so already when the
+    waiting begins must cease first; is_so says whether it is, and ask tells more. Call again with last_clip_index as
+    after_clip_index to wait for the next time.
+    """
     stream = await to_thread.run_sync(the_stream, watched, asked.stream)
-    watched.begin_to_wait()
-    try:
-        return said(await _wait(watched, stream, asked))
-    finally:
-        watched.end_waiting()
+    with watched.place(is_judged=asked.question is not None):
+        wait = _Wait(watched, stream, _criterion(watched, stream, asked))
+        return said(await wait.until_seen(asked.after_clip_index, asked.timeout_seconds))
 
 
-async def _wait(watched: Watched, stream: StreamRecord, asked: WaitArguments) -> WaitEnded:
-    ends, news = time.monotonic() + asked.timeout_seconds, watched.news(stream.id)
-    last_index = asked.after_clip_index
-    if last_index is None:
-        last_index = await to_thread.run_sync(_newest_index, watched, stream)
-    while True:
-        num_rings = news.num_rings
-        # The state first: a clip that was stored before the end is then not missed.
-        is_left = await to_thread.run_sync(_is_left, watched, stream.id)
-        while clips := await to_thread.run_sync(_clips_after, watched, stream, last_index):
-            last_index = clips[-1].clip_index
-            if (clip := _first_with(clips, asked.words)) is not None:
-                return WaitEnded(
-                    found=True, clip=found_clip(clip), last_clip_index=clip.clip_index, reason="it was seen"
-                )
-        reason = _why_no_longer(watched, is_left=is_left, is_late=time.monotonic() >= ends)
-        if reason:
-            return WaitEnded(found=False, clip=None, last_clip_index=last_index, reason=reason)
-        await news.wait(num_rings, max(0.0, ends - time.monotonic()))
+def _criterion(watched: Watched, stream: StreamRecord, asked: WaitArguments) -> Criterion:
+    return HasWords(asked.words or "") if asked.question is None else BecomesSo(watched, stream, asked.question)
 
 
-def _why_no_longer(watched: Watched, *, is_left: bool, is_late: bool) -> str:
-    if watched.is_closing:
-        return "the server is about to end"
-    if is_left:
-        return "nobody is watching the stream: nothing more will come until somebody does"
-    return "the time is over" if is_late else ""
+class _Wait:
+    """Waiting for a clip of a stream.
 
+    Args:
+        watched: has the stream.
+        stream: which.
+        criterion: what is waited for.
+    """
 
-def _newest_index(watched: Watched, stream: StreamRecord) -> int:
-    return watched.journal.streams.position(stream.id).next_clip_index - 1
+    def __init__(self, watched: Watched, stream: StreamRecord, criterion: Criterion) -> None:
+        self._watched = watched
+        self._stream = stream
+        self._criterion = criterion
+        self._last_index = -1
+        self._num_left_out = 0
+        self._ends = 0.0
 
+    async def until_seen(self, after_clip_index: int | None, timeout_seconds: float) -> WaitEnded:
+        """How it ended.
 
-def _is_left(watched: Watched, stream_id: str) -> bool:
-    return watched.journal.streams.get(stream_id).end_reason is not None
+        Args:
+            after_clip_index: clips after this one count; None for those that come from now on.
+            timeout_seconds: longest time that it takes, judging included.
 
+        Raises:
+            KeepsightError: the journal could not be read, or a clip not be judged.
+        """
+        self._last_index = await self._newest_index() if after_clip_index is None else after_clip_index
+        self._ends = time.monotonic() + timeout_seconds
+        try:
+            return await self._until_seen()
+        except TimeoutError:
+            return self._ended(_TIME_IS_OVER)
 
-def _clips_after(watched: Watched, stream: StreamRecord, last_index: int) -> list[CaptionRecord]:
-    return watched.journal.clips.captions_from(stream.id, last_index + 1, _CLIPS_AT_ONCE)
+    async def _until_seen(self) -> WaitEnded:
+        before = await self._clip_at(self._last_index)
+        with anyio.fail_after(self._seconds_left):
+            await self._criterion.begin_after(before)
+        while True:
+            news = self._watched.news(self._stream.id)
+            num_rings = news.num_rings
+            # The state first: a clip that was stored before the end is then not missed.
+            is_left = await to_thread.run_sync(self._is_left)
+            if (clip := await self._first_that_fits()) is not None:
+                return self._ended("it was seen", clip)
+            if reason := self._why_no_longer(is_left=is_left):
+                return self._ended(reason)
+            await news.wait(num_rings, self._seconds_left)
 
+    @property
+    def _seconds_left(self) -> float:
+        return max(0.0, self._ends - time.monotonic())
 
-def _first_with(clips: list[CaptionRecord], words: str) -> CaptionRecord | None:
-    """The first clip in whose caption each of the words begins a word."""
-    wanted = re.findall(r"\w+", words.casefold())
-    for clip in clips:
-        there = re.findall(r"\w+", clip.caption.casefold())
-        if wanted and all(any(word.startswith(start) for word in there) for start in wanted):
-            return clip
-    return None
+    async def _first_that_fits(self) -> CaptionRecord | None:
+        """The first of the clips there are that ends the waiting; all before it have been looked at then."""
+        while clips := await to_thread.run_sync(self._next_clips):
+            for clip in clips:
+                if self._watched.is_closing:
+                    return None
+                with anyio.fail_after(self._seconds_left):
+                    is_it = await self._criterion.ends_with(clip)
+                self._last_index = clip.clip_index
+                if is_it:
+                    return clip
+        return None
+
+    def _why_no_longer(self, *, is_left: bool) -> str:
+        if self._watched.is_closing:
+            return "the server is about to end"
+        if is_left:
+            return "nobody is watching the stream: nothing more will come until somebody does"
+        return "" if self._seconds_left else _TIME_IS_OVER
+
+    def _next_clips(self) -> list[CaptionRecord]:
+        journal, most = self._watched.journal, self._criterion.most_at_once
+        first = self._last_index + 1
+        if most is not None:
+            oldest = journal.streams.position(self._stream.id).next_clip_index - most
+            self._num_left_out += max(0, oldest - first)
+            first = max(first, oldest)
+        return journal.clips.captions_from(self._stream.id, first, _CLIPS_AT_ONCE)
+
+    async def _clip_at(self, index: int) -> CaptionRecord | None:
+        found = await to_thread.run_sync(self._watched.journal.clips.captions_at, self._stream.id, [index])
+        return found[0] if found else None
+
+    async def _newest_index(self) -> int:
+        position = await to_thread.run_sync(self._watched.journal.streams.position, self._stream.id)
+        return position.next_clip_index - 1
+
+    def _is_left(self) -> bool:
+        return self._watched.journal.streams.get(self._stream.id).end_reason is not None
+
+    def _ended(self, reason: str, clip: CaptionRecord | None = None) -> WaitEnded:
+        return WaitEnded(
+            found=clip is not None,
+            clip=None if clip is None else found_clip(clip),
+            is_so=self._criterion.is_so,
+            last_clip_index=self._last_index,
+            num_clips_left_out=self._num_left_out,
+            reason=reason,
+        )

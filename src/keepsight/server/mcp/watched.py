@@ -1,8 +1,10 @@
 """What the tools work on: streams that a server watches, or a journal that somebody else may be writing."""
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
-from keepsight.journal import Journal, StreamRecord
+from keepsight.journal import CaptionRecord, Journal, StreamRecord
+from keepsight.journal.standing_records import StandingQuestion
 from keepsight.server.mcp.views import AnswerFound, WatchedStream
 
 
@@ -18,7 +20,7 @@ class News(Protocol):
 
 
 class Watched(Protocol):
-    """Streams that can be asked about. Its methods may be called from any thread; all but `news` take a while."""
+    """Streams that can be asked about. Methods may be called from any thread; all but `news`, `place` take a while."""
 
     @property
     def journal(self) -> Journal:
@@ -46,15 +48,29 @@ class Watched(Protocol):
     def news(self, stream_id: str) -> News:
         """Tells when a stream has something new."""
 
-    def begin_to_wait(self) -> None:
-        """Take a place among those who wait for news.
+    async def judge(self, stream: StreamRecord, question: str, clip: CaptionRecord) -> bool:
+        """Whether the model says yes to a question of a clip. Whoever is cancelled meanwhile is waited for no longer.
+
+        Raises:
+            KeepsightError: it could not be judged.
+        """
+
+    def place(self, *, is_judged: bool) -> AbstractContextManager[None]:
+        """A place among those who wait for news, for as long as the block; taken when it begins, without waiting.
+
+        Args:
+            is_judged: the model is to judge what comes.
 
         Raises:
             HTTPException: there is none left.
         """
 
-    def end_waiting(self) -> None:
-        """Give the place back."""
+    def add_standing(self, question: str, stream_id: str | None, cooldown_seconds: float) -> StandingQuestion:
+        """Check every new caption against a question.
+
+        Raises:
+            KeepsightError, HTTPException: as for `StandingQuestions.add`.
+        """
 
     def watch(self, source: str) -> StreamRecord:
         """Begin to watch a source.

@@ -1,16 +1,19 @@
 """The standing questions of a server: added and removed, checked and told while it runs."""
 
+from concurrent.futures import Future
+
 from starlette.exceptions import HTTPException
 
 from keepsight.errors import SettingError
-from keepsight.journal import Journal
+from keepsight.journal import CaptionRecord, Journal
 from keepsight.journal.standing_records import CheckMethod, StandingQuestion, Webhook
 from keepsight.models.protocol import VideoModel
+from keepsight.server.access.limits import Slots
 from keepsight.server.events.bell import StreamBells
 from keepsight.server.failures import too_many
 from keepsight.server.standing.checker import Checker
 from keepsight.server.standing.delivering import Deliverer
-from keepsight.server.standing.judging import Judge
+from keepsight.server.standing.judging import Condition, Judge
 from keepsight.server.standing.sending import Sender, check_webhook
 from keepsight.server.standing.signing import new_secret
 from keepsight.server.standing.wording import content_words
@@ -26,6 +29,9 @@ class StandingQuestions:
         guard: which hosts webhooks may be at.
         max_questions: most there may be.
         bells: ring when a stream has something new, be it a caption or an alert.
+
+    Attributes:
+        waiting: places of those who wait for a verdict of `judge`, as many as there may be questions.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class StandingQuestions:
         self._guard = guard
         self._max_questions = max_questions
         self._bells = bells
+        self.waiting = Slots(max_questions, "questions are being waited with")
         self._checker = Checker(journal, Judge(model, journal), bells.any, self._alerted)
         self._deliverer = Deliverer(journal, Sender(guard))
 
@@ -93,6 +100,17 @@ class StandingQuestions:
             )
         self._bells.any.ring()
         return added
+
+    def judge(self, question: str, clip: CaptionRecord) -> "Future[bool]":
+        """Have the model judge one clip for somebody who has a place among those who wait.
+
+        It comes in turn with the checks for standing questions and within their share of the time, so that however many
+        wait, watching goes on.
+
+        Raises:
+            ModelError: the server is about to end.
+        """
+        return self._checker.judge(Condition(question), clip)
 
     def _check_room(self) -> None:
         """Raises 429 where there is no room."""
