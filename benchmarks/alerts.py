@@ -18,16 +18,15 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rig.machine import heading, table
 
 from keepsight.journal import CaptionRecord, Journal
-from keepsight.journal.standing_records import CheckMethod, StandingQuestion
+from keepsight.journal.standing_records import CheckMethod
 from keepsight.models.loading import load_model
 from keepsight.models.protocol import VideoModel
-from keepsight.server.standing.judging import Judge
+from keepsight.server.standing.judging import Condition, Judge
 from keepsight.toyworld.captions import SEEN_SECONDS, TrueCaption
 from keepsight.toyworld.files import ToyTruth, ToyVideoSettings, make_video
 from keepsight.toyworld.story import Thing
@@ -136,8 +135,7 @@ def judge_video(model: VideoModel, settings: ToyVideoSettings, tallies: dict[tup
 
 
 def _verdicts(judge: Judge, asked: str, method: CheckMethod, clips: Sequence[CaptionRecord]) -> list[bool]:
-    question = StandingQuestion("benchmark", None, asked, method, 0.0, datetime.now(UTC))
-    return [judge.says_yes(question, clip) for clip in clips]
+    return [judge.says_yes(Condition(asked, method), clip) for clip in clips]
 
 
 def _share(part: int, whole: int) -> str:
