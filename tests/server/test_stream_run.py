@@ -1,7 +1,8 @@
-"""A decoder that dies is started anew a few times, and no more; captions that would be markup stay text."""
+"""A decoder that dies is begun anew a few times, and no more; what ended is forgotten; captions stay text."""
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from keepsight.errors import DecoderDiedError
 from keepsight.journal import Journal
 from keepsight.server.export import srt_lines, vtt_lines
 from keepsight.server.streams.run import MOST_RESTARTS, StreamRun
+from keepsight.server.streams.runs import StreamRuns
 from keepsight.video import Frame, VideoInfo
 from keepsight.watcher import Watcher
 from keepsight.watching.session import find_or_begin
@@ -69,6 +71,25 @@ def test_a_dead_decoder_is_started_anew(
 
 
 HOSTILE = "<script>alert(1)</script> & a --> b\n\n7\n00:00:00.000 --> 99:00:00.000\n{\\an8}boo"
+
+
+def test_ended_runs_are_forgotten_but_not_failed_ones(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server begins streams for weeks."""
+    monkeypatch.setattr("keepsight.server.streams.runs.MOST_ENDED", 2)
+    model, runs, begun = ServedModel(), StreamRuns(max_streams=1), []
+    for number, num_frames_lived in enumerate((0, 99, 99, 99, 99)):
+        video = str(tmp_path / f"video{number}.mp4")
+        stream = find_or_begin(journal, video, model, QUICK)
+        connect = partial(DyingConnection, num_frames_lived)
+        watcher = Watcher(model, journal, QUICK)
+        runs.start(StreamRun(stream, video, watcher, journal, connect, connect(), lambda: None))
+        begun.append(runs.all()[-1])
+        begun[-1].join()
+    assert [run.state for run in begun] == ["failed", *["complete"] * 4]
+    assert runs.all() == [begun[0], begun[2], begun[3], begun[4]]  # the last one had not ended when it was begun
+    assert runs.of(begun[1].stream.id) is None
 
 
 def test_captions_are_text_in_exports(journal: Journal) -> None:

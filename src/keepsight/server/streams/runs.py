@@ -4,6 +4,9 @@ from keepsight.server.failures import conflict, too_many
 from keepsight.server.streams.run import StreamRun
 from keepsight.video import Frame
 
+MOST_ENDED = 200
+"""Of runs that came to a good end so many are remembered: what a page shows of older ones is in the journal."""
+
 
 class StreamRuns:
     """The last run of each stream, by the stream's id. All methods may be called from any thread.
@@ -48,8 +51,12 @@ class StreamRuns:
 
     def start(self, run: StreamRun) -> None:
         """Begin a run, in place of its stream's last one."""
+        self._runs.pop(run.stream.id, None)
         self._runs[run.stream.id] = run
         run.start()
+        ended = [one.stream.id for one in self.all() if not one.is_alive and not one.reason]
+        for stream_id in ended[: max(0, len(ended) - MOST_ENDED)]:
+            self.forget(stream_id)
 
     def forget(self, stream_id: str) -> None:
         """A stream was removed."""
