@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paged import launch
+from playwright.sync_api import Browser, sync_playwright
 from served import Client, Served, ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
@@ -24,3 +26,11 @@ def served(server_settings: ServerSettings) -> Iterator[Served]:
 @pytest.fixture
 def client(served: Served) -> Client:
     return served.client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = launch(playwright)
+        yield launched
+        launched.close()

@@ -70,11 +70,14 @@ export function AddSource({ first }: { first: boolean }) {
           <div class="inline">
             <input
               aria-labelledby="source-label"
-              placeholder="rtsp://… or /videos/kitchen.mp4"
+              placeholder="rtsp://… or a file's path"
               value={source}
               autoComplete="off"
               spellcheck={false}
-              onInput={(event) => setSource(event.currentTarget.value)}
+              onInput={(event) => {
+                setSource(event.currentTarget.value);
+                setProblem("");
+              }}
             />
             <button class="primary" type="submit" disabled={!!work || !source.trim()}>
               Watch
