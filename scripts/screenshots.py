@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Takes the pictures of the page that the documentation shows: a toy video watched by the bundled model, in Chromium.
+"""Takes the pictures of the page that the documentation shows: toy videos watched by the bundled model, in Chromium.
 
 Run `python scripts/screenshots.py` from the root; it needs the development dependencies and a Chromium.
 """
 
 import argparse
+import io
 import shutil
+import struct
 import tempfile
 import threading
 import time
@@ -13,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, FloatRect, Locator, Page, Route, sync_playwright
 
 from keepsight.models.loading import load_model
 from keepsight.server.app import make_app
@@ -22,9 +25,11 @@ from keepsight.server.settings import ServerSettings
 from keepsight.server.streams.service import StreamService
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-SIZES = {"wide": (1400, 960), "phone": (390, 844)}
+SIZES = {"wide": (1400, 960), "tour": (1280, 860), "phone": (390, 844)}
 PATIENCE_MILLISECONDS = 120_000
 TOY_SEED = 11
+MARGIN_PIXELS = 12
+PART_BYTES = 1 << 20
 
 
 @contextmanager
@@ -48,7 +53,7 @@ def page(browser: Browser, size: str, scheme: str, address: str) -> Iterator[Pag
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height},
-        device_scale_factor=1 if size == "wide" else 2,
+        device_scale_factor=2 if size == "phone" else 1,
         color_scheme=scheme,  # type: ignore[arg-type]
         base_url=address,
     )
@@ -60,10 +65,29 @@ def page(browser: Browser, size: str, scheme: str, address: str) -> Iterator[Pag
         context.close()
 
 
-def take(opened: Page, out: Path, name: str, *, whole: bool = False) -> None:
-    """Write one picture, once nothing moves any more."""
+def take(opened: Page, out: Path, name: str, *, whole: bool = False, of: list[Locator] | None = None) -> None:
+    """Write one picture, once nothing moves any more: of the window, of the whole page, or around some of its parts."""
     opened.wait_for_timeout(700)
-    opened.screenshot(path=out / f"page-{name}.png", full_page=whole, animations="disabled")
+    around = None if of is None else rectangle_around(of)
+    shot = opened.screenshot(full_page=whole or of is not None, clip=around, animations="disabled")
+    # 256 colours are as many as can be told apart here, and a third of the bytes.
+    Image.open(io.BytesIO(shot)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        out / f"{name}.png", optimize=True
+    )
+
+
+def rectangle_around(parts: list[Locator]) -> FloatRect:
+    """In CSS pixels from the top left corner of the page, with a margin."""
+    edges = [
+        part.evaluate(
+            "(e) => { const b = e.getBoundingClientRect();"
+            " return [b.left + scrollX, b.top + scrollY, b.right + scrollX, b.bottom + scrollY]; }"
+        )
+        for part in parts
+    ]
+    left, top = (min(edge[side] for edge in edges) - MARGIN_PIXELS for side in (0, 1))
+    right, bottom = (max(edge[side] for edge in edges) + MARGIN_PIXELS for side in (2, 3))
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
 
 
 def stream_id(opened: Page) -> str:
@@ -83,37 +107,77 @@ def ask(opened: Page, question: str) -> None:
     answer.and_(opened.locator("[aria-busy=false]")).wait_for()
 
 
-def take_all(browser: Browser, address: str, out: Path) -> None:
-    """All pictures, first those of a server without streams."""
+def take_page(browser: Browser, address: str, out: Path) -> None:
+    """The page in light and dark, wide and on a phone, first without streams."""
     for scheme in ("light", "dark"):
         with page(browser, "wide", scheme, address) as opened:
             opened.goto("/")
             opened.get_by_text("Try a toy video").wait_for()
-            take(opened, out, f"first-{scheme}")
+            take(opened, out, f"page-first-{scheme}")
     with page(browser, "phone", "light", address) as opened:
         opened.goto("/")
         opened.get_by_text("Try a toy video").wait_for()
-        take(opened, out, "first-phone")
+        take(opened, out, "page-first-phone")
     with page(browser, "wide", "light", address) as opened:
         opened.goto("/")
         stream = stream_id(opened)
         opened.goto(f"/#/streams/{stream}/clips/9")
         opened.get_by_role("option").first.wait_for()
-        take(opened, out, "stream-light")
+        take(opened, out, "page-stream-light")
         for idea in opened.locator(".ideas button").all_inner_texts():
             ask(opened, idea)
         opened.locator(".answer .closest button").first.click()
-        take(opened, out, "answer-light")
+        take(opened, out, "page-answer-light")
     for size, scheme in (("wide", "dark"), ("phone", "light"), ("phone", "dark")):
         with page(browser, size, scheme, address) as opened:
             opened.goto(f"/#/streams/{stream}/clips/9")
             opened.get_by_role("option").first.wait_for()
             name = scheme if size == "wide" else f"phone-{scheme}"
-            take(opened, out, f"stream-{name}", whole=size == "phone")
+            take(opened, out, f"page-stream-{name}", whole=size == "phone")
     with page(browser, "wide", "light", address) as opened:
         opened.goto("/")
         opened.locator(".stream-card").first.wait_for()
-        take(opened, out, "streams-light")
+        take(opened, out, "page-streams-light")
+
+
+def take_tour(browser: Browser, address: str, out: Path) -> None:
+    """What docs/tour.md shows beside those: a stream while it is watched, parts of it, and what can be added."""
+    with page(browser, "tour", "light", address) as opened:
+        opened.goto("/")
+        made = opened.request.post("/v1/toy", data={"seed": TOY_SEED, "minutes": 40}, timeout=PATIENCE_MILLISECONDS)
+        opened.goto(f"/#/streams/{made.json()['id']}")
+        opened.get_by_role("tab", name="Tell me when").click()
+        opened.get_by_label("Ask this of every new caption").fill("Is there a drum?")
+        opened.get_by_label("By its words alone").check()
+        opened.get_by_role("button", name="Add").click()
+        opened.locator(".standing .closest button").nth(1).wait_for()
+        take(opened, out, "tour-alert", of=[opened.locator(".panel")])
+        opened.get_by_role("tab", name="Moments").click()
+        opened.get_by_role("button", name="Put the alert away").click()
+        take(opened, out, "tour-watching")
+    with page(browser, "tour", "light", address) as opened:
+        opened.goto(f"/#/streams/{stream_id(opened)}/clips/6")
+        opened.locator(".filmstrip").wait_for()
+        take(opened, out, "tour-kept", of=[opened.locator(".stage")])
+        take(opened, out, "tour-memory", of=[opened.locator(".timeline"), opened.locator(".memory")])
+    with page(browser, "tour", "light", address) as opened:
+        opened.goto("/")
+        opened.get_by_label("Camera or path").fill("rtsp://192.168.1.20/main")
+        take(opened, out, "tour-camera", of=[opened.locator(".ways")])
+        opened.get_by_label("Camera or path").fill("")
+        opened.route("**/v1/uploads/*", stop_in_the_middle)
+        content = struct.pack(">I4s", 8, b"free") + bytes(4 * PART_BYTES)
+        opened.get_by_label("Video file").set_input_files(
+            {"name": "kitchen.mp4", "mimeType": "video/mp4", "buffer": content}
+        )
+        opened.get_by_text("Sending kitchen.mp4, 49 %").wait_for()
+        take(opened, out, "tour-upload", of=[opened.locator(".add")])
+
+
+def stop_in_the_middle(route: Route) -> None:
+    """Let two parts of a file through; the third is never answered."""
+    if route.request.headers.get("upload-offset") != str(2 * PART_BYTES):
+        route.continue_()
 
 
 def main() -> None:
@@ -125,7 +189,8 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chosen.chromium, args=["--no-sandbox"])
-        take_all(browser, address, chosen.out)
+        take_page(browser, address, chosen.out)
+        take_tour(browser, address, chosen.out)
         browser.close()
 
 
