@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { eventsOf, getJson, messageFrom, request } from "./api";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import type { About, Answer, Citation, PastAnswer } from "./types";
 import { clock, count } from "./words";
 

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import { clock } from "./words";
 
 interface Props {

@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { useLastLoaded } from "./hooks";
 import { drawMosaic, sheetOf } from "./pictures";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import type { HeldClip } from "./types";
 import { clock, count } from "./words";
 

@@ -4,7 +4,7 @@ import { getJson } from "./api";
 import { useSize } from "./hooks";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import type { Clip, Gap } from "./types";
 import { clock, count } from "./words";
 

@@ -5,7 +5,7 @@ import { AskBox } from "./ask_box";
 import { Moments } from "./moments";
 import { News, Standing } from "./standing";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import type { About } from "./types";
 
 const TABS = ["moments", "answers", "alerts"] as const;

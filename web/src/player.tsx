@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import type { Kept } from "./types";
 
 export interface Player {

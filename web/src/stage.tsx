@@ -6,7 +6,7 @@ import { Icon } from "./icons";
 import { drawFrame, drawMask, framesIn, keptOf, sheetOf } from "./pictures";
 import { PlayerButtons, usePlayer, Video } from "./player";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import type { Kept } from "./types";
 import { clock } from "./words";
 

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { messageFrom } from "./api";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import type { Alert, StandingQuestion } from "./types";
 import { clock, count, RUNNING } from "./words";
 

@@ -4,6 +4,7 @@ import { Figures } from "./figures";
 import { useChanges } from "./hooks";
 import { MemoryStrip } from "./memory_strip";
 import { Panel } from "./panel";
+import type { Position } from "./position";
 import { Stage } from "./stage";
 import { StreamHead } from "./stream_head";
 import { StreamStore } from "./store";
@@ -13,16 +14,6 @@ import type { About, Clip } from "./types";
 import { clock, nameOf, RUNNING } from "./words";
 
 const ANNOUNCE_MILLISECONDS = 6000;
-
-/** Where the user is, and how he goes elsewhere. */
-export interface Position {
-  clip: Clip | null;
-  frame: number | null; // null for the one of which most was kept
-  isFollowing: boolean;
-  mayFollow: boolean; // there is something newer to go to
-  select: (clipIndex: number, frame?: number | null) => void;
-  follow: () => void;
-}
 
 export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: number | null; about: About | null }) {
   const store = useMemo(() => new StreamStore(id), [id]);

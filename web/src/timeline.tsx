@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { useDark, useSize } from "./hooks";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
-import type { Position } from "./stream_page";
+import type { Position } from "./position";
 import { clock, count } from "./words";
 
 const HEIGHT = 54;
