@@ -104,6 +104,15 @@ class Client:
     port: int
     token: str | None = None
 
+    @property
+    def netloc(self) -> str:
+        """What requests call the server."""
+        return f"127.0.0.1:{self.port}"
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A new connection."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+
     def __call__(self, method: str, path: str, body: object = None, headers: Mapping[str, str | None] = {}) -> Reply:
         """Headers that are None are left out. A body that is bytes is sent as it is, all else as JSON."""
         with closing(self._send(method, path, body, headers)) as connection:
@@ -150,9 +159,9 @@ class Client:
     def _send(
         self, method: str, path: str, body: object, headers: Mapping[str, str | None]
     ) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        connection = self.connect()
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        sent: dict[str, str | None] = {"Host": f"127.0.0.1:{self.port}"}
+        sent: dict[str, str | None] = {"Host": self.netloc}
         if content is not None:
             sent |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
         if self.token is not None:
