@@ -74,6 +74,12 @@ class Watcher:
         return self._session.pending_frames if self._session else ()
 
     @property
+    def newest_frame(self) -> Frame | None:
+        """The frame of a live source that came last, though it may still wait; of a file, the last pending one."""
+        live, pending = self._live, self.pending_frames
+        return live.newest_frame if live is not None else (pending[-1] if pending else None)
+
+    @property
     def num_waiting(self) -> int:
         """Frames of a live source that wait for the model."""
         live = self._live

@@ -86,7 +86,7 @@ def test_the_report_of_an_interrupted_video_says_so(
         patch.setattr("keepsight.cli.events.emit_clip", stop)
         assert keepsight("watch", make_video(seconds=40), *WATCH).code == 130
     keepsight("report", "a.db")
-    assert "the same command goes on from there" in Path("a.html").read_text(encoding="utf-8")
+    assert "it can be resumed from there" in Path("a.html").read_text(encoding="utf-8")
 
 
 def test_models_are_json_lines_or_a_table(keepsight: Keepsight) -> None:

@@ -72,6 +72,10 @@ def test_several_sources_are_watched_side_by_side(keepsight: Keepsight, make_vid
     assert asked.of("answer")[0]["num_captions_given"] == 3
     assert "fits several sources" in keepsight("ask", "keepsight.db", "What?", "--source", ".mp4").complaint
     assert "fits no source" in keepsight("ask", "keepsight.db", "What?", "--source", "garden").complaint
+    for video in videos:
+        assert keepsight("report", "keepsight.db", "--source", video.name, "-o", "one.html").code == 0
+        assert f"<h1>{video.name}</h1>" in Path("one.html").read_text(encoding="utf-8")
+    assert "fits no source" in keepsight("report", "keepsight.db", "--source", "garden").complaint
 
 
 def test_the_same_source_twice_is_refused(keepsight: Keepsight, make_video: MakeVideo) -> None:

@@ -34,7 +34,7 @@ def sheet_of(clip: int, num_frames: int = NUM_FRAMES, columns: int | None = None
                 pixels[top : top + patch, left : left + patch] = patch_colour(clip, frame, row, column)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=95, subsampling=0)
-    return ContactSheet(out.getvalue(), num_frames, columns, FRAME_PIXELS, FRAME_PIXELS)
+    return ContactSheet(out.getvalue, num_frames, columns, FRAME_PIXELS, FRAME_PIXELS)
 
 
 def clip_of(index: int, caption: str = "in the kitchen: a dog arrives.", seconds: float = 32.0) -> ReportClip:

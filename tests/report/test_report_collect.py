@@ -1,11 +1,13 @@
 """What a report says is what the journal holds."""
 
 import io
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_model import FakeModel
 from PIL import Image
@@ -40,7 +42,7 @@ def test_each_clip_is_as_the_journal_has_it(watched: Journal) -> None:
         assert list(shown.kept_indices) == stored.kept_indices.tolist()
         assert shown.sheet is not None
         assert shown.sheet.num_frames == len(stored.frame_seconds)
-        with Image.open(io.BytesIO(shown.sheet.jpeg)) as picture:
+        with Image.open(io.BytesIO(shown.sheet.read_jpeg())) as picture:
             assert picture.size == (
                 shown.sheet.num_frames * shown.sheet.frame_width_pixels,
                 shown.sheet.frame_height_pixels,
@@ -85,7 +87,7 @@ def test_many_pictures_are_made_smaller(watched: Journal, monkeypatch: pytest.Mo
     for before, after in zip(whole.clips, small.clips, strict=True):
         assert before.sheet is not None
         assert after.sheet is not None
-        assert len(after.sheet.jpeg) < len(before.sheet.jpeg)
+        assert len(after.sheet.read_jpeg()) < len(before.sheet.read_jpeg())
         assert (after.sheet.frame_width_pixels, after.sheet.frame_height_pixels) == (80, 60)
         assert after.kept_indices == before.kept_indices
     assert len(render_report(small)) < len(render_report(whole))
@@ -130,15 +132,15 @@ def test_a_journal_without_a_stream_has_no_report(journal: Journal) -> None:
 
 
 def test_the_file_is_written_whole_or_the_error_says_why(watched: Journal, tmp_path: Path) -> None:
-    written = write_report(watched.path, tmp_path / "a.html")
+    written = write_report(watched, tmp_path / "a.html")
     assert written.num_bytes == (tmp_path / "a.html").stat().st_size
     assert written.num_clips == 4
     with pytest.raises(KeepsightError, match=r"cannot write the report .*: No such file or directory"):
-        write_report(watched.path, tmp_path / "nowhere" / "a.html")
+        write_report(watched, tmp_path / "nowhere" / "a.html")
     (tmp_path / "a.html.partial").mkdir()  # the file beside it can't be opened for writing
     before = (tmp_path / "a.html").read_bytes()
     with pytest.raises(KeepsightError, match=r"cannot write the report .*: Is a directory"):
-        write_report(watched.path, tmp_path / "a.html")
+        write_report(watched, tmp_path / "a.html")
     assert (tmp_path / "a.html").read_bytes() == before
 
 
@@ -152,3 +154,28 @@ def test_what_is_missing_of_a_live_clip_is_said(watched: Journal) -> None:
     assert report.clips[0].note == f"{num_frames} of {num_frames + 4} frames, 3 dropped"
     assert report.notes[-1] == f"Times count from {began.astimezone():%Y-%m-%d %H:%M:%S}."
     assert "3 dropped" in render_report(report)
+
+
+def test_a_report_takes_no_more_memory_for_more_pictures(watched: Journal, tmp_path: Path) -> None:
+    """Of 30 MB of pictures never more than a few are there at a time."""
+    first = next(watched.clips.of(watched.streams.all()[0].id))
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 16 * 100, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).save(out, "JPEG", quality=60)
+    stream = watched.streams.begin("long.mp4", "fake", QUICK.to_json())
+    num_clips = 30_000_000 // len(out.getvalue()) + 1
+    for index in range(num_clips):
+        start = index * 8.0
+        clip = replace(
+            first, stream_id=stream.id, clip_index=index, span=Span(start, start + 8), thumbnail=out.getvalue()
+        )
+        watched.clips.add(clip)
+    tracemalloc.start()
+    try:
+        written = write_report(watched, tmp_path / "long.html", stream)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert written.num_clips == num_clips
+    assert written.num_bytes > 40_000_000
+    assert most < 10 * len(out.getvalue())

@@ -49,7 +49,7 @@ def test_mask_is_opaque_exactly_where_a_token_was_kept(
 def test_mosaic_holds_the_kept_patches_in_the_memorys_order() -> None:
     clip = clip_of(2)
     assert clip.sheet is not None
-    with Image.open(io.BytesIO(mosaic_jpeg(clip, clip.sheet))) as picture:
+    with Image.open(io.BytesIO(mosaic_jpeg(clip, clip.sheet, clip.sheet.read_jpeg()))) as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     pitch = pixels.shape[1] // 2  # four patches stand two by two
     for place, (frame, row, column) in enumerate(kept_cells(clip)):
@@ -66,7 +66,7 @@ def test_an_index_beyond_the_frames_is_left_out() -> None:
 def test_mosaic_without_kept_patches_is_still_a_picture() -> None:
     clip = ReportClip(0, Span(0, 1), "", sheet_of(0), [], GRID)
     assert clip.sheet is not None
-    with Image.open(io.BytesIO(mosaic_jpeg(clip, clip.sheet))) as picture:
+    with Image.open(io.BytesIO(mosaic_jpeg(clip, clip.sheet, clip.sheet.read_jpeg()))) as picture:
         assert picture.width > 0
 
 
@@ -74,4 +74,4 @@ def test_mosaic_without_kept_patches_is_still_a_picture() -> None:
 def test_a_contact_sheet_without_size_is_refused(name: str) -> None:
     values = {"num_frames": 4, "columns": 4, "frame_width_pixels": FRAME_PIXELS, "frame_height_pixels": FRAME_PIXELS}
     with pytest.raises(SettingError, match=name):
-        ContactSheet(b"", **{**values, name: 0})
+        ContactSheet(bytes, **{**values, name: 0})

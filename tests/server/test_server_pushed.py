@@ -121,6 +121,54 @@ def test_bad_bodies(served: Served, body: bytes, expected: int, said: str) -> No
     assert client.wait_for_state(stream_id, "complete")["num_clips"] == 2
 
 
+def test_the_newest_frame_can_be_looked_at_before_its_clip_has_a_caption(served: Served) -> None:
+    client = served.client
+    stream_id = begin(client)
+    path = f"/v1/streams/{stream_id}/frames/newest"
+    assert client("GET", path).status == 404
+    seconds: list[float] = []
+    push(client, stream_id, frames(0, 1))
+    for last in range(3):
+        push(client, stream_id, frames(last + 1, last + 2))  # a picture is on screen until the next one
+        client.wait_for(stream_id, lambda view, count=last + 1: view["figures"]["num_frames_pending"] == count)
+        reply = client("GET", path)
+        assert (reply.status, reply.headers["content-type"]) == (200, "image/jpeg")
+        seconds.append(float(reply.headers["keepsight-pts-seconds"]))
+        with Image.open(BytesIO(reply.content)) as picture:
+            assert picture.size == (64, 48)
+            assert np.abs(np.asarray(picture, int) - (last * 7 % 256, last * 13 % 256, 60)).max() <= 6
+    assert seconds == sorted(set(seconds))
+    assert client("GET", f"/v1/streams/{stream_id}").data["frames_per_clip"] == 4
+    push(client, stream_id, END)
+    client.wait_for_state(stream_id, "complete")
+    assert client("GET", path).status == 404
+
+
+def test_the_newest_frame_is_shown_while_the_model_is_busy_and_no_larger_than_needed(
+    server_settings: ServerSettings,
+) -> None:
+    model = ServedModel()
+    model.gate.clear()
+    out = BytesIO()
+    for number in range(7):
+        write_frame(out, Frame(np.full((900, 1600, 3), number * 30, np.uint8), number / 2))
+    with serve(replace(server_settings, max_frame_pixels=1600 * 900), model) as served:
+        client, stream_id = served.client, begin(served.client)
+        push(client, stream_id, out.getvalue())  # four of them are being described
+        path = f"/v1/streams/{stream_id}/frames/newest"
+
+        def is_newest(reply: Reply) -> bool:
+            if reply.status != 200:
+                return False
+            with Image.open(BytesIO(reply.content)) as picture:
+                assert picture.size == (640, 360)
+                return abs(np.asarray(picture, int).mean() - 5 * 30) < 5
+
+        # The last one is on screen until the next comes, so the one before it is the newest.
+        client.wait_for(stream_id, lambda _: is_newest(client("GET", path)))
+        model.gate.set()
+
+
 def test_only_where_frames_are_pushed(client: Client, server_settings: ServerSettings, make_video) -> None:
     source = server_settings.roots[0] / "kitchen.mp4"
     source.write_bytes(make_video(4).read_bytes())

@@ -1,7 +1,6 @@
 """Streams over HTTP: watched, paused, resumed, removed, gone on with by the next server; what they hold, searched."""
 
 import gc
-import json
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -181,23 +180,6 @@ def test_a_damaged_video_is_watched_as_far_as_it_goes(client: Client, make_video
         assert damaged.name in reply.message
     else:
         assert client.wait_for_state(reply.data["id"], "truncated")["reason"]
-
-
-def test_exports(client: Client, make_video) -> None:
-    stream_id = client.begin(make_video(4))
-    client.wait_for_state(stream_id, "complete")
-    first, second = client("GET", f"/v1/streams/{stream_id}/clips").data["clips"]
-    vtt = client("GET", f"/v1/streams/{stream_id}/export?format=vtt")
-    assert vtt.headers["content-disposition"] == f'attachment; filename="keepsight-{stream_id}.vtt"'
-    assert vtt.content.decode() == (
-        f"WEBVTT\n\n0\n00:00:00.000 --> 00:00:02.000\n{first['caption']}\n\n"
-        f"1\n00:00:02.000 --> 00:00:04.000\n{second['caption']}\n\n"
-    )
-    srt = client("GET", f"/v1/streams/{stream_id}/export?format=srt").content.decode()
-    assert srt.startswith(f"1\n00:00:00,000 --> 00:00:02,000\n{first['caption']}\n\n2\n")
-    whole = json.loads(client("GET", f"/v1/streams/{stream_id}/export").content)
-    assert set(whole) == {"stream", "clips", "gaps", "questions"}
-    assert whole["clips"] == [first, second]
 
 
 def test_health(client: Client, served: Served) -> None:

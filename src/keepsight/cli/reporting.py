@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from keepsight.cli.asking import find_stream
 from keepsight.cli.options import JournalArgument, JsonOption
 from keepsight.cli.output import emit, make_console, wants_json
 from keepsight.errors import SettingError
@@ -15,15 +16,18 @@ def report(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The HTML file; beside the journal when not given.")
     ] = None,
+    source: Annotated[str | None, typer.Option(help="Which stream: a part of its source's name.")] = None,
     json: JsonOption = None,
 ) -> None:
     """Write a report to open in a browser: timeline, captions, what was kept, questions."""
     path = out or journal.with_suffix(".html")
     if path.exists() and journal.exists() and path.samefile(journal):
         raise SettingError(f"the report must not replace the journal {journal}: give another name with -o")
+    from keepsight.journal import Journal
     from keepsight.report import write_report
 
-    written = write_report(journal, path)
+    with Journal.open(journal, read_only=True) as opened:
+        written = write_report(opened, path, find_stream(opened, source))
     if wants_json(json):
         emit("report", path=str(written.path), num_bytes=written.num_bytes, num_clips=written.num_clips)
         return

@@ -72,6 +72,13 @@ class StorageTable:
         )
         return int(row[0])
 
+    def num_thumbnail_bytes(self, stream_id: str) -> int:
+        """Bytes of the thumbnails of a stream; reads the lengths of all."""
+        (row,) = self._database.read(
+            "SELECT coalesce(sum(length(thumbnail)), 0) FROM clips WHERE stream_id = ?", (stream_id,)
+        )
+        return int(row[0])
+
     def num_file_bytes(self) -> int:
         """Bytes of the file's pages that are in use: everything, also what `num_bytes` does not count."""
         (row,) = self._database.read(

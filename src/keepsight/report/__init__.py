@@ -5,9 +5,9 @@ from os import PathLike
 from pathlib import Path
 
 from keepsight.errors import KeepsightError
-from keepsight.journal import Journal
+from keepsight.journal import Journal, StreamRecord
 from keepsight.report.collect import collect_report
-from keepsight.report.page import render_report
+from keepsight.report.page import render_report, report_parts
 from keepsight.report.records import ContactSheet, Report, ReportClip, ReportGap, ReportQuestion
 from keepsight.whole_file import write_whole
 
@@ -20,6 +20,7 @@ __all__ = [
     "WrittenReport",
     "collect_report",
     "render_report",
+    "report_parts",
     "write_report",
 ]
 
@@ -33,23 +34,21 @@ class WrittenReport:
     num_clips: int
 
 
-def write_report(journal: str | PathLike[str], out: str | PathLike[str]) -> WrittenReport:
-    """Write the report on a journal's newest stream.
+def write_report(journal: Journal, out: str | PathLike[str], stream: StreamRecord | None = None) -> WrittenReport:
+    """Write the report on a stream; of its pictures there are never more than one clip's in memory.
 
     Args:
-        journal: path of the journal, which is only read.
+        journal: has the stream, which may still be watched.
         out: path of the HTML file; one that exists is replaced in one step, its folder must exist.
+        stream: which one; the newest if None.
 
     Raises:
-        JournalError: the journal is missing, none, empty, or of a later version.
+        JournalError: the journal has no stream, or cannot be read.
         KeepsightError: the file cannot be written.
     """
-    with Journal.open(journal, read_only=True) as opened:
-        report = collect_report(opened)
-    content = render_report(report).encode("utf-8")
-    path = Path(out)
+    report, path = collect_report(journal, stream), Path(out)
     try:
-        write_whole(path, content)
+        num_bytes = write_whole(path, (part.encode("utf-8") for part in report_parts(report)))
     except OSError as error:
         raise KeepsightError(f"cannot write the report {path}: {error.strerror}") from error
-    return WrittenReport(path, len(content), len(report.clips))
+    return WrittenReport(path, num_bytes, len(report.clips))

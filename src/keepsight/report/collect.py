@@ -2,7 +2,9 @@
 
 import io
 import json
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -23,8 +25,10 @@ _SMALL_QUALITY = 60
 def collect_report(journal: Journal, stream: StreamRecord | None = None) -> Report:
     """What a journal holds of one stream, ready to be shown.
 
+    Pictures are left where they are, and read when they are shown: what this takes in memory is some kilobytes a clip.
+
     Args:
-        journal: an open journal; a stream in it may still be watched.
+        journal: an open journal, which stays open until the report is written; a stream in it may still be watched.
         stream: which one; the newest if None.
 
     Raises:
@@ -33,28 +37,31 @@ def collect_report(journal: Journal, stream: StreamRecord | None = None) -> Repo
     stream = stream or journal.streams.latest()
     if stream is None:
         raise EmptyJournalError(f"nothing has been watched yet in {journal.path}")
-    records = list(journal.clips.of(stream.id))
     held = {clip_index for clip_index, _ in journal.memory.of(stream.id)}
-    shrink = sum(len(record.thumbnail) for record in records) > MAX_SHEET_BYTES
+    shrink = journal.storage.num_thumbnail_bytes(stream.id) > MAX_SHEET_BYTES
+    clips, seconds_spent = [], 0.0
+    for record in journal.clips.of(stream.id):
+        clips.append(_clip(journal, record, record.clip_index in held, shrink))
+        seconds_spent += record.seconds_spent
     return Report(
         source=Path(stream.source).name or stream.source,
         model=stream.model,
-        clips=[_clip(record, record.clip_index in held, shrink) for record in records],
+        clips=clips,
         gaps=[ReportGap(gap.span, gap.reason) for gap in journal.gaps.of(stream.id)],
         questions=_questions(journal, stream),
         settings=_settings(stream),
-        figures=_figures(records),
+        figures={"seconds a clip": f"{seconds_spent / len(clips):.2g}"} if clips else {},
         notes=_notes(stream),
     )
 
 
-def _clip(record: ClipRecord, in_memory: bool, shrink: bool) -> ReportClip:
+def _clip(journal: Journal, record: ClipRecord, in_memory: bool, shrink: bool) -> ReportClip:
     return ReportClip(
         index=record.clip_index,
         span=record.span,
         caption=record.caption,
-        sheet=_sheet(record.thumbnail, len(record.frame_seconds), shrink),
-        kept_indices=record.kept_indices.tolist(),
+        sheet=_sheet(journal, record, shrink),
+        kept_indices=array("q", record.kept_indices.tolist()),  # a tenth of what a list takes
         token_grid=record.token_grid,
         frames_per_step=record.frames_per_step,
         in_memory=in_memory,
@@ -62,20 +69,35 @@ def _clip(record: ClipRecord, in_memory: bool, shrink: bool) -> ReportClip:
     )
 
 
-def _sheet(jpeg: bytes, num_frames: int, shrink: bool) -> ContactSheet | None:
-    """The journal's picture with its measures: frames stand side by side, oldest on the left."""
-    if not jpeg or num_frames < 1:
+def _sheet(journal: Journal, record: ClipRecord, shrink: bool) -> ContactSheet | None:
+    """Where a clip's picture is, and its measures: frames stand side by side, oldest on the left."""
+    num_frames = len(record.frame_seconds)
+    if not record.thumbnail or num_frames < 1:
         return None
-    with Image.open(io.BytesIO(jpeg)) as picture:
+    with Image.open(io.BytesIO(record.thumbnail)) as picture:
         width, height = picture.width // num_frames, picture.height
-        if shrink and width > _SMALL_FRAME_PIXELS:
-            height = max(1, round(height * _SMALL_FRAME_PIXELS / width))
-            width = _SMALL_FRAME_PIXELS
-            small = picture.resize((width * num_frames, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
-            out = io.BytesIO()
-            small.save(out, "JPEG", quality=_SMALL_QUALITY, optimize=True)
-            jpeg = out.getvalue()
-    return ContactSheet(jpeg, num_frames, num_frames, width, height)
+    stored = partial(_thumbnail, journal, record.stream_id, record.clip_index)
+    if not shrink or width <= _SMALL_FRAME_PIXELS:
+        return ContactSheet(stored, num_frames, num_frames, width, height)
+    height = max(1, round(height * _SMALL_FRAME_PIXELS / width))
+    width = _SMALL_FRAME_PIXELS
+    return ContactSheet(partial(_small, stored, width * num_frames, height), num_frames, num_frames, width, height)
+
+
+def _thumbnail(journal: Journal, stream_id: str, clip_index: int) -> bytes:
+    found = next(journal.clips.of(stream_id, from_index=clip_index), None)
+    return found.thumbnail if found and found.clip_index == clip_index else b""
+
+
+def _small(read_jpeg: Callable[[], bytes], width: int, height: int) -> bytes:
+    """A picture at another size in pixels; empty where it is gone."""
+    if not (jpeg := read_jpeg()):
+        return b""
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        small = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=_SMALL_QUALITY, optimize=True)
+    return out.getvalue()
 
 
 def _questions(journal: Journal, stream: StreamRecord) -> list[ReportQuestion]:
@@ -100,22 +122,15 @@ def _settings(stream: StreamRecord) -> dict[str, str]:
     return shown
 
 
-def _figures(records: Sequence[ClipRecord]) -> dict[str, str]:
-    if not records:
-        return {}
-    spent = sum(record.seconds_spent for record in records)
-    return {"seconds a clip": f"{spent / len(records):.2g}"}
-
-
 def _notes(stream: StreamRecord) -> list[str]:
     end = format_clock(stream.end_seconds or 0)
     notes = {
         EndReason.TRUNCATED: f"The video is damaged and ends early, at {end}. What was captioned before is here.",
-        EndReason.INTERRUPTED: f"Watching was interrupted at {end}; the same command goes on from there.",
+        EndReason.INTERRUPTED: f"Watching was interrupted at {end}; it can be resumed from there.",
         EndReason.FAILED: f"Watching stopped at {end}: {stream.end_detail}",
     }
     if stream.end_reason is None:
-        shown = ["The video is still being watched, or watching it was cut off; the same command goes on."]
+        shown = ["The video is still being watched, or watching was cut off and can be resumed."]
     else:
         shown = [notes[stream.end_reason]] if stream.end_reason in notes else []
     if stream.is_live:

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -17,6 +17,9 @@ from keepsight.spans import Span, format_clock
 
 MAX_CITATIONS_SHOWN = 3
 """Cited captions that stand open under an answer; the others are one click away."""
+
+_EXPRESSIONS_A_PART = 32
+"""Of the template: a part is some kilobytes, or a clip with its pictures."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,19 @@ def layout_rules(report: Report) -> str:
 
 def clip_pictures(clip: ReportClip) -> ClipPictures | None:
     """The pictures that the page shows for a clip; None when the journal kept none."""
-    if clip.sheet is None:
+    jpeg = clip.sheet.read_jpeg() if clip.sheet else b""
+    if clip.sheet is None or not jpeg:
         return None
     return ClipPictures(
-        sheet_uri=data_uri("image/jpeg", clip.sheet.jpeg),
+        sheet_uri=data_uri("image/jpeg", jpeg),
         mask_uri=data_uri("image/png", mask_png(clip, clip.sheet)),
         layout=_layout_name(clip.sheet),
     )
 
 
 def _mosaic_uri(clip: ReportClip) -> str | None:
-    return data_uri("image/jpeg", mosaic_jpeg(clip, clip.sheet)) if clip.sheet else None
+    jpeg = clip.sheet.read_jpeg() if clip.sheet else b""
+    return data_uri("image/jpeg", mosaic_jpeg(clip, clip.sheet, jpeg)) if clip.sheet and jpeg else None
 
 
 def kept_percent(report: Report) -> float | None:
@@ -104,16 +109,21 @@ def _environment() -> Environment:
 
 
 def render_report(report: Report) -> str:
-    """Write the report as one HTML text that asks nothing of the network.
+    """The report as one HTML text that asks nothing of the network.
 
     Every text of the report is escaped; the page's content security policy allows only its own script, by hash,
     and pictures that it carries itself.
     """
+    return "".join(report_parts(report))
+
+
+def report_parts(report: Report) -> Iterator[str]:
+    """As `render_report`, in parts as they are made: no more than one clip's pictures are in memory at a time."""
     script = _read_asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     by_index = {clip.index: clip for clip in report.clips}
     template = _environment().get_template("report.html.j2")
-    return template.render(
+    parts = template.stream(
         report=report,
         span=Span(report.clips[0].span.start_seconds, report.clips[-1].span.end_seconds) if report.clips else None,
         figures={**_counted_figures(report), **report.figures},
@@ -128,3 +138,5 @@ def render_report(report: Report) -> str:
         script=Markup(script),
         script_hash=f"sha256-{digest}",
     )
+    parts.enable_buffering(_EXPRESSIONS_A_PART)
+    yield from parts

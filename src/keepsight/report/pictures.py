@@ -67,15 +67,21 @@ def _patch_box(
     return left, top, left + width, top + height
 
 
-def mosaic_jpeg(clip: ReportClip, sheet: ContactSheet) -> bytes:
-    """The kept patches of a clip, cut out of its frames and packed side by side in the memory's order."""
+def mosaic_jpeg(clip: ReportClip, sheet: ContactSheet, jpeg: bytes) -> bytes:
+    """The kept patches of a clip, cut out of its frames and packed side by side in the memory's order.
+
+    Args:
+        clip: tells which patches were kept.
+        sheet: measures of the frames' picture.
+        jpeg: that picture.
+    """
     cells = kept_cells(clip)
     side = max(1, math.ceil(math.sqrt(len(cells))))
     patch = max(2, MOSAIC_PIXELS // side - MOSAIC_GAP_PIXELS)
     pitch = patch + MOSAIC_GAP_PIXELS
     rows = max(1, math.ceil(len(cells) / side))
     mosaic = Image.new("RGB", (side * pitch, rows * pitch), _MOSAIC_GROUND)
-    with Image.open(io.BytesIO(sheet.jpeg)) as opened:
+    with Image.open(io.BytesIO(jpeg)) as opened:
         picture = opened.convert("RGB")
     for place, cell in enumerate(cells):
         box = _patch_box(sheet, clip.token_grid, cell)

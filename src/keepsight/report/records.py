@@ -1,6 +1,6 @@
 """What a report shows, as plain records: independent of where they came from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keepsight.errors import SettingError
@@ -12,14 +12,15 @@ class ContactSheet:
     """One JPEG with all frames of a clip, row by row in time order.
 
     Attributes:
-        jpeg: the encoded picture.
+        read_jpeg: gives the encoded picture each time it is needed, since those of a long stream do not fit in memory
+            together; empty bytes where it has been removed meanwhile.
         num_frames: frames it holds; the last row may be part empty.
         columns: frames in a row.
         frame_width_pixels: width of one frame in the sheet.
         frame_height_pixels: height of one frame in the sheet.
     """
 
-    jpeg: bytes
+    read_jpeg: Callable[[], bytes]
     num_frames: int
     columns: int
     frame_width_pixels: int

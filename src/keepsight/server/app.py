@@ -33,12 +33,16 @@ from keepsight.server.routes import (
     video,
 )
 from keepsight.server.settings import ServerSettings
+from keepsight.server.streams.newest import NewestPictures
 from keepsight.server.streams.service import StreamService
 from keepsight.server.telemetry.logs import AccessLog, LogObserver
 from keepsight.server.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
+
+MOST_REPORTS = 2
+"""Written at a time: making one of many clips keeps a core busy."""
 
 _DESCRIPTION = """
 Watch video and ask about it. Every error is `{"error": {"message": ...}}`. Where the server has a token, every request
@@ -70,6 +74,7 @@ def make_app(service: StreamService, settings: ServerSettings, tracer: "Tracer |
     app.state.settings = settings
     app.state.desk = QuestionDesk(service, settings.max_questions_in_flight)
     app.state.sessions, app.state.ring = SessionStore(), token_ring(settings)
+    app.state.newest = NewestPictures(service.runs)
     app.state.viewers = Slots(settings.max_viewers, "event streams are open")
     for resource in (streams, clips, moments, events, questions, export, health):
         app.include_router(resource.router)
@@ -81,6 +86,7 @@ def make_app(service: StreamService, settings: ServerSettings, tracer: "Tracer |
     app.include_router(metrics.router)
     app.include_router(openai.router)
     app.router.routes.append(mcp_route(may_watch=settings.mcp_may_watch))
+    app.state.reports = Slots(MOST_REPORTS, "reports are being written")
     app.state.toys = Slots(1, "toy videos are being made")
     for part in (page, about, memory, toys):
         app.include_router(part.router)

@@ -34,6 +34,7 @@ class LiveWatch:
         self._queue: FrameQueue[Frame | StateChange] = FrameQueue(self._load.queue_frames, self._load.policy)
         self._stop = threading.Event()
         self._failure: BaseException | None = None
+        self._newest: Frame | None = None
 
     @property
     def num_dropped(self) -> int:
@@ -44,6 +45,11 @@ class LiveWatch:
     def num_waiting(self) -> int:
         """Frames that wait for the model."""
         return len(self._queue)
+
+    @property
+    def newest_frame(self) -> Frame | None:
+        """The frame that came last, whether it was taken, waits, or was given up; None before the first."""
+        return self._newest
 
     def stop(self) -> None:
         """From any thread: take no more frames; what is pending is captioned."""
@@ -76,6 +82,7 @@ class LiveWatch:
                     if isinstance(event, StateChange):
                         self._queue.put_note(event)
                     else:
+                        self._newest = event
                         self._queue.put(event)
         except BaseException as error:  # noqa: BLE001 - raised in the thread that takes the moments
             self._failure = error

@@ -59,6 +59,7 @@ ROUTE_SCOPES: tuple[RouteScope, ...] = (
     RouteScope(f"{_STREAM}/clips/{{clip_index}}/kept"),
     RouteScope(f"{_STREAM}/video"),
     RouteScope(f"{_STREAM}/frames"),
+    RouteScope(f"{_STREAM}/frames/newest"),
     RouteScope("/v1/uploads", read=MANAGE),
     RouteScope("/v1/uploads/{upload_id}", read=MANAGE),
     RouteScope("/v1/moments"),

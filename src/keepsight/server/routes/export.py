@@ -1,14 +1,19 @@
 """A whole stream as a file."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
+from typing import Annotated
 
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from keepsight.journal import CaptionRecord, StreamRecord
+from keepsight.report import collect_report, report_parts
+from keepsight.server.access.limits import Slots
 from keepsight.server.export import srt_lines, vtt_lines
-from keepsight.server.routes.context import Service, Stream, refusals
+from keepsight.server.routes.context import Service, Stream, from_app, refusals
 from keepsight.server.streams.service import StreamService
 from keepsight.server.views.answers import past_answer_view
 from keepsight.server.views.clips import clip_view, gap_view
@@ -25,18 +30,53 @@ class Format(StrEnum):
     JSON = "json"
     VTT = "vtt"
     SRT = "srt"
+    REPORT = "report"
+
+
+Reports = Annotated[Slots, from_app("reports")]
+
+
+class ReportFile(StreamingResponse):
+    """A report, written while it is sent: no more than one clip's pictures are in memory at a time.
+
+    Args:
+        service: has the stream.
+        stream: what it is on.
+        headers: of the answer.
+        reports: a place among these is taken already, and given back at the end, whoever ended it.
+    """
+
+    def __init__(self, service: StreamService, stream: StreamRecord, headers: dict[str, str], reports: Slots) -> None:
+        super().__init__(_report_parts(service, stream), headers=headers, media_type="text/html")
+        self._reports = reports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._reports.give_back()
 
 
 @router.get(
     "/export",
     response_class=Response,
     responses={
-        200: {"content": {"application/json": {}, "text/vtt": {}, "application/x-subrip": {}}},
-        **refusals(404, 422),
+        200: {"content": {"application/json": {}, "text/vtt": {}, "application/x-subrip": {}, "text/html": {}}},
+        **refusals(404, 422, 429),
     },
 )
-def export(stream: Stream, service: Service, format: Format = Format.JSON) -> StreamingResponse:
-    """Captions with their times; as JSON also the stream, its gaps, and its questions with answers."""
+def export(stream: Stream, service: Service, reports: Reports, format: Format = Format.JSON) -> StreamingResponse:
+    """Captions with their times; as JSON also the stream, its gaps, and its questions with answers.
+
+    `report` is one HTML file with all of that to look at: timeline, pictures, what was kept, answers.
+    """
+    # The name is made of the id alone: what a source is called is no one's header.
+    suffix = "html" if format is Format.REPORT else format.value
+    headers = {"Content-Disposition": f'attachment; filename="keepsight-{stream.id}.{suffix}"'}
+    if format is Format.REPORT:
+        reports.take()
+        return ReportFile(service, stream, headers, reports)
     captions = _captions(service, stream.id)
     if format is Format.VTT:
         lines, media_type = vtt_lines(captions), "text/vtt"
@@ -44,8 +84,6 @@ def export(stream: Stream, service: Service, format: Format = Format.JSON) -> St
         lines, media_type = srt_lines(captions), "application/x-subrip"
     else:
         lines, media_type = _json_parts(service, stream, captions), "application/json"
-    # The name is made of the id alone: what a source is called is no one's header.
-    headers = {"Content-Disposition": f'attachment; filename="keepsight-{stream.id}.{format.value}"'}
     return StreamingResponse(lines, media_type=media_type, headers=headers)
 
 
@@ -55,6 +93,12 @@ def _captions(service: StreamService, stream_id: str) -> Iterator[CaptionRecord]
     while found := service.journal.clips.captions_from(stream_id, from_index, _CLIPS_AT_ONCE):
         yield from found
         from_index = found[-1].clip_index + 1
+
+
+def _report_parts(service: StreamService, stream: StreamRecord) -> Iterator[str]:
+    report = collect_report(service.journal, stream)
+    notes = [service.sources.uploads.without_paths(note) for note in report.notes]
+    yield from report_parts(replace(report, notes=notes))
 
 
 def _json_parts(service: StreamService, stream: StreamRecord, captions: Iterator[CaptionRecord]) -> Iterator[str]:

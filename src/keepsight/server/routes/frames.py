@@ -1,7 +1,8 @@
-"""Frames pushed to a stream."""
+"""Frames of a stream that have no caption yet: pushed to it, and the newest one to look at."""
 
 import time
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from io import BytesIO
 from typing import Annotated
 
@@ -9,13 +10,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from keepsight.server.failures import conflict
 from keepsight.server.pushing.address import is_pushed
 from keepsight.server.pushing.bodies import MessageBody, WholeMessage, whole_body
-from keepsight.server.routes.context import Served, Service, Stream, refusals
+from keepsight.server.routes.context import Served, Service, Stream, from_app, refusals
 from keepsight.server.settings import ServerSettings
+from keepsight.server.streams.newest import NewestPictures
 from keepsight.server.streams.service import StreamService
 from keepsight.sources.messages import write_frame
 from keepsight.video import Frame
@@ -27,6 +30,26 @@ _MOST_BYTES_A_PIXEL, _MOST_BYTES_BESIDE = 4, 1 << 16  # a bitmap; a small pictur
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["streams"])
+
+
+Newest = Annotated[NewestPictures, from_app("newest")]
+
+
+@router.get(
+    "/frames/newest",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, **refusals(404)},
+)
+def newest(stream: Stream, pictures: Newest) -> Response:
+    """The frame that came last, as a JPEG, while the stream is being watched; `Keepsight-Pts-Seconds` says when it was.
+
+    A live source's has come just now, and has no caption before its clip is whole: this is what a camera sees.
+    """
+    found = pictures.of(stream.id)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "no frame of the stream waits for its caption")
+    headers = {"Keepsight-Pts-Seconds": f"{found.pts_seconds:.3f}"}
+    return Response(found.jpeg, headers=headers, media_type="image/jpeg")
 
 
 class PushedView(BaseModel):

@@ -40,12 +40,14 @@ class Figures:
         lag_seconds: how long ago the newest clip ended, for live streams; None before the first, and for files.
         num_frames_dropped: given up because the model was too slow.
         num_losses: how often a live source was lost.
+        num_frames_pending: frames of the next clip that are there already.
     """
 
     seconds_per_clip: float | None = None
     lag_seconds: float | None = None
     num_frames_dropped: int = 0
     num_losses: int = 0
+    num_frames_pending: int = 0
 
 
 class StreamRun:
@@ -108,12 +110,20 @@ class StreamRun:
         watcher = self._watcher
         return 0 if watcher is None else watcher.num_waiting
 
+    @property
+    def newest_frame(self) -> Frame | None:
+        """The frame that came last; see `Watcher.newest_frame`."""
+        watcher = self._watcher
+        return None if watcher is None else watcher.newest_frame
+
     def figures(self) -> Figures:
         """How it goes."""
         seconds, lag = list(self._seconds), None
         if self.stream.is_live and self._last_end_seconds is not None:
             lag = max(0.0, time.time() - self.stream.started_at.timestamp() - self._last_end_seconds)
-        return Figures(fmean(seconds) if seconds else None, lag, self._num_dropped, self._num_losses)
+        return Figures(
+            fmean(seconds) if seconds else None, lag, self._num_dropped, self._num_losses, len(self.pending_frames)
+        )
 
     def start(self) -> None:
         """Begin."""

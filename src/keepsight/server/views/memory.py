@@ -118,7 +118,7 @@ def _cells(clip: ClipRecord, kept_indices: Sequence[int]) -> list[tuple[int, int
     num_frames = len(clip.frame_seconds)
     if num_frames < 1:
         return []
-    sheet = ContactSheet(b"", num_frames, num_frames, 1, 1)
+    sheet = ContactSheet(bytes, num_frames, num_frames, 1, 1)
     return kept_cells(
         ReportClip(
             clip.clip_index,

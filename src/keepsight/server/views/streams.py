@@ -10,6 +10,7 @@ from keepsight.server.streams.run import Figures
 from keepsight.server.streams.service import StreamService
 from keepsight.server.streams.states import state_of
 from keepsight.server.uploads.names import shown_source
+from keepsight.settings import Settings
 
 State = Literal[
     "watching",
@@ -33,6 +34,7 @@ class FiguresView(BaseModel):
     lag_seconds: float | None
     num_frames_dropped: int
     num_losses: int
+    num_frames_pending: int = Field(description="Frames of the next clip that are there already.")
 
 
 class StreamView(BaseModel):
@@ -46,6 +48,7 @@ class StreamView(BaseModel):
     state: State
     reason: str = Field(description="One line on the state, may be empty.")
     end_seconds: float | None
+    frames_per_clip: int = Field(examples=[16])
     num_clips: int = Field(description="Clips that there ever were.")
     num_bytes: int = Field(description="What the journal has of it.")
     figures: FiguresView
@@ -65,6 +68,7 @@ def stream_view(service: StreamService, stream: StreamRecord) -> StreamView:
         state=run.state if run is not None and is_running else state_of(stream, reason),  # type: ignore[arg-type]
         reason=service.sources.uploads.without_paths(reason if is_running else reason or stream.end_detail),
         end_seconds=stream.end_seconds,
+        frames_per_clip=Settings.from_json(stream.settings_json).frames_per_clip,
         num_clips=service.journal.streams.position(stream.id).next_clip_index,
         num_bytes=service.journal.storage.num_bytes(stream.id),
         figures=FiguresView(**vars(figures)),
