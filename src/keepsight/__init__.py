@@ -46,6 +46,7 @@ from keepsight.errors import (
     UnknownModelError,
     UnsupportedModelError,
     VideoError,
+    VideoTooLongError,
 )
 from keepsight.settings import PAPER, Settings
 from keepsight.spans import Span
@@ -100,6 +101,7 @@ __all__ = [
     "UnknownModelError",
     "UnsupportedModelError",
     "VideoError",
+    "VideoTooLongError",
     "Watcher",
     "__version__",
     "answer_question",

@@ -7,6 +7,7 @@
     │   ├── NotAVideoError          the file is no media that can be read
     │   ├── NoVideoStreamError      media without pictures (audio only)
     │   ├── TruncatedVideoError     the pictures end early; those before the damage were delivered
+    │   ├── VideoTooLongError       the source says that it is longer than is watched here
     │   ├── SourceUnreachableError  a camera or server cannot be reached, or ended the connection
     │   ├── SourceStalledError      a source has sent no picture for too long
     │   ├── AddressRefusedError     an address that may not be connected to
@@ -61,6 +62,10 @@ class NoVideoStreamError(VideoError):
 
 class TruncatedVideoError(VideoError):
     """The pictures end before the file says they should; every frame before the damage was delivered."""
+
+
+class VideoTooLongError(VideoError):
+    """The source says of itself that it is longer than is watched here."""
 
 
 class SourceUnreachableError(VideoError):

@@ -153,6 +153,11 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         (("--drop", "nonsense"), "drop-oldest"),
         (("--stall-seconds", "0"), "above 0"),
         (("--max-gigabytes", "0"), "above 0"),
+        (("--max-gigabytes", "inf"), "finite"),
+        (("--max-stream-gigabytes", "0"), "--max-stream-gigabytes is finite and above 0, not 0"),
+        (("--max-stream-gigabytes", "-1"), "above 0"),
+        (("--max-stream-gigabytes", "nan"), "above 0"),
+        (("--max-stream-gigabytes", "much"), "valid number"),
         (("--max-days", "-3"), "above 0"),
     ],
 )

@@ -162,7 +162,8 @@ def test_what_goes_is_what_the_rule_says(tmp_path_factory: pytest.TempPathFactor
             assert [clip.clip_index for clip in stored] == [clip.key[1] for clip in left]
             assert [len(clip.thumbnail) for clip in stored] == [clip.thumbnail_bytes for clip in left]
             for clip in stored:
-                assert_same_clip(clip, make_clip(name, clip.clip_index), ignore=("thumbnail",))
+                assert_same_clip(clip, make_clip(name, clip.clip_index), ignore=("thumbnail", "is_pinned"))
+            assert [clip.clip_index for clip in stored if clip.is_pinned] == journal.clips.pinned(name)
             assert journal.storage.num_bytes(name) == plain.num_bytes({number})
         assert apply_quota(journal, quota, START + timedelta(seconds=100)) == Removed()
     assert_sound(path)
@@ -193,6 +194,25 @@ def test_a_pin_is_taken_off_again(journal: Journal) -> None:
     for index in (2, 99):
         with pytest.raises(JournalError, match=f"no clip {index} of stream"):
             journal.clips.pin(stream.id, index)
+
+
+def test_each_reading_tells_what_is_pinned(journal: Journal) -> None:
+    stream = journal.streams.begin("s", "tiny", "{}")
+    for index in range(4):
+        journal.clips.add(replace(make_clip(stream.id, index), is_pinned=index == 3))
+    journal.clips.pin(stream.id, 1)
+    clips = journal.clips
+    for found in (
+        clips.captions(stream.id),
+        clips.captions_from(stream.id, 0, 9),
+        clips.captions_at(stream.id, range(4)),
+        clips.search("caption"),
+        list(clips.of(stream.id)),
+    ):
+        assert {clip.clip_index: clip.is_pinned for clip in found} == {0: False, 1: True, 2: False, 3: True}
+    last = clips.last(stream.id)
+    assert last is not None
+    assert_same_clip(last, replace(make_clip(stream.id, 3), is_pinned=True))
 
 
 def test_what_is_removed_is_no_longer_found(journal: Journal) -> None:

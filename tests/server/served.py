@@ -12,6 +12,7 @@ from typing import Any
 
 from fake_model import FakeModel
 
+from keepsight.journal import Quota
 from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule, VisualInput
 from keepsight.prompts import DESCRIBE_PROMPT
 from keepsight.server.app import make_app
@@ -184,9 +185,11 @@ class Served:
 
 
 @contextmanager
-def serve(settings: ServerSettings, model: ServedModel, watching: Settings = QUICK) -> Iterator[Served]:
+def serve(
+    settings: ServerSettings, model: ServedModel, watching: Settings = QUICK, quota: Quota | None = None
+) -> Iterator[Served]:
     """A server for as long as the block, then an orderly end."""
-    with listen(settings) as listening, StreamService(model, settings, watching) as service:
+    with listen(settings) as listening, StreamService(model, settings, watching, quota=quota) as service:
         server = HttpServer(make_app(service, settings), service)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

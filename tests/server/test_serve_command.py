@@ -50,6 +50,10 @@ def test_it_ends_in_order(tmp_path: Path, make_video, number: signal.Signals, co
         (["--token", "short"], "16"),
         (["--host", "192.0.2.1", "--token", "a-token-for-tests-only"], "cannot listen on 192.0.2.1"),
         (["--max-streams", "0"], "max_streams"),
+        (["--max-stream-gigabytes", "0"], "--max-stream-gigabytes is finite and above 0, not 0"),
+        (["--max-stream-gigabytes", "-1"], "above 0"),
+        (["--max-stream-gigabytes", "nan"], "max_stream_gigabytes (the command line)"),
+        (["--max-stream-gigabytes", "much"], "valid number"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: list[str], complaint: str) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from keepsight.cli.serving import _watching_and_quota
 from keepsight.errors import SettingError
+from keepsight.journal import Quota
 from keepsight.server.settings import ServerSettings
 from keepsight.server.settings_shown import as_toml
 from keepsight.server.settings_sources import WorkSettings, settle
@@ -105,6 +107,13 @@ NONSENSE: list[tuple[str, list[str]]] = [
     ("roots = { a = 1 }", ["roots", "(FILE)", "tuple"]),
     ("sample_fps = 0", ["sample_fps", "FILE"]),
     ("max_gigabytes = -1", ["max-gigabytes", "above 0", "FILE"]),
+    ("max_stream_gigabytes = 0", ["max-stream-gigabytes", "above 0", "max_stream_gigabytes is from FILE"]),
+    ("max_stream_gigabytes = -1", ["max-stream-gigabytes", "above 0", "FILE"]),
+    ("max_stream_gigabytes = nan", ["max_stream_gigabytes (FILE)", "finite"]),
+    ('max_stream_gigabytes = "much"', ["max_stream_gigabytes (FILE)", "valid number"]),
+    ("max_file_hours = 0", ["max_file_hours is 0", "more than 0", "max_file_hours is from FILE"]),
+    ("max_file_hours = nan", ["max_file_hours (FILE)", "finite"]),
+    ('max_file_hours = "long"', ["max_file_hours (FILE)", "valid number"]),
     ('log_format = "xml"', ["log_format (FILE)", "'text' or 'json'"]),
     ('token = "short-secret"', ["16 or more", "token is from FILE"]),
     ("token = 12345678901234567890", ["token (FILE)", "string"]),
@@ -117,8 +126,6 @@ NONSENSE: list[tuple[str, list[str]]] = [
 
 
 def said_of(file: Path, **flags: Any) -> str:
-    from keepsight.cli.serving import _watching_and_quota
-
     with pytest.raises(SettingError) as caught:
         _watching_and_quota(settle(flags, file))
     return str(caught.value)
@@ -143,6 +150,9 @@ def test_nonsense_in_a_file_is_said_in_a_line(file: Path, text: str, expected: l
         ("KEEPSIGHT_TOKEN", "", "token is from KEEPSIGHT_TOKEN"),
         ("KEEPSIGHT_ROOTS", '[["a"]]', "roots.0 (KEEPSIGHT_ROOTS)"),
         ("KEEPSIGHT_MAX_STREAMS", "-3", "max_streams is from KEEPSIGHT_MAX_STREAMS"),
+        ("KEEPSIGHT_MAX_FILE_HOURS", "-1", "max_file_hours is from KEEPSIGHT_MAX_FILE_HOURS"),
+        ("KEEPSIGHT_MAX_STREAM_GIGABYTES", "0", "max_stream_gigabytes is from KEEPSIGHT_MAX_STREAM_GIGABYTES"),
+        ("KEEPSIGHT_MAX_STREAM_GIGABYTES", "inf", "max_stream_gigabytes (KEEPSIGHT_MAX_STREAM_GIGABYTES)"),
     ],
 )
 def test_nonsense_in_the_environment(
@@ -151,6 +161,34 @@ def test_nonsense_in_the_environment(
     file.write_text("")
     monkeypatch.setenv(variable, value)
     assert expected in said_of(file)
+
+
+@pytest.mark.parametrize(
+    ("in_flags", "in_environment", "in_file", "num_bytes"),
+    [
+        (None, None, 0.5, 500_000_000),
+        (None, "0.25", 0.5, 250_000_000),
+        (1e-12, "0.25", 0.5, 1),
+        (None, "1e300", None, int(1e300) * 10**9),
+    ],
+)
+def test_the_quota_of_each_stream(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_flags: float | None,
+    in_environment: str | None,
+    in_file: float | None,
+    num_bytes: int,
+) -> None:
+    file.write_text("max_days = 2\n" + ("" if in_file is None else f"max_stream_gigabytes = {in_file}\n"))
+    if in_environment is not None:
+        monkeypatch.setenv("KEEPSIGHT_MAX_STREAM_GIGABYTES", in_environment)
+    _, quota = _watching_and_quota(settle({"max_stream_gigabytes": in_flags}, file))
+    assert quota == Quota(max_stream_bytes=num_bytes, max_age_seconds=172_800)
+
+
+def test_without_limits_there_is_no_quota() -> None:
+    assert _watching_and_quota(settle({}))[1] is None
 
 
 def test_a_file_that_is_not_there(file: Path, tmp_path: Path) -> None:
@@ -179,7 +217,7 @@ def test_settings_shown_are_a_file_that_gives_the_same(file: Path) -> None:
 
 def test_the_command_shows_settings_and_no_token(file: Path, tmp_path: Path) -> None:
     file.write_text(f'port = 1111\nmax_days = 3\ntoken = "{TOKEN}"\n')
-    environment = os.environ | {"KEEPSIGHT_MAX_VIEWERS": "7"}
+    environment = os.environ | {"KEEPSIGHT_MAX_VIEWERS": "7", "KEEPSIGHT_MAX_STREAM_GIGABYTES": "1.5"}
     words = [*SERVE, "--config", str(file), "--port", "2222", "--print-settings"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -187,6 +225,7 @@ def test_the_command_shows_settings_and_no_token(file: Path, tmp_path: Path) -> 
     assert "# token is set, and not shown" in done.stdout
     assert "port = 2222  # the command line" in done.stdout
     assert "max_viewers = 7  # KEEPSIGHT_MAX_VIEWERS" in done.stdout
+    assert "max_stream_gigabytes = 1.5  # KEEPSIGHT_MAX_STREAM_GIGABYTES" in done.stdout
     assert f"max_days = 3.0  # {file}" in done.stdout
     assert tomllib.loads(done.stdout)["host"] == "127.0.0.1"
     assert not (tmp_path / "keepsight.db").exists()

@@ -28,6 +28,9 @@ SampleFpsOption = Annotated[float | None, typer.Option(help="Frames taken from e
 MaxGigabytesOption = Annotated[
     float | None, typer.Option(help="Most that the journal may hold; the oldest pictures go first, then clips.")
 ]
+MaxStreamGigabytesOption = Annotated[
+    float | None, typer.Option(help="Most that it may hold of each stream: its clips, their pictures, its memory.")
+]
 MaxDaysOption = Annotated[float | None, typer.Option(help="Clips that are older are removed from the journal.")]
 JsonOption = Annotated[
     bool | None,

@@ -13,6 +13,7 @@ from keepsight.cli.options import (
     DtypeOption,
     MaxDaysOption,
     MaxGigabytesOption,
+    MaxStreamGigabytesOption,
     QuantizationOption,
     SampleFpsOption,
     load_model_or_say,
@@ -77,6 +78,7 @@ def serve(
         int | None, typer.Option(help="Streams watched at a time.", show_default=str(ServerSettings.max_streams))
     ] = None,
     max_gigabytes: MaxGigabytesOption = None,
+    max_stream_gigabytes: MaxStreamGigabytesOption = None,
     max_days: MaxDaysOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
@@ -116,6 +118,7 @@ def serve(
         "sample_fps": sample_fps,
         "max_streams": max_streams,
         "max_gigabytes": max_gigabytes,
+        "max_stream_gigabytes": max_stream_gigabytes,
         "max_days": max_days,
         "device": device,
         "dtype": dtype,
@@ -142,7 +145,7 @@ def _watching_and_quota(settings: "SettledSettings") -> "tuple[Settings, Quota |
     try:
         return (
             make_settings(False, False, {"sample_fps": work.sample_fps}),
-            make_quota(work.max_gigabytes, work.max_days),
+            make_quota(work.max_gigabytes, work.max_days, work.max_stream_gigabytes),
         )
     except SettingError as error:
         raise settings.naming_origins(error) from None

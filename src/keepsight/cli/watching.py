@@ -1,9 +1,11 @@
 """`keepsight watch`: its options, and the checks that need no model."""
 
+import math
 import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +18,7 @@ from keepsight.cli.options import (
     JsonOption,
     MaxDaysOption,
     MaxGigabytesOption,
+    MaxStreamGigabytesOption,
     QuantizationOption,
     SampleFpsOption,
     load_model_or_say,
@@ -63,6 +66,7 @@ def watch(
         bool, typer.Option("--allow-private", help="Addresses in your own network may be connected to, too.")
     ] = False,
     max_gigabytes: MaxGigabytesOption = None,
+    max_stream_gigabytes: MaxStreamGigabytesOption = None,
     max_days: MaxDaysOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
@@ -83,7 +87,7 @@ def watch(
         supervision=SupervisionSettings(stall_seconds=stall_seconds),
         load=LoadSettings(policy=drop),
     )
-    quota = make_quota(max_gigabytes, max_days)
+    quota = make_quota(max_gigabytes, max_days, max_stream_gigabytes)
     job = replace(prepare_job(tuple(source), journal, tuple(ask or ()), settings, reading, restart), quota=quota)
     console = None if wants_json(json) else make_console()
     with stop_requests(), closing(job):
@@ -103,23 +107,41 @@ def make_settings(paper: bool, live: bool, given: dict[str, Any]) -> Settings:
     return replace(PAPER if paper else Settings(), live=live, **changes)
 
 
-def make_quota(max_gigabytes: float | None, max_days: float | None) -> "Quota | None":
+def make_quota(
+    max_gigabytes: float | None, max_days: float | None, max_stream_gigabytes: float | None = None
+) -> "Quota | None":
     """What the journal may hold, or None for no limit.
 
+    Args:
+        max_gigabytes: of the whole file.
+        max_days: since a clip was stored.
+        max_stream_gigabytes: of what is stored of each stream.
+
     Raises:
-        SettingError: a limit is not above 0.
+        SettingError: a limit is not above 0, or not finite.
     """
     from keepsight.journal import Quota
 
-    if max_gigabytes is None and max_days is None:
+    limits = {
+        "--max-gigabytes": max_gigabytes,
+        "--max-stream-gigabytes": max_stream_gigabytes,
+        "--max-days": max_days,
+    }
+    if all(limit is None for limit in limits.values()):
         return None
-    for name, limit in (("--max-gigabytes", max_gigabytes), ("--max-days", max_days)):
-        if limit is not None and not limit > 0:
-            raise SettingError(f"{name} is above 0, not {limit}")
+    for name, limit in limits.items():
+        if limit is not None and not 0 < limit < math.inf:
+            raise SettingError(f"{name} is finite and above 0, not {limit}")
     return Quota(
-        max_file_bytes=None if max_gigabytes is None else max(1, round(max_gigabytes * 1e9)),
+        max_file_bytes=None if max_gigabytes is None else _num_bytes(max_gigabytes),
+        max_stream_bytes=None if max_stream_gigabytes is None else _num_bytes(max_stream_gigabytes),
         max_age_seconds=None if max_days is None else max_days * 86_400,
     )
+
+
+def _num_bytes(gigabytes: float) -> int:
+    """Whole bytes, at least one. Reckoned exactly, since a float would overflow where somebody means no limit."""
+    return max(1, round(Fraction(gigabytes) * 10**9))
 
 
 def prepare_job(

@@ -23,11 +23,11 @@ from keepsight.spans import Span
 _INSERT = """
 INSERT INTO clips (
     stream_id, clip_index, start_seconds, end_seconds, caption, num_line_tokens, num_frames_expected,
-    num_frames_dropped, media_start_seconds, stored_unix_seconds, num_visual_tokens, num_tokens_before,
+    num_frames_dropped, media_start_seconds, pinned, stored_unix_seconds, num_visual_tokens, num_tokens_before,
     num_memory_tokens, grid_rows, grid_columns, seconds_spent, frame_seconds, kept_indices, embedding, scores, thumbnail
 ) VALUES (
     :stream_id, :clip_index, :start_seconds, :end_seconds, :caption, :num_line_tokens, :num_frames_expected,
-    :num_frames_dropped, :media_start_seconds, :stored_unix_seconds, :num_visual_tokens,
+    :num_frames_dropped, :media_start_seconds, :pinned, :stored_unix_seconds, :num_visual_tokens,
     (SELECT num_tokens_seen FROM streams WHERE id = :stream_id),
     :num_memory_tokens, :grid_rows, :grid_columns, :seconds_spent, :frame_seconds, :kept_indices, :embedding, :scores,
     :thumbnail
@@ -35,7 +35,7 @@ INSERT INTO clips (
 """
 _CAPTION_COLUMNS = (
     "stream_id, clip_index, start_seconds, end_seconds, caption, num_line_tokens, num_frames_expected, "
-    "num_frames_dropped"
+    "num_frames_dropped, pinned"
 )
 _ALWAYS = float("inf")
 
@@ -197,6 +197,7 @@ def _parameters(clip: ClipRecord) -> dict[str, object]:
         "num_frames_expected": clip.num_frames_expected,
         "num_frames_dropped": clip.num_frames_dropped,
         "media_start_seconds": clip.media_start_seconds,
+        "pinned": int(clip.is_pinned),
         "num_visual_tokens": clip.num_visual_tokens,
         "num_memory_tokens": clip.num_memory_tokens,
         "grid_rows": clip.token_grid[0],
@@ -219,6 +220,7 @@ def _caption_of(row: sqlite3.Row) -> CaptionRecord:
         num_line_tokens=row["num_line_tokens"],
         num_frames_expected=row["num_frames_expected"],
         num_frames_dropped=row["num_frames_dropped"],
+        is_pinned=bool(row["pinned"]),
     )
 
 
@@ -241,4 +243,5 @@ def _clip_of(row: sqlite3.Row) -> ClipRecord:
         num_frames_expected=row["num_frames_expected"],
         num_frames_dropped=row["num_frames_dropped"],
         media_start_seconds=row["media_start_seconds"],
+        is_pinned=bool(row["pinned"]),
     )

@@ -67,6 +67,7 @@ class CaptionRecord:
         num_line_tokens: tokens of `prompts.caption_line` and its newline, counted by the stream's model.
         num_frames_expected: frames that the span should have had; 0 where that is not known, as in old journals.
         num_frames_dropped: those of them that were left out because the model could not keep up.
+        is_pinned: whether it is kept whatever a quota says, when it was read.
     """
 
     stream_id: str
@@ -76,6 +77,7 @@ class CaptionRecord:
     num_line_tokens: int
     num_frames_expected: int = 0
     num_frames_dropped: int = 0
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class ClipRecord:
         embedding: float32 `[dim]`, the caption's.
         scores: float32 `[num_visual_tokens]`.
         thumbnail: JPEG of the clip's frames side by side (`thumbnails.contact_sheet`); empty once a quota removed it.
-        num_frames_expected, num_frames_dropped: as in `CaptionRecord`.
+        num_frames_expected, num_frames_dropped, is_pinned: as in `CaptionRecord`.
         media_start_seconds: the container's time of the first frame; None where it is the stream's own time.
     """
 
@@ -145,6 +147,7 @@ class ClipRecord:
     num_frames_expected: int = 0
     num_frames_dropped: int = 0
     media_start_seconds: float | None = None
+    is_pinned: bool = False
 
     @property
     def frames_per_step(self) -> int:

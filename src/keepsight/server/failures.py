@@ -25,6 +25,7 @@ RETRY_SECONDS = 5
 _STATUS_OF: tuple[tuple[type[KeepsightError], HTTPStatus], ...] = (
     (errors.SettingError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.AddressRefusedError, HTTPStatus.FORBIDDEN),
+    (errors.VideoTooLongError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (errors.VideoError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.PromptTooLongError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.EmptyJournalError, HTTPStatus.CONFLICT),

@@ -1,6 +1,7 @@
 """What the server listens on, whom it answers, and how much it lets one client ask of it."""
 
 import ipaddress
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class ServerSettings:
         max_uploads: uploads at a time of which no stream was made yet.
         max_uploads_total_bytes: all uploads together; they are removed with their streams.
         max_frame_pixels: of a frame that is pushed.
+        max_file_hours: longest file, also uploaded or remote, by what it says of itself. Live sources have no length.
         heartbeat_seconds: an event stream is never silent for longer.
         max_standing_questions: questions that new captions are checked against.
         mcp_may_watch: agents whose token may manage find an MCP tool that begins to watch a source.
@@ -71,6 +73,7 @@ class ServerSettings:
     max_uploads: int = 32
     max_uploads_total_bytes: int = 64 << 30
     max_frame_pixels: int = 1 << 23
+    max_file_hours: float = 168.0
     max_standing_questions: int = 32
     mcp_may_watch: bool = False
 
@@ -82,6 +85,8 @@ class ServerSettings:
                 raise SettingError(f"{name} is {getattr(self, name)}; allowed are 1 and more")
         if not (self.body_seconds > 0 and self.heartbeat_seconds > 0):
             raise SettingError("body_seconds and heartbeat_seconds are above 0")
+        if not 0 < self.max_file_hours < math.inf:
+            raise SettingError(f"max_file_hours is {self.max_file_hours}; allowed is more than 0")
         if not self.roots:
             raise SettingError("roots names at least one folder that sources may lie in")
         _check_tokens(self.token, self.tokens)

@@ -37,6 +37,7 @@ class WorkSettings:
         device, dtype, quantization: see `load_model`; chosen for the machine if None.
         sample_fps: frames taken from each second of video; that of `Settings` if None.
         max_gigabytes: most that the journal may hold; no limit if None.
+        max_stream_gigabytes: most that it may hold of each stream; no limit if None.
         max_days: clips that are older are removed; none are if None.
         log_format: how the log is written to stderr.
         log_level: of lines below it nothing is written.
@@ -52,6 +53,7 @@ class WorkSettings:
     quantization: str | None = None
     sample_fps: float | None = None
     max_gigabytes: float | None = None
+    max_stream_gigabytes: float | None = None
     max_days: float | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

@@ -50,6 +50,7 @@ ROUTE_SCOPES: tuple[RouteScope, ...] = (
     RouteScope(f"{_STREAM}/clips"),
     RouteScope(f"{_STREAM}/clips/{{clip_index}}"),
     RouteScope(f"{_STREAM}/clips/{{clip_index}}/thumbnail"),
+    RouteScope(f"{_STREAM}/clips/{{clip_index}}/pin"),
     RouteScope(f"{_STREAM}/gaps"),
     RouteScope(f"{_STREAM}/moments"),
     RouteScope(f"{_STREAM}/events"),

@@ -10,7 +10,15 @@ from starlette.exceptions import HTTPException
 from keepsight.journal import ClipRecord
 from keepsight.server.routes.context import LARGEST_INDEX, ClipIndex, Service, Stream, refusals
 from keepsight.server.streams.service import StreamService
-from keepsight.server.views.clips import GapView, Page, WholeClipView, clip_view, gap_view, whole_clip_view
+from keepsight.server.views.clips import (
+    ClipView,
+    GapView,
+    Page,
+    WholeClipView,
+    clip_view,
+    gap_view,
+    whole_clip_view,
+)
 
 router = APIRouter(prefix="/v1/streams/{stream_id}", tags=["clips"])
 
@@ -47,6 +55,18 @@ def thumbnail(stream: Stream, clip_index: ClipIndex, service: Service) -> Respon
     return Response(sheet, media_type="image/jpeg")
 
 
+@router.put("/clips/{clip_index}/pin", responses=refusals(404, 422, 503, 507))
+def pin(stream: Stream, clip_index: ClipIndex, service: Service) -> ClipView:
+    """Keep a clip and its picture, whatever the quota says; one that is pinned already stays so."""
+    return _pinned(service, stream.id, clip_index, is_pinned=True)
+
+
+@router.delete("/clips/{clip_index}/pin", responses=refusals(404, 422, 503, 507))
+def unpin(stream: Stream, clip_index: ClipIndex, service: Service) -> ClipView:
+    """Let the quota remove a clip again; one that is not pinned stays so."""
+    return _pinned(service, stream.id, clip_index, is_pinned=False)
+
+
 @router.get("/gaps", responses=refusals(404))
 def gaps(stream: Stream, service: Service) -> list[GapView]:
     """What was not seen, and why, in time order."""
@@ -56,5 +76,20 @@ def gaps(stream: Stream, service: Service) -> list[GapView]:
 def _clip(service: StreamService, stream_id: str, clip_index: int) -> ClipRecord:
     found = next(service.journal.clips.of(stream_id, from_index=clip_index), None)
     if found is None or found.clip_index != clip_index:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "the stream has no such clip, or no longer")
+        raise _no_such_clip()
     return found
+
+
+def _pinned(service: StreamService, stream_id: str, clip_index: int, *, is_pinned: bool) -> ClipView:
+    """A clip after it was pinned, or no longer is; one transaction, so that no quota removes it in between."""
+    clips = service.journal.clips
+    with service.journal.transaction():
+        if not clips.captions_at(stream_id, [clip_index]):
+            raise _no_such_clip()
+        clips.pin(stream_id, clip_index, pinned=is_pinned)
+        (caption,) = clips.captions_at(stream_id, [clip_index])
+    return clip_view(caption)
+
+
+def _no_such_clip() -> HTTPException:
+    return HTTPException(HTTPStatus.NOT_FOUND, "the stream has no such clip, or no longer")

@@ -12,7 +12,7 @@ from keepsight.server.views.streams import StreamView, stream_view
 router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
 
-@router.post("", status_code=HTTPStatus.CREATED, responses=refusals(403, 404, 409, 422, 429))
+@router.post("", status_code=HTTPStatus.CREATED, responses=refusals(403, 404, 409, 413, 422, 429))
 def begin(asked: NewStream, service: Service) -> StreamView:
     """Watch a source or an upload; one that was watched before goes on where it was left, or is complete."""
     source = asked.source or f"{UPLOAD_SCHEME}{asked.upload_id}"
@@ -38,7 +38,7 @@ def pause(stream: Stream, service: Service) -> StreamView:
     return stream_view(service, service.pause(stream.id))
 
 
-@router.post("/{stream_id}/resume", responses=refusals(403, 404, 409, 422, 429))
+@router.post("/{stream_id}/resume", responses=refusals(403, 404, 409, 413, 422, 429))
 def resume(stream: Stream, service: Service) -> StreamView:
     """Go on with a stream that was paused or interrupted, or failed."""
     return stream_view(service, service.resume(stream.id))

@@ -101,7 +101,7 @@ class StreamService:
             restart: from the beginning, as a new stream.
 
         Raises:
-            VideoError: there is nothing to be watched.
+            VideoError: there is nothing to be watched; `VideoTooLongError`: more than is allowed.
             SettingError: an argument is outside what is allowed.
             StreamLockedError: another program watches it into this journal.
             HTTPException: 409, it is being watched; 429, too many are.

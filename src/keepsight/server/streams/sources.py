@@ -1,17 +1,24 @@
 """What a server may watch: files under its roots, addresses, uploads, and frames that are pushed over HTTP."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 
-from keepsight.errors import AddressRefusedError, NotAVideoError, NoVideoStreamError, SourceUnreachableError, VideoError
+from keepsight.errors import (
+    AddressRefusedError,
+    NotAVideoError,
+    NoVideoStreamError,
+    SourceUnreachableError,
+    VideoError,
+    VideoTooLongError,
+)
 from keepsight.server.pushing.address import is_pushed, push_address, push_settings
 from keepsight.server.pushing.points import PushPoints
 from keepsight.server.settings import ServerSettings
-from keepsight.server.uploads.names import UPLOAD_SCHEME, upload_folder
+from keepsight.server.uploads.names import UPLOAD_SCHEME, shown_source, upload_folder
 from keepsight.server.uploads.store import UploadStore
 from keepsight.server.uploads.upload import UploadLimits
 from keepsight.sources.address import SourceAddress, SourceKind
@@ -22,6 +29,8 @@ from keepsight.sources.picture_decoder import PictureDecoder
 from keepsight.sources.roots import check_is_under
 from keepsight.sources.settings import SourceSettings
 from keepsight.sources.supervision import Connection
+from keepsight.video import VideoInfo
+from keepsight.video.wording import one_line
 
 
 class ServedSources:
@@ -41,6 +50,7 @@ class ServedSources:
 
     def __init__(self, server: ServerSettings, sources: SourceSettings | None, is_used: Callable[[str], bool]) -> None:
         self._settings = replace(sources or SourceSettings(), allow_private=server.allow_private, roots=server.roots)
+        self._max_seconds = server.max_file_hours * 3600
         self._is_used = is_used
         limits = UploadLimits(server.max_upload_bytes, server.max_uploads, server.max_uploads_total_bytes)
         self.uploads = UploadStore(upload_folder(server.journal), limits, is_used)
@@ -81,17 +91,32 @@ class ServedSources:
                 self.guard.resolve(url.host, url.port)
 
     def connect(self, address: SourceAddress) -> Connection:
-        """Open a source. An upload that is no video is of no use to anybody, and is removed.
+        """Open a source. An upload that is no video, or too long a one, is of no use to anybody, and is removed.
 
         Raises:
+            VideoTooLongError: it has an end, and says that this is later than is allowed.
             VideoError: there is nothing to be watched.
         """
         try:
-            return connect(address, self.settings_of(address))
+            connection = connect(address, self.settings_of(address))
+            with ExitStack() as on_failure:
+                on_failure.callback(connection.close)
+                self._check_length(address, connection.info)
+                on_failure.pop_all()
+            return connection
         except VideoError as error:
-            if isinstance(error, NotAVideoError | NoVideoStreamError):
+            if isinstance(error, NotAVideoError | NoVideoStreamError | VideoTooLongError):
                 self.uploads.forget(address.name)
             raise type(error)(self.uploads.without_paths(str(error))) from error
+
+    def _check_length(self, address: SourceAddress, info: VideoInfo) -> None:
+        """Refuse what says that it is too long; what says less than is true, or nothing, is not found by this."""
+        seconds = 0.0 if info.is_live or info.duration_seconds is None else info.duration_seconds
+        if seconds > self._max_seconds:
+            name = one_line(shown_source(address.name))
+            raise VideoTooLongError(
+                f"{name} is {seconds / 3600:g} hours long; allowed are at most {self._max_seconds / 3600:g} hours"
+            )
 
     def opener(self, address: SourceAddress) -> Callable[[SourceAddress, SourceSettings], Connection]:
         """How the thread that watches a source opens it, again and again if it is live."""

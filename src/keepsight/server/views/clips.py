@@ -15,6 +15,7 @@ class ClipView(BaseModel):
     caption: str = Field(examples=["a red ball rolls to the left."])
     num_frames_expected: int
     num_frames_dropped: int
+    is_pinned: bool = Field(description="Kept whatever a quota says.")
 
 
 class WholeClipView(ClipView):
@@ -54,6 +55,7 @@ def clip_view(clip: CaptionRecord | ClipRecord) -> ClipView:
         caption=clip.caption,
         num_frames_expected=clip.num_frames_expected,
         num_frames_dropped=clip.num_frames_dropped,
+        is_pinned=clip.is_pinned,
     )
 
 
