@@ -138,14 +138,24 @@ def watch_files(server: Server, sources: list[Path], options: argparse.Namespace
                 time.sleep(options.settle_seconds)
                 before, checks, began = server.clips(), server.checks()[0], time.monotonic()
                 time.sleep(options.seconds)
-                minutes = (time.monotonic() - began) / 60
-                after, checked = server.clips(), server.checks()[0] - checks
+                after = _clips_after(server, before)
+                minutes, checked = (time.monotonic() - began) / 60, server.checks()[0] - checks
             turns[count].append(Turn(minutes, after[0] - before[0], after[1] - before[1], checked))
     finally:
         is_over.set()
         for keeper in keepers:
             keeper.join()
     return turns
+
+
+def _clips_after(server: Server, before: tuple[float, float]) -> tuple[float, float]:
+    """`Server.clips` once there are more: in a short turn on a busy machine there may be none yet."""
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    while (after := server.clips())[0] == before[0]:
+        if time.monotonic() > ends:
+            raise SystemExit(f"no clip was described in {_PATIENCE_SECONDS:g} s")
+        time.sleep(0.1)
+    return after
 
 
 def _keep_watched(server: Server, source: Path, is_over: threading.Event) -> None:

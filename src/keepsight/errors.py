@@ -65,7 +65,7 @@ class TruncatedVideoError(VideoError):
 
 
 class VideoTooLongError(VideoError):
-    """The source says of itself that it is longer than is watched here."""
+    """The source is longer than is watched here, or says that it is."""
 
 
 class SourceUnreachableError(VideoError):

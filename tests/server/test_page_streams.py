@@ -79,6 +79,12 @@ def test_export_has_what_the_page_shows(browser: Browser, server_settings: Serve
                 page.get_by_text("Export").click()
                 page.get_by_role("link", name="Captions, as WebVTT").click()
             assert coming.value.path().read_text(encoding="utf-8").startswith("WEBVTT\n")
+            with page.expect_download() as coming:
+                page.get_by_text("Export").click()
+                page.get_by_role("link", name="Report, to look at without a server").click()
+            assert coming.value.suggested_filename == f"keepsight-{stream_id}.html"
+            report = coming.value.path().read_text(encoding="utf-8")
+            assert all(f'<p class="caption">{caption}</p>' in report for caption in moments(page))
 
 
 def test_what_may_not_be_watched_is_said_in_one_line(
@@ -97,3 +103,29 @@ def test_what_may_not_be_watched_is_said_in_one_line(
             source.fill("")
             expect(alert).to_be_hidden()
         assert served.client("GET", "/v1/streams").data == []
+
+
+def test_a_clip_is_pinned_and_let_go_again(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+    with serve(server_settings, ServedModel()) as served:
+        client, stream_id = served.client, served.client.begin(make_video(10))
+        client.wait_for_state(stream_id, "complete")
+        with visit(browser, client, f"#/streams/{stream_id}/clips/3") as page:
+            pin = page.get_by_role("button", name="Pin", exact=True)
+            expect(pin).to_have_attribute("aria-pressed", "false")
+            expect(page.get_by_role("button", name="Pinned")).to_have_count(0)
+            pin.click()
+            expect(pin).to_have_attribute("aria-pressed", "true")
+            assert served.service.journal.clips.pinned(stream_id) == [3]
+            page.get_by_role("button", name="Pinned").click()
+            expect(page.get_by_role("option")).to_have_count(1)
+            page.reload()
+            expect(page.get_by_role("option").filter(has_text="pinned")).to_have_count(1)
+            pin.click()
+            expect(pin).to_have_attribute("aria-pressed", "false")
+            assert served.service.journal.clips.pinned(stream_id) == []
+            # What is refused is said where it was asked for.
+            refusal = {"status": 507, "json": {"error": {"message": "the disk is full"}}}
+            page.route("**/pin", lambda route: route.fulfill(**refusal))
+            pin.click()
+            expect(page.locator(".stage").get_by_role("alert")).to_have_text("The disk is full.")
+            expect(pin).to_have_attribute("aria-pressed", "false")

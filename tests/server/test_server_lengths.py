@@ -62,6 +62,23 @@ def test_a_file_that_says_nothing_is_watched_and_a_jump_in_it_takes_no_time(clie
     assert client.wait_for_state(stream_id, "complete")["end_seconds"] < 1
 
 
+def test_a_file_that_goes_on_for_too_long_is_left_whatever_it_said(server_settings: ServerSettings, root: Path) -> None:
+    unsaid = Recipe(container_options={"live": "1"})
+    path = write_video(root / "endless.mkv", [second * 1000 for second in range(60)], unsaid)
+    settings = replace(server_settings, max_file_hours=9 / 3600)
+    with serve(settings, ServedModel()) as served:
+        stream_id = served.client("POST", "/v1/streams", {"source": str(path)}).data["id"]
+        view = served.client.wait_for_state(stream_id, "failed")
+        assert view["num_clips"] == 5  # of two seconds: the first that ends too late is the last
+        assert "it goes on for more than 0.0025 hours" in view["reason"]
+        assert served.client("GET", "/v1/health/ready").data["failed_streams"] == [stream_id]
+    with serve(settings, ServedModel()) as served:
+        served.service.go_on()  # nor does the next server go on with it by itself
+        view = served.client("GET", f"/v1/streams/{stream_id}").data
+        assert (view["state"], view["num_clips"]) == ("failed", 5)
+        assert "0.0025 hours" in view["reason"]
+
+
 def test_an_upload_that_is_too_long_is_removed(client: Client, server_settings: ServerSettings, tmp_path: Path) -> None:
     content = write_video(tmp_path / "long.mkv", [0, 9 * DAY]).read_bytes()
     upload_id = bring(client, content, "kitchen.mkv")

@@ -4,7 +4,7 @@ import { eventsOf, getJson, messageFrom, request } from "./api";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
 import type { About, Answer, Citation, PastAnswer } from "./types";
-import { clock, count } from "./words";
+import { count } from "./words";
 
 const MOST_CLOSEST = 3;
 const MOST_CHIPS = 120;
@@ -141,7 +141,7 @@ function AnswerCard({ entry, position }: { entry: Entry; position: Position }) {
                 aria-current={citation.clip_index === position.clip?.clip_index}
                 onClick={() => position.select(citation.clip_index)}
               >
-                <span class="time">{clock(citation.start_seconds)}</span>
+                <span class="time">{position.at(citation.start_seconds)}</span>
                 <span class="said">{citation.caption}</span>
               </button>
             </li>
@@ -151,13 +151,13 @@ function AnswerCard({ entry, position }: { entry: Entry; position: Position }) {
       {!entry.isWriting && entry.citations.length > 0 && (
         <details>
           <summary>
-            Answered {entry.askSeconds !== null && `at ${clock(entry.askSeconds)} `}from {count(entry.numGiven, "caption")}
+            Answered {entry.askSeconds !== null && `at ${position.at(entry.askSeconds)} `}from {count(entry.numGiven, "caption")}
             {entry.numLeftOut > 0 && `, ${entry.numLeftOut.toLocaleString("en-GB")} left out`}
           </summary>
           <div class="chips">
             {entry.citations.slice(0, MOST_CHIPS).map((citation) => (
               <button key={citation.clip_index} type="button" title={citation.caption} onClick={() => position.select(citation.clip_index)}>
-                {clock(citation.start_seconds)}
+                {position.at(citation.start_seconds)}
               </button>
             ))}
             {entry.citations.length > MOST_CHIPS && <span class="soft">and {entry.citations.length - MOST_CHIPS} more</span>}

@@ -56,6 +56,10 @@ export async function postJson<T>(path: string, body: unknown = {}): Promise<T> 
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
+export async function putOrRemove<T>(path: string, isThere: boolean): Promise<T> {
+  return (await (await request(path, { method: isThere ? "PUT" : "DELETE" })).json()) as T;
+}
+
 export async function remove(path: string): Promise<void> {
   await request(path, { method: "DELETE" });
 }

@@ -1,5 +1,6 @@
 // Which part is shown: the token form, all streams, or one stream.
 import { useEffect, useState } from "preact/hooks";
+import { Alerts } from "./alerts";
 import { getJson, onTokenNeeded } from "./api";
 import { Home } from "./home";
 import { Icon } from "./icons";
@@ -51,6 +52,7 @@ export function App() {
           </span>
         )}
       </header>
+      {about && !needsToken && <Alerts shownStreamId={place.streamId} />}
       <main id="main" tabIndex={-1}>
         {needsToken ? (
           <TokenForm onDone={() => setNeedsToken(false)} />

@@ -2,7 +2,6 @@ import { useMemo, useState } from "preact/hooks";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
-import { clock } from "./words";
 
 interface Props {
   store: StreamStore;
@@ -49,7 +48,7 @@ export function AskBox({ store, position, isBusy, onAsk }: Props) {
       {isEarlier && clip && (
         <label class="switch small">
           <input type="checkbox" checked={isAsOf} onChange={(event) => setIsAsOf(event.currentTarget.checked)} />
-          <span>As if asked at {clock(clip.end_seconds)}</span>
+          <span>As if asked at {position.at(clip.end_seconds)}</span>
         </label>
       )}
       {ideas.length > 0 && (

@@ -1,10 +1,11 @@
 // The frames of a clip side by side, what was not kept of them in the dark.
 import { useEffect, useRef } from "preact/hooks";
 import { drawFrame } from "./pictures";
+import type { At } from "./times";
 import type { Kept } from "./types";
-import { clock } from "./words";
 
 interface StripProps {
+  at: At;
   sheet: ImageBitmap;
   kept: Kept;
   frame: number;
@@ -12,7 +13,7 @@ interface StripProps {
   showsKept: boolean;
 }
 
-export function Filmstrip({ sheet, kept, frame: chosen, onChoose, showsKept }: StripProps) {
+export function Filmstrip({ at, sheet, kept, frame: chosen, onChoose, showsKept }: StripProps) {
   const strip = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const canvases = strip.current!.querySelectorAll("canvas");
@@ -29,7 +30,7 @@ export function Filmstrip({ sheet, kept, frame: chosen, onChoose, showsKept }: S
         <button
           key={place}
           type="button"
-          aria-label={`Frame at ${clock(frame.seconds)}`}
+          aria-label={`Frame at ${at(frame.seconds)}`}
           aria-pressed={place === chosen}
           onClick={() => onChoose(place)}
         >

@@ -1,14 +1,18 @@
 // All streams, each with its newest picture, and ways to add one.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { AddSource } from "./add_source";
+import { SearchEverywhere } from "./search_everywhere";
 import { getJson, messageFrom } from "./api";
 import { useEvery, useLastLoaded } from "./hooks";
+import { useNewest } from "./newest";
 import { drawFrame, framesIn, sheetOf } from "./pictures";
+import { timesOf } from "./times";
 import { ToyNotice } from "./toy_notice";
 import type { About, Clip, Stream } from "./types";
-import { clock, count, nameOf, RUNNING, stateOf } from "./words";
+import { count, nameOf, RUNNING, stateOf } from "./words";
 
 const POLL_MILLISECONDS = 2500;
+const NEWEST_MILLISECONDS = 4000;
 
 export function Home({ about }: { about: About | null }) {
   const [streams, setStreams] = useState<Stream[] | null>(null);
@@ -53,6 +57,7 @@ export function Home({ about }: { about: About | null }) {
             <h2>Streams</h2>
             <span class="soft">{running > 0 && `${running} of ${streams.length} being watched`}</span>
           </div>
+          <SearchEverywhere streams={streams} />
           <ul class="cards">
             {streams.map((stream) => (
               <StreamCard key={stream.id} stream={stream} />
@@ -74,14 +79,14 @@ function StreamCard({ stream }: { stream: Stream }) {
   return (
     <li>
       <a class="stream-card" href={`#/streams/${stream.id}`}>
-        <Thumbnail streamId={stream.id} clipIndex={last} />
+        <Thumbnail stream={stream} />
         <span class={`state ${tone}`}>{label}</span>
         <span class="words">
           <b>{nameOf(stream)}</b>
           <span class="last">{clip ? clip.caption : last < 0 ? "Nothing seen yet." : " "}</span>
           <span class="soft small">
             {count(stream.num_clips, "clip")}
-            {clip && `, up to ${clock(clip.end_seconds)}`}
+            {clip && `, up to ${timesOf(stream)(clip.end_seconds)}`}
           </span>
         </span>
       </a>
@@ -89,18 +94,23 @@ function StreamCard({ stream }: { stream: Stream }) {
   );
 }
 
-/** The middle frame of a stream's newest clip. */
-function Thumbnail({ streamId, clipIndex }: { streamId: string; clipIndex: number }) {
+/** What a camera sees now, or the middle frame of a stream's newest clip. */
+function Thumbnail({ stream }: { stream: Stream }) {
+  const streamId = stream.id;
+  const clipIndex = stream.num_clips - 1;
+  const now = useNewest(streamId, stream.is_live && stream.state === "streaming", NEWEST_MILLISECONDS);
   const canvas = useRef<HTMLCanvasElement>(null);
   const sheet = useLastLoaded(
     async () => (clipIndex < 0 ? null : await sheetOf(streamId, clipIndex)),
     [streamId, clipIndex],
   );
   useEffect(() => {
-    if (sheet && canvas.current) drawFrame(canvas.current, sheet, Math.floor(framesIn(sheet) / 2), framesIn(sheet));
-  }, [sheet]);
+    if (!canvas.current) return;
+    if (now) drawFrame(canvas.current, now, 0, 1);
+    else if (sheet) drawFrame(canvas.current, sheet, Math.floor(framesIn(sheet) / 2), framesIn(sheet));
+  }, [now, sheet]);
   return (
-    <span class={`thumb ${sheet ? "" : "bare"}`}>
+    <span class={`thumb ${now || sheet ? "" : "bare"}`}>
       <canvas ref={canvas} width="16" height="9" aria-hidden="true" />
     </span>
   );

@@ -4,8 +4,9 @@ import { useLastLoaded } from "./hooks";
 import { drawMosaic, sheetOf } from "./pictures";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
+import type { At } from "./times";
 import type { HeldClip } from "./types";
-import { clock, count } from "./words";
+import { count } from "./words";
 
 export function MemoryStrip({ store, position }: { store: StreamStore; position: Position }) {
   const { memory } = store;
@@ -37,6 +38,7 @@ export function MemoryStrip({ store, position }: { store: StreamStore; position:
             clip={clip}
             freshness={1 - clip.age_clips / Math.max(1, memory.capacity_clips)}
             isChosen={clip.clip_index === position.clip?.clip_index}
+            at={position.at}
             onChoose={() => position.select(clip.clip_index)}
           />
         ))}
@@ -55,10 +57,11 @@ interface HeldProps {
   clip: HeldClip;
   freshness: number;
   isChosen: boolean;
+  at: At;
   onChoose: () => void;
 }
 
-function Held({ streamId, clip, freshness, isChosen, onChoose }: HeldProps) {
+function Held({ streamId, clip, freshness, isChosen, at, onChoose }: HeldProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const sheet = useLastLoaded(
     async () => (clip.has_thumbnail ? sheetOf(streamId, clip.clip_index) : null),
@@ -75,11 +78,11 @@ function Held({ streamId, clip, freshness, isChosen, onChoose }: HeldProps) {
       <button
         type="button"
         aria-pressed={isChosen}
-        aria-label={`Clip at ${clock(clip.start_seconds)}, ${count(clip.kept_indices.length, "patch", "patches")} held`}
+        aria-label={`Clip at ${at(clip.start_seconds)}, ${count(clip.kept_indices.length, "patch", "patches")} held`}
         onClick={onChoose}
       >
         <canvas ref={canvas} width="16" height="16" aria-hidden="true" />
-        <span class="time">{clock(clip.start_seconds)}</span>
+        <span class="time">{at(clip.start_seconds)}</span>
       </button>
     </li>
   );

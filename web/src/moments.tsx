@@ -6,14 +6,14 @@ import { Icon } from "./icons";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
 import type { Clip, Gap } from "./types";
-import { clock, count } from "./words";
+import { count } from "./words";
 
 const ROW_PIXELS = 68;
 const ROWS_AROUND = 6;
 const SEARCH_MILLISECONDS = 180;
 
 type Row = { clip: Clip; gap?: undefined } | { gap: Gap; clip?: undefined };
-type Filter = "all" | "held" | "cited" | "missed";
+type Filter = "all" | "held" | "cited" | "pinned" | "missed";
 
 interface Props {
   store: StreamStore;
@@ -30,12 +30,13 @@ export function Moments({ store, position, cited, found, onFound, isShown }: Pro
   useSearch(store, query, onFound);
   const rows = useMemo(
     () => rowsOf(store, { filter, cited, found }),
-    [store, store.clips.length, store.gaps, store.memory, filter, cited, found],
+    [store, store.clips, store.clips.length, store.gaps, store.memory, filter, cited, found],
   );
   const filters: [Filter, string, boolean][] = [
     ["all", "All", true],
     ["held", "In memory", !!store.memory?.clips.length],
     ["cited", "Cited", cited.size > 0],
+    ["pinned", "Pinned", store.clips.some((clip) => clip.is_pinned)],
     ["missed", "Not all seen", store.gaps.length > 0 || store.clips.some((clip) => clip.num_frames_dropped)],
   ];
   const numClips = rows.filter((row) => row.clip).length;
@@ -110,8 +111,9 @@ function rowsOf(store: StreamStore, wanted: { filter: Filter; cited: Set<number>
     (filter === "all" ||
       (filter === "held" && held.has(clip.clip_index)) ||
       (filter === "cited" && cited.has(clip.clip_index)) ||
+      (filter === "pinned" && clip.is_pinned) ||
       (filter === "missed" && clip.num_frames_dropped > 0));
-  const gaps = found || filter === "held" || filter === "cited" ? [] : store.gaps;
+  const gaps = found || !["all", "missed"].includes(filter) ? [] : store.gaps;
   const rows: Row[] = [];
   let next = 0;
   for (const clip of store.clips) {
@@ -182,9 +184,9 @@ function MomentList({ rows, position, cited, isShown }: ListProps) {
           if (row.gap) {
             return (
               <div key={`gap-${row.gap.start_seconds}`} class="row gap" role="option" aria-disabled="true" style={style}>
-                <span class="time">{clock(row.gap.start_seconds)}</span>
+                <span class="time">{position.at(row.gap.start_seconds)}</span>
                 <span class="said">
-                  Not seen until {clock(row.gap.end_seconds)}: {row.gap.reason}
+                  Not seen until {position.at(row.gap.end_seconds)}: {row.gap.reason}
                 </span>
               </div>
             );
@@ -202,13 +204,14 @@ function MomentList({ rows, position, cited, isShown }: ListProps) {
               style={style}
               onClick={() => position.select(clip.clip_index)}
             >
-              <span class="time">{clock(clip.start_seconds)}</span>
+              <span class="time">{position.at(clip.start_seconds)}</span>
               <span class="said" title={clip.caption}>
                 {clip.caption || "(no caption)"}
               </span>
               {clip.num_frames_dropped > 0 && (
                 <span class="badge warn">{count(clip.num_frames_dropped, "frame")} dropped</span>
               )}
+              {clip.is_pinned && <span class="badge">pinned</span>}
               {cited.has(clip.clip_index) && <span class="badge">cited</span>}
             </div>
           );

@@ -1,14 +1,18 @@
 // The picture of the chosen clip, or the video itself, and over it what was kept.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { messageFrom } from "./api";
 import { Filmstrip } from "./filmstrip";
 import { useLastLoaded, useLoaded } from "./hooks";
 import { Icon } from "./icons";
+import { useNewest } from "./newest";
 import { drawFrame, drawMask, framesIn, keptOf, sheetOf } from "./pictures";
 import { PlayerButtons, usePlayer, Video } from "./player";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
-import type { Kept } from "./types";
-import { clock } from "./words";
+import type { Clip, Kept, Stream } from "./types";
+import { count } from "./words";
+
+const NEWEST_MILLISECONDS = 2000;
 
 interface Props {
   store: StreamStore;
@@ -26,7 +30,8 @@ export function Stage({ store, position, onMove }: Props) {
   const kept = useLoaded(async () => (index < 0 ? null : keptOf(stream.id, index)), [stream.id, index]);
   const numFrames = kept?.frames.length || (sheet ? framesIn(sheet) : 1);
   const frame = Math.min(position.frame ?? fullestFrame(kept), numFrames - 1);
-  const aspect = sheet ? sheet.width / numFrames / sheet.height : 16 / 9;
+  const now = useNewest(stream.id, isFollowing && stream.is_live && stream.state === "streaming", NEWEST_MILLISECONDS);
+  const aspect = now ? now.width / now.height : sheet ? sheet.width / numFrames / sheet.height : 16 / 9;
   const isVideo = hasVideo && !isFollowing && !!clip;
 
   const base = useRef<HTMLCanvasElement>(null);
@@ -34,12 +39,13 @@ export function Stage({ store, position, onMove }: Props) {
   const screen = useRef<HTMLDivElement>(null);
   const player = usePlayer(screen);
   useEffect(() => {
-    if (sheet && base.current) drawFrame(base.current, sheet, frame, numFrames);
-  }, [sheet, frame, numFrames]);
+    if (now && base.current) drawFrame(base.current, now, 0, 1);
+    else if (sheet && base.current) drawFrame(base.current, sheet, frame, numFrames);
+  }, [now, sheet, frame, numFrames]);
   useEffect(() => {
     const keptFrame = kept?.frames[frame];
     if (mask.current && keptFrame) drawMask(mask.current, keptFrame, kept.token_grid, aspect);
-  }, [kept, frame, aspect, showsKept]);
+  }, [kept, frame, aspect, showsKept, !now]);
   useEffect(() => {
     screen.current?.style.setProperty("--aspect", String(aspect));
   }, [aspect]);
@@ -49,13 +55,14 @@ export function Stage({ store, position, onMove }: Props) {
     <figure class="stage card" aria-label="Picture">
       <div class="screen" ref={screen}>
         <div class="frame">
-          <canvas class="base" ref={base} width="16" height="9" role="img" aria-label={clip?.caption ?? "No picture yet"} />
+          <canvas class="base" ref={base} width="16" height="9" role="img" aria-label={now ? "What the camera sees now" : (clip?.caption ?? "No picture yet")} />
           {isVideo && (
             <Video store={store} position={position} frame={frame} kept={kept} player={player} onFail={() => setHasVideo(false)} />
           )}
-          {showsKept && kept && <canvas class="mask" ref={mask} aria-hidden="true" />}
+          {showsKept && kept && !now && <canvas class="mask" ref={mask} aria-hidden="true" />}
         </div>
-        {!clip && <p class="waiting">Waiting for the first clip …</p>}
+        {now && <Now stream={stream} />}
+        {!clip && !now && <p class="waiting">Waiting for the first clip …</p>}
       </div>
       {clip && (
         <>
@@ -65,7 +72,7 @@ export function Stage({ store, position, onMove }: Props) {
                 <Icon name="left" />
               </button>
               <span class="time">
-                {clock(clip.start_seconds)} – {clock(clip.end_seconds)}
+                {position.at(clip.start_seconds)} – {position.at(clip.end_seconds)}
               </span>
               <button type="button" class="quiet" aria-label="Clip after" title="Clip after" onClick={() => onMove(1)}>
                 <Icon name="right" />
@@ -81,16 +88,52 @@ export function Stage({ store, position, onMove }: Props) {
                 </button>
               )
             )}
+            <PinButton key={clip.clip_index} store={store} clip={clip} />
             <label class="switch">
               <input type="checkbox" checked={showsKept} onChange={(event) => setShowsKept(event.currentTarget.checked)} />
               <span>What was kept{share !== null && <span class="soft"> · {(share * 100).toPrecision(2)} %</span>}</span>
             </label>
           </div>
           <figcaption class="caption">{clip.caption || "(no caption)"}</figcaption>
-          {sheet && kept && <Filmstrip sheet={sheet} kept={kept} frame={frame} onChoose={(place) => position.select(clip.clip_index, place)} showsKept={showsKept} />}
+          {sheet && kept && <Filmstrip at={position.at} sheet={sheet} kept={kept} frame={frame} onChoose={(place) => position.select(clip.clip_index, place)} showsKept={showsKept} />}
         </>
       )}
     </figure>
+  );
+}
+
+/** Keeps the clip whatever the quota says. */
+function PinButton({ store, clip }: { store: StreamStore; clip: Clip }) {
+  const [problem, setProblem] = useState("");
+  const pin = () => {
+    setProblem("");
+    store.pin(clip, !clip.is_pinned).catch((error) => setProblem(messageFrom(error)));
+  };
+  const says = clip.is_pinned ? "Pinned: no quota removes it" : "Pin: keep it whatever the quota says";
+  return (
+    <>
+      <button type="button" class="quiet pin" aria-label="Pin" aria-pressed={clip.is_pinned} title={says} onClick={pin}>
+        <Icon name="pin" />
+      </button>
+      {problem && (
+        <span class="small" role="alert">
+          {problem}
+        </span>
+      )}
+    </>
+  );
+}
+
+/** Said over a picture that the model has not described: how soon it will. */
+function Now({ stream }: { stream: Stream }) {
+  const { frames_per_clip, figures } = stream;
+  return (
+    <p class="now">
+      <b>Now</b>
+      <span>
+        {figures.num_frames_pending} of {count(frames_per_clip, "frame")} for the {stream.num_clips ? "next" : "first"} caption
+      </span>
+    </p>
   );
 }
 

@@ -5,7 +5,7 @@ import { Icon } from "./icons";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
 import type { Alert, StandingQuestion } from "./types";
-import { clock, count, RUNNING } from "./words";
+import { count, RUNNING } from "./words";
 
 const MOST_SHOWN = 20;
 
@@ -128,7 +128,7 @@ function Watched({ question, alerts, numAlerts, position, onRemove }: WatchedPro
                 aria-current={alert.clip_index === position.clip?.clip_index}
                 onClick={() => position.select(alert.clip_index)}
               >
-                <span class="time">{clock(alert.start_seconds)}</span>
+                <span class="time">{position.at(alert.start_seconds)}</span>
                 <span class="said">{alert.caption}</span>
               </button>
             </li>
@@ -163,7 +163,7 @@ export function News({ store, position }: { store: StreamStore; position: Positi
             <span>
               <b>{news.question}</b>
               <span class="said">
-                <span class="time">{clock(news.start_seconds)}</span> {news.caption}
+                <span class="time">{position.at(news.start_seconds)}</span> {news.caption}
               </span>
             </span>
           </button>

@@ -1,5 +1,5 @@
 // One stream as the page knows it: all clips, then each new one as it comes, across lost connections and new servers.
-import { ApiError, getJson, messageFrom } from "./api";
+import { ApiError, getJson, messageFrom, putOrRemove } from "./api";
 import type { Clip, Gap, Memory, Stream } from "./types";
 import { WatchedFor } from "./watched_for";
 import { RUNNING } from "./words";
@@ -82,6 +82,13 @@ export class StreamStore {
       else high = middle;
     }
     return low;
+  }
+
+  /** Keep a clip whatever the quota says, or no longer. */
+  async pin(clip: Clip, isPinned: boolean): Promise<void> {
+    const changed = await putOrRemove<Clip>(`${this.path}/clips/${clip.clip_index}/pin`, isPinned);
+    this.clips = this.clips.map((one) => (one.clip_index === changed.clip_index ? changed : one));
+    this.tell();
   }
 
   /** Take over a newer view of the stream, as an action's answer has it. */

@@ -72,6 +72,7 @@ export function StreamHead({ store }: { store: StreamStore }) {
 }
 
 const FORMATS = [
+  ["report", "Report, to look at without a server"],
   ["json", "Everything, as JSON"],
   ["vtt", "Captions, as WebVTT"],
   ["srt", "Captions, as SubRip"],

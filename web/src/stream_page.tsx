@@ -9,9 +9,11 @@ import { Stage } from "./stage";
 import { StreamHead } from "./stream_head";
 import { StreamStore } from "./store";
 import { Timeline } from "./timeline";
+import { timesOf } from "./times";
+import type { At } from "./times";
 import { ToyNotice } from "./toy_notice";
 import type { About, Clip } from "./types";
-import { clock, nameOf, RUNNING } from "./words";
+import { nameOf, RUNNING } from "./words";
 
 const ANNOUNCE_MILLISECONDS = 6000;
 
@@ -34,6 +36,7 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
 
   const { stream, clips } = store;
   const isRunning = !!stream && RUNNING.has(stream.state);
+  const at = useMemo(() => timesOf(stream), [stream?.is_live, stream?.started_at]);
   const wasRunning = useRef(false);
   wasRunning.current ||= isRunning;
   // Whoever followed stays where the watching ended; whoever opens what has ended begins at its beginning.
@@ -54,6 +57,7 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
     frame: chosen?.frame ?? null,
     isFollowing: !chosen && isRunning,
     mayFollow: isRunning ? !!chosen : place < clips.length - 1 && stream?.state !== "complete",
+    at,
     select,
     follow,
   };
@@ -89,7 +93,7 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
     );
   }
   return (
-    <div class="stream">
+    <div class={`stream ${stream.is_live ? "live" : ""}`}>
       <StreamHead store={store} />
       {store.link === "lost" && (
         <p class="notice lost" role="status">
@@ -104,7 +108,7 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
         <MemoryStrip store={store} position={position} />
         <ToyNotice about={about} />
       </div>
-      <Announcer clip={isRunning ? (clips.at(-1) ?? null) : null} />
+      <Announcer clip={isRunning ? (clips.at(-1) ?? null) : null} at={at} />
     </div>
   );
 }
@@ -132,13 +136,13 @@ function useKeys(move: (by: number) => void, follow: () => void): void {
 }
 
 /** Reads new captions to those who listen, not more often than can be listened to. */
-function Announcer({ clip }: { clip: Clip | null }) {
+function Announcer({ clip, at }: { clip: Clip | null; at: At }) {
   const [said, setSaid] = useState("");
   const last = useRef(0);
   useEffect(() => {
     if (!clip || Date.now() - last.current < ANNOUNCE_MILLISECONDS) return;
     last.current = Date.now();
-    setSaid(`${clock(clip.start_seconds)}: ${clip.caption}`);
+    setSaid(`${at(clip.start_seconds)}: ${clip.caption}`);
   }, [clip?.clip_index]);
   return (
     <p class="hidden" aria-live="polite">

@@ -4,7 +4,8 @@ import { useDark, useSize } from "./hooks";
 import { Icon } from "./icons";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
-import { clock, count } from "./words";
+import { ticksOf } from "./times";
+import { count } from "./words";
 
 const HEIGHT = 54;
 const BAND = 34;
@@ -87,7 +88,7 @@ export function Timeline({ store, position, cited, found, onMove }: Props) {
         aria-valuemin={1}
         aria-valuemax={Math.max(1, clips.length)}
         aria-valuenow={place + 1}
-        aria-valuetext={position.clip ? `${clock(position.clip.start_seconds)}, ${position.clip.caption}` : "none"}
+        aria-valuetext={position.clip ? `${position.at(position.clip.start_seconds)}, ${position.clip.caption}` : "none"}
         onKeyDown={press}
         onPointerDown={(event) => {
           event.currentTarget.setPointerCapture(event.pointerId);
@@ -171,15 +172,14 @@ function draw(canvas: HTMLCanvasElement, drawing: Drawing): void {
   }
 }
 
-function drawHours(context: CanvasRenderingContext2D, { width, from, span }: Drawing, colour: string, x: (seconds: number) => number): void {
+function drawHours(context: CanvasRenderingContext2D, { store, width, from, span }: Drawing, colour: string, x: (seconds: number) => number): void {
   const step = STEPS.find((seconds) => (seconds / span) * width > 84) ?? STEPS.at(-1)!;
   context.fillStyle = colour;
   context.font = "11.5px Inter, system-ui, sans-serif";
   context.textBaseline = "alphabetic";
-  for (let tick = Math.ceil(from / step) * step; tick <= from + span + 1e-6; tick += step) {
-    const text = clock(tick);
+  for (const { seconds, text } of ticksOf(store.stream!, from, from + span, step)) {
     const half = context.measureText(text).width / 2;
-    context.fillText(text, Math.min(Math.max(0, x(tick) - half), width - 2 * half), HEIGHT - 3);
+    context.fillText(text, Math.min(Math.max(0, x(seconds) - half), width - 2 * half), HEIGHT - 3);
   }
 }
 

@@ -8,8 +8,8 @@ export function ToyNotice({ about, children }: { about: About | null; children?:
     <p class="notice">
       {children ?? (
         <>
-          <b>The bundled model knows the toy world only.</b> Of any other video it says what is not so. For real video,
-          start the server with <code>--model</code> and a larger one.
+          <b>The bundled model knows the toy world only.</b> It describes any other video wrongly. For real video,
+          start the server with <code>--model</code> and a larger model.
         </>
       )}
     </p>

@@ -4,6 +4,7 @@ export interface Figures {
   lag_seconds: number | null;
   num_frames_dropped: number;
   num_losses: number;
+  num_frames_pending: number;
 }
 
 export interface Stream {
@@ -15,17 +16,20 @@ export interface Stream {
   state: string;
   reason: string;
   end_seconds: number | null;
+  frames_per_clip: number;
   num_clips: number;
   num_bytes: number;
   figures: Figures;
 }
 
 export interface Clip {
+  stream_id: string;
   clip_index: number;
   start_seconds: number;
   end_seconds: number;
   caption: string;
   num_frames_expected: number;
+  is_pinned: boolean;
   num_frames_dropped: number;
 }
 

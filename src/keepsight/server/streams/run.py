@@ -1,6 +1,7 @@
 """One stream being watched: a thread of its own, what state it is in, and plain figures."""
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -9,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from statistics import fmean
 
-from keepsight.errors import DecoderDiedError, KeepsightError
+from keepsight.errors import DecoderDiedError, KeepsightError, VideoTooLongError
 from keepsight.journal import EndReason, Journal, StreamRecord
 from keepsight.server.failures import UNFORESEEN
 from keepsight.server.freed_memory import give_back
@@ -62,6 +63,7 @@ class StreamRun:
         connection: one that is open already, used first.
         changed: called from the thread when there is something new.
         observer: is told what happens.
+        longest_seconds: a file that goes on for longer is left, whatever it said of its length.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class StreamRun:
         connection: Connection | None,
         changed: Callable[[], None],
         observer: Observer | None = None,
+        longest_seconds: float = math.inf,
     ) -> None:
         self.stream = stream
         self.source = source
@@ -85,6 +88,8 @@ class StreamRun:
         self._connection = connection
         self._changed = changed
         self._observer = observer or Observer()
+        self._longest_seconds = longest_seconds
+        self._is_too_long = False
         self._unwanted = threading.Event()
         self._end_detail = ""
         self._seconds: deque[float] = deque(maxlen=_CLIPS_IN_A_MEAN)
@@ -178,6 +183,7 @@ class StreamRun:
                     self._note(event)
                     if self._unwanted.is_set():
                         break
+                    self._check_length(event)
         except KeepsightError as error:
             if not self._unwanted.is_set():
                 self.reason = str(error)
@@ -188,6 +194,15 @@ class StreamRun:
         finally:
             self._connection = None
         return False
+
+    def _check_length(self, event: Moment | StateChange) -> None:
+        if self.stream.is_live or not isinstance(event, Moment) or event.span.end_seconds <= self._longest_seconds:
+            return
+        self._is_too_long = True
+        hours = self._longest_seconds / 3600
+        raise VideoTooLongError(
+            f"it goes on for more than {hours:g} hours, the most that is watched of a file"
+        )
 
     def _note(self, event: Moment | StateChange) -> None:
         if isinstance(event, Moment):
@@ -210,6 +225,8 @@ class StreamRun:
             seconds = record.end_seconds or 0.0
             if self._unwanted.is_set() and (record.is_live or not record.is_finished):
                 record = self._journal.streams.end(record.id, EndReason.INTERRUPTED, seconds, self._end_detail)
+            elif self._is_too_long:
+                record = self._journal.streams.end(record.id, EndReason.FAILED, seconds, self.reason)
             self.stream = record
         except KeepsightError as error:
             logger.warning("stream %s: its end could not be marked: %s", self.stream.id, error)

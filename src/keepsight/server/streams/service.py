@@ -248,7 +248,17 @@ class StreamService:
         watcher = Watcher(self.model, self.journal, settings, self.sources.settings_of(address), self._quota, opener)
         reopen = None if address.is_always_live else partial(self.sources.connect, address)
         ring = partial(self.bells.ring, stream.id)
-        run = StreamRun(stream, address, watcher, self.journal, reopen, connection, ring, self.observers)
+        run = StreamRun(
+            stream,
+            address,
+            watcher,
+            self.journal,
+            reopen,
+            connection,
+            ring,
+            self.observers,
+            self.sources.longest_seconds,
+        )
         self.runs.start(run)
         ring()
 

@@ -118,6 +118,11 @@ class ServedSources:
                 f"{name} is {seconds / 3600:g} hours long; allowed are at most {self._max_seconds / 3600:g} hours"
             )
 
+    @property
+    def longest_seconds(self) -> float:
+        """So long a file may be."""
+        return self._max_seconds
+
     def opener(self, address: SourceAddress) -> Callable[[SourceAddress, SourceSettings], Connection]:
         """How the thread that watches a source opens it, again and again if it is live."""
         if not is_pushed(address.name):

@@ -1,0 +1,82 @@
+// Looks for words in the captions of all streams; where no caption has them, for captions that mean the like.
+import { useEffect, useState } from "preact/hooks";
+import { getJson } from "./api";
+import { Icon } from "./icons";
+import { timesOf } from "./times";
+import type { Clip, Stream } from "./types";
+import { nameOf } from "./words";
+
+const SEARCH_MILLISECONDS = 250;
+const MOST_FOUND = 12;
+
+interface Found {
+  clips: Clip[];
+  byMeaning: boolean;
+}
+
+export function SearchEverywhere({ streams }: { streams: Stream[] }) {
+  const [query, setQuery] = useState("");
+  const [found, setFound] = useState<Found | null>(null);
+  useEffect(() => {
+    const words = query.trim();
+    if (!words) {
+      setFound(null);
+      return undefined;
+    }
+    const abort = new AbortController();
+    const timer = setTimeout(() => search(words, abort.signal).then(setFound, () => undefined), SEARCH_MILLISECONDS);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [query]);
+  const byId = new Map(streams.map((stream) => [stream.id, stream]));
+  return (
+    <section class="everywhere" aria-label="Search all streams">
+      <div class="search">
+        <Icon name="search" />
+        <input
+          type="search"
+          aria-label="Search the captions of all streams"
+          placeholder="Search the captions of all streams"
+          autoComplete="off"
+          maxLength={1000}
+          value={query}
+          onInput={(event) => setQuery(event.currentTarget.value)}
+        />
+      </div>
+      <p class="soft small" role="status">
+        {found && saysOf(found)}
+      </p>
+      {found && found.clips.length > 0 && (
+        <ul class="card found">
+          {found.clips.map((clip) => {
+            const stream = byId.get(clip.stream_id);
+            return (
+              <li key={`${clip.stream_id} ${clip.clip_index}`}>
+                <a href={`#/streams/${clip.stream_id}/clips/${clip.clip_index}`}>
+                  <span class="time">{timesOf(stream)(clip.start_seconds)}</span>
+                  <span class="said">{clip.caption}</span>
+                  <span class="soft small">{stream && nameOf(stream)}</span>
+                </a>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+async function search(words: string, signal: AbortSignal): Promise<Found> {
+  const path = `/v1/moments?limit=${MOST_FOUND}&query=${encodeURIComponent(words)}`;
+  const clips = await getJson<Clip[]>(path, signal);
+  if (clips.length) return { clips, byMeaning: false };
+  return { clips: await getJson<Clip[]>(`${path}&method=meaning`, signal), byMeaning: true };
+}
+
+function saysOf({ clips, byMeaning }: Found): string {
+  if (!clips.length) return "No caption is like that.";
+  if (byMeaning) return "No caption has all of these words. These are the closest in meaning:";
+  return clips.length < MOST_FOUND ? "" : `The best ${MOST_FOUND}:`;
+}
