@@ -200,9 +200,7 @@ class StreamRun:
             return
         self._is_too_long = True
         hours = self._longest_seconds / 3600
-        raise VideoTooLongError(
-            f"it goes on for more than {hours:g} hours, the most that is watched of a file"
-        )
+        raise VideoTooLongError(f"it goes on for more than {hours:g} hours, the most that is watched of a file")
 
     def _note(self, event: Moment | StateChange) -> None:
         if isinstance(event, Moment):
