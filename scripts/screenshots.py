@@ -23,6 +23,8 @@ from keepsight.server.app import make_app
 from keepsight.server.running import HttpServer, address_of, listen
 from keepsight.server.settings import ServerSettings
 from keepsight.server.streams.service import StreamService
+from keepsight.toyworld.files import ToyVideoSettings, make_truth
+from keepsight.toyworld.render import render_frame
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SIZES = {"wide": (1400, 960), "tour": (1280, 860), "phone": (390, 844)}
@@ -30,6 +32,7 @@ PATIENCE_MILLISECONDS = 120_000
 TOY_SEED = 11
 MARGIN_PIXELS = 12
 PART_BYTES = 1 << 20
+CAMERA_SEED, CAMERA_FRAMES, SAMPLE_FPS = 23, 5 * 16 + 7, 0.5
 
 
 @contextmanager
@@ -174,6 +177,31 @@ def take_tour(browser: Browser, address: str, out: Path) -> None:
         take(opened, out, "tour-upload", of=[opened.locator(".add")])
 
 
+def take_live(browser: Browser, address: str, out: Path) -> None:
+    """A camera while it is watched, and all streams with what was found in their captions."""
+    with page(browser, "tour", "light", address) as opened:
+        opened.goto("/")
+        camera = opened.request.post("/v1/streams", data={"source": "push:front-door"}).json()["id"]
+        story = make_truth(ToyVideoSettings(seed=CAMERA_SEED, minutes=4)).story
+        for number in range(CAMERA_FRAMES):
+            picture = io.BytesIO()
+            Image.fromarray(render_frame(story, number / SAMPLE_FPS, 480)).save(picture, "JPEG", quality=92)
+            opened.request.post(
+                f"/v1/streams/{camera}/frames?pts_seconds={number / SAMPLE_FPS}",
+                data=picture.getvalue(),
+                headers={"Content-Type": "image/jpeg"},
+            )
+        opened.goto(f"/#/streams/{camera}")
+        opened.get_by_text("for the next caption").wait_for()
+        opened.get_by_role("option").nth(CAMERA_FRAMES // 16 - 1).wait_for()
+        take(opened, out, "tour-live")
+        opened.goto("/#/")
+        opened.get_by_label("Search the captions of all streams").fill("box arrives")
+        opened.locator(".found a").first.wait_for()
+        take(opened, out, "tour-streams")
+        opened.request.delete(f"/v1/streams/{camera}")
+
+
 def stop_in_the_middle(route: Route) -> None:
     """Let two parts of a file through; the third is never answered."""
     if route.request.headers.get("upload-offset") != str(2 * PART_BYTES):
@@ -191,6 +219,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chosen.chromium, args=["--no-sandbox"])
         take_page(browser, address, chosen.out)
         take_tour(browser, address, chosen.out)
+        take_live(browser, address, chosen.out)
         browser.close()
 
 
