@@ -117,6 +117,7 @@ def test_the_container_file_takes_what_a_wheel_is_made_of() -> None:
 
 
 def test_the_containers_settings_need_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KEEPSIGHT_TOKEN", raising=False)
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match="token"):
