@@ -117,6 +117,7 @@ def test_the_container_file_takes_what_a_wheel_is_made_of() -> None:
 
 
 def test_the_containers_settings_need_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KEEPSIGHT_TOKEN", raising=False)
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match="token"):
@@ -124,6 +125,20 @@ def test_the_containers_settings_need_a_token(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("KEEPSIGHT_TOKEN", TOKEN)
     server = settle({}).server
     assert (server.host, server.roots) == ("0.0.0.0", (Path("/videos"), Path("/data")))
+
+
+def test_the_container_begins_a_server_under_an_init(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As process 1 itself it would get no SIGTERM until it has a handler, which takes seconds."""
+    monkeypatch.setenv("KEEPSIGHT_TOKEN", TOKEN)
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    (rest,) = (rest for name, rest in instructions() if name == "ENTRYPOINT")
+    init, end, program, *words = json.loads(rest)
+    assert (init, end, program) == ("/usr/bin/tini", "--", "/opt/keepsight/bin/keepsight")
+    assert any("install" in rest and "tini" in rest.split() for name, rest in instructions() if name == "RUN")
+    done = subprocess.run([*KEEPSIGHT, *words, "--print-settings"], capture_output=True, text=True)
+    shown = tomllib.loads(done.stdout)
+    assert (shown["host"], shown["port"], shown["log_format"]) == ("0.0.0.0", 8765, "json"), done.stderr
 
 
 def test_the_containers_check_of_health(server_settings: ServerSettings) -> None:
