@@ -93,6 +93,12 @@ def rectangle_around(parts: list[Locator]) -> FloatRect:
     return {"x": left, "y": top, "width": right - left, "height": bottom - top}
 
 
+def forget_standing_questions(opened: Page) -> None:
+    """Later pictures are not told of what earlier ones asked."""
+    for question in opened.request.get("/v1/standing-questions").json():
+        opened.request.delete(f"/v1/standing-questions/{question['id']}")
+
+
 def stream_id(opened: Page) -> str:
     """Make a toy video and wait until it is watched to its end."""
     made = opened.request.post("/v1/toy", data={"seed": TOY_SEED}, timeout=PATIENCE_MILLISECONDS).json()
@@ -155,6 +161,7 @@ def take_tour(browser: Browser, address: str, out: Path) -> None:
         opened.get_by_role("button", name="Add").click()
         opened.locator(".standing .closest button").nth(1).wait_for()
         take(opened, out, "tour-alert", of=[opened.locator(".panel")])
+        forget_standing_questions(opened)
         opened.get_by_role("tab", name="Moments").click()
         opened.get_by_role("button", name="Put the alert away").click()
         take(opened, out, "tour-watching")
@@ -182,6 +189,8 @@ def take_live(browser: Browser, address: str, out: Path) -> None:
     with page(browser, "tour", "light", address) as opened:
         opened.goto("/")
         camera = opened.request.post("/v1/streams", data={"source": "push:front-door"}).json()["id"]
+        asked = {"question": "Is there a truck?", "method": "words", "stream_id": camera}
+        opened.request.post("/v1/standing-questions", data=asked)
         story = make_truth(ToyVideoSettings(seed=CAMERA_SEED, minutes=4)).story
         for number in range(CAMERA_FRAMES):
             picture = io.BytesIO()
@@ -191,14 +200,15 @@ def take_live(browser: Browser, address: str, out: Path) -> None:
                 data=picture.getvalue(),
                 headers={"Content-Type": "image/jpeg"},
             )
+        opened.get_by_label("Search the captions of all streams").fill("box arrives")
+        opened.locator(".found a").first.wait_for()
+        opened.get_by_role("status", name="Told of other streams").get_by_role("link").first.wait_for()
+        take(opened, out, "tour-streams")
+        forget_standing_questions(opened)
         opened.goto(f"/#/streams/{camera}")
         opened.get_by_text("for the next caption").wait_for()
         opened.get_by_role("option").nth(CAMERA_FRAMES // 16 - 1).wait_for()
         take(opened, out, "tour-live")
-        opened.goto("/#/")
-        opened.get_by_label("Search the captions of all streams").fill("box arrives")
-        opened.locator(".found a").first.wait_for()
-        take(opened, out, "tour-streams")
         opened.request.delete(f"/v1/streams/{camera}")
 
 

@@ -14,7 +14,7 @@ export function nameOf(stream: Stream): string {
   const source = stream.source.replace(/[?#].*$/, "");
   const parts = source.split("/").filter(Boolean);
   if (/^\w+:\/\//.test(source)) return parts.slice(1).join("/") || source;
-  return parts.at(-1) ?? source;
+  return (parts.at(-1) ?? source).replace(/^push:/, "");
 }
 
 export function bytes(count: number): string {
