@@ -58,6 +58,10 @@ def test_what_was_told_while_nobody_looked_is_told_afterwards(
             expect(page.locator(".stream-card")).to_have_count(1)
             model.let(1)
             client.wait_for(watched, lambda view: view["num_clips"] == 1)
+            page.evaluate(  # the page's own events, which were asked for earlier, have begun by then
+                "() => new Promise((done) => { const events = new EventSource('/v1/events');"
+                " events.addEventListener('since', () => { events.close(); done(); }); })"
+            )
             page.evaluate(
                 "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });"
                 " document.dispatchEvent(new Event('visibilitychange'))"

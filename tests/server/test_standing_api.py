@@ -126,13 +126,14 @@ def test_a_live_viewer_is_told(served: Served, make_video) -> None:
 def test_events_of_all_streams(served: Served, make_video) -> None:
     client = served.client
     (begin,) = [client._send("GET", "/v1/events?follow=false", None, {})]
-    assert begin.getresponse().read().decode() == "retry: 2000\nid: 0\n\n"
+    assert begin.getresponse().read().decode() == 'retry: 2000\nid: 0\nevent: since\ndata: {"alert_id": 0}\n\n'
     begin.close()
     served.model.gate.clear()
     first = client.begin(make_video(4))
     seen: list[Event] = []
     with closing(client.events("/v1/events")) as events:
-        assert (next(events).data["id"]) == first
+        assert next(events).data == {"alert_id": 0}
+        assert next(events).data["id"] == first
         add(client, cooldown_seconds=1e6)
         second = client.begin(make_video(10))
         journal = served.service.journal

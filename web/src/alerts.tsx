@@ -56,6 +56,9 @@ function listen(tell: (alert: Told) => void): () => void {
   let last = "";
   const open = () => {
     events = new EventSource(`/v1/events${last && `?after=${last}`}`);
+    events.addEventListener("since", (event) => {
+      last = event.lastEventId;
+    });
     events.addEventListener("state", (event) => {
       const stream = JSON.parse(event.data) as Stream;
       streams.set(stream.id, stream);

@@ -32,8 +32,8 @@ async def all_events(
     """
     table, told = service.journal.alerts, _StatesTold(service)
     alert_id = await run_in_threadpool(table.newest_id) if last_alert_id is None else last_alert_id
-    # An id without data is no event, and yet a browser remembers it.
-    yield f"retry: {RECONNECT_MILLISECONDS}\nid: {alert_id}\n\n"
+    # Told to scripts, too, so that whoever hangs up before anything happens can come back with an id.
+    yield f"retry: {RECONNECT_MILLISECONDS}\n{event_text('since', {'alert_id': alert_id}, alert_id)}"
     while not service.is_closing:
         num_rings = service.bells.any.num_rings
         for text in await run_in_threadpool(told.news, alert_id):

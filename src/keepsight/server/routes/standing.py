@@ -108,7 +108,8 @@ async def events(
 ) -> EventResponse:
     """Alerts and states of all streams as server-sent events.
 
-    Each id is that of the last alert told. Without one, alerts are told from now on. `state` tells a stream's whole
+    Each id is that of the last alert told. Without one, alerts are told from now on; `since` comes first and tells from
+    which alert on. `state` tells a stream's whole
     state, first of all streams as they are, then whenever one changes; `removed` tells that one is gone.
     """
     viewers.take()
