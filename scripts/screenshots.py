@@ -182,6 +182,7 @@ def take_tour(browser: Browser, address: str, out: Path) -> None:
         )
         opened.get_by_text("Sending kitchen.mp4, 49 %").wait_for()
         take(opened, out, "tour-upload", of=[opened.locator(".add")])
+        opened.unroute_all(behavior="ignoreErrors")
 
 
 def take_live(browser: Browser, address: str, out: Path) -> None:

@@ -1,6 +1,6 @@
 """What concerns all streams: alerts of those that are not shown, and search in the captions of all."""
 
-from paged import SteppedModel, visit
+from paged import SteppedModel, visit, wait_until
 from playwright.sync_api import Browser, expect
 from served import ServedModel, serve
 
@@ -62,10 +62,7 @@ def test_what_was_told_while_nobody_looked_is_told_afterwards(
                 "() => new Promise((done) => { const events = new EventSource('/v1/events');"
                 " events.addEventListener('since', () => { events.close(); done(); }); })"
             )
-            page.evaluate(
-                "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });"
-                " document.dispatchEvent(new Event('visibilitychange'))"
-            )
+            page.evaluate(HIDE)
             model.says = "a dog arrives."
             model.let(1)
             (question,) = client("GET", "/v1/standing-questions").data
@@ -75,6 +72,73 @@ def test_what_was_told_while_nobody_looked_is_told_afterwards(
             page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
             expect(page.get_by_role("status", name="Told of other streams")).to_contain_text("a dog arrives.")
             model.let(9)
+
+
+RECORD_NOTICES = """() => {
+    const Real = window.Notification;
+    window.told = [];
+    window.Notification = class {
+        static get permission() { return Real.permission; }
+        static requestPermission() { return Real.requestPermission(); }
+        constructor(title, options) { window.told.push([title, options.body]); window.last = this; }
+        close() {}
+    };
+}"""
+HIDE = (
+    "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });"
+    " document.dispatchEvent(new Event('visibilitychange'))"
+)
+
+
+def test_who_asked_for_it_gets_a_notice_while_the_page_is_in_the_background(
+    browser: Browser, server_settings: ServerSettings, make_video
+) -> None:
+    model = SteppedModel(says="nothing happens.")
+    with serve(server_settings, model) as served:
+        client = served.client
+        stream_id = client.begin(make_video(20))
+        client("POST", "/v1/standing-questions", {"question": "Is there a dog?", "method": "words"})
+        with visit(browser, client, f"#/streams/{stream_id}", permissions=["notifications"]) as page:
+            page.evaluate(RECORD_NOTICES)
+            page.get_by_role("tab", name="Tell me when").click()
+            page.get_by_label("Notify me while this page is in the background").check()
+            model.let(1)
+            expect(page.locator(".stage .caption")).to_have_text("nothing happens.")
+            page.evaluate(HIDE)
+            model.says = "a dog arrives."
+            model.let(1)
+            wait_until(page, lambda: page.evaluate("told.length") == 1)
+            assert page.evaluate("told") == [["Is there a dog?", "20s-8fps.mp4, 00:02: a dog arrives."]]
+            page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+            page.evaluate("last.onclick()")
+            expect(page.locator(".stage .time")).to_have_text("00:02 – 00:04")
+            page.get_by_label("Notify me while this page is in the background").uncheck()
+            model.says = "nothing happens."
+            model.let(1)
+            client.wait_for(stream_id, lambda view: view["num_clips"] == 3)
+            page.evaluate(HIDE)
+            model.says = "the dog is back."
+            model.let(1)
+            path = "/v1/standing-questions/" + client("GET", "/v1/standing-questions").data[0]["id"] + "/alerts"
+            client.wait_for(stream_id, lambda _: len(client("GET", path).data["alerts"]) == 2)
+            page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+            expect(page.get_by_role("status", name="Alerts")).to_contain_text("the dog is back.")
+            assert page.evaluate("told.length") == 1
+            model.let(9)
+
+
+def test_a_browser_that_refuses_notices_is_believed(
+    browser: Browser, server_settings: ServerSettings, make_video
+) -> None:
+    with serve(server_settings, ServedModel()) as served:
+        stream_id = served.client.begin(make_video(4))
+        with visit(browser, served.client, f"#/streams/{stream_id}") as page:
+            page.evaluate("Notification.requestPermission = async () => 'denied'")
+            page.get_by_role("tab", name="Tell me when").click()
+            box = page.get_by_label("Notify me while this page is in the background")
+            box.click()
+            expect(page.get_by_role("alert")).to_have_text("The browser does not allow notifications from this page.")
+            expect(box).not_to_be_checked()
 
 
 def test_captions_of_all_streams_are_searched_by_words_then_by_meaning(

@@ -1,6 +1,7 @@
 // Alerts of all streams, told wherever the user is; those of the stream that is shown are told in its own panel.
 import { useEffect, useState } from "preact/hooks";
 import { Icon } from "./icons";
+import { notify, wantsNotices } from "./notices";
 import { timesOf } from "./times";
 import type { Alert, Stream } from "./types";
 import { nameOf } from "./words";
@@ -49,7 +50,10 @@ export function Alerts({ shownStreamId }: { shownStreamId: string | null }) {
   );
 }
 
-/** Call back with each alert from now on. While the page is not seen nothing is asked for; what came then is told after. */
+/**
+ * Call back with each alert from now on. While the page is not seen nothing is asked for, and what came then is told
+ * after; unless the user wants notices meanwhile.
+ */
 function listen(tell: (alert: Told) => void): () => void {
   const streams = new Map<string, Stream>();
   let events: EventSource | null = null;
@@ -67,12 +71,14 @@ function listen(tell: (alert: Told) => void): () => void {
     events.addEventListener("alert", (event) => {
       const alert = JSON.parse(event.data) as Alert;
       last = event.lastEventId;
-      tell({ ...alert, stream: streams.get(alert.stream_id) });
+      const stream = streams.get(alert.stream_id);
+      if (document.hidden && wantsNotices()) notify(alert, stream);
+      tell({ ...alert, stream });
     });
   };
   const rest = () => {
-    events?.close();
-    if (!document.hidden) open();
+    if (document.hidden && !wantsNotices()) events?.close();
+    else if (!events || events.readyState === EventSource.CLOSED) open();
   };
   rest();
   document.addEventListener("visibilitychange", rest);

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getJson } from "./api";
 import { useSize } from "./hooks";
-import { Icon } from "./icons";
+import { SearchInput } from "./search_input";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
 import type { Clip, Gap } from "./types";
@@ -42,19 +42,7 @@ export function Moments({ store, position, cited, found, onFound, isShown }: Pro
   const numClips = rows.filter((row) => row.clip).length;
   return (
     <>
-      <div class="search">
-        <Icon name="search" />
-        <input
-          id="search"
-          type="search"
-          aria-label="Search the captions"
-          placeholder="Search the captions"
-          autoComplete="off"
-          maxLength={1000}
-          value={query}
-          onInput={(event) => setQuery(event.currentTarget.value)}
-        />
-      </div>
+      <SearchInput id="search" label="Search the captions" query={query} onQuery={setQuery} />
       <div class="filters" role="group" aria-label="Which clips">
         {filters.map(
           ([name, label, has]) =>

@@ -1,7 +1,7 @@
 // Looks for words in the captions of all streams; where no caption has them, for captions that mean the like.
 import { useEffect, useState } from "preact/hooks";
 import { getJson } from "./api";
-import { Icon } from "./icons";
+import { SearchInput } from "./search_input";
 import { timesOf } from "./times";
 import type { Clip, Stream } from "./types";
 import { nameOf } from "./words";
@@ -33,18 +33,7 @@ export function SearchEverywhere({ streams }: { streams: Stream[] }) {
   const byId = new Map(streams.map((stream) => [stream.id, stream]));
   return (
     <section class="everywhere" aria-label="Search all streams">
-      <div class="search">
-        <Icon name="search" />
-        <input
-          type="search"
-          aria-label="Search the captions of all streams"
-          placeholder="Search the captions of all streams"
-          autoComplete="off"
-          maxLength={1000}
-          value={query}
-          onInput={(event) => setQuery(event.currentTarget.value)}
-        />
-      </div>
+      <SearchInput label="Search the captions of all streams" query={query} onQuery={setQuery} />
       <p class="soft small" role="status">
         {found && saysOf(found)}
       </p>

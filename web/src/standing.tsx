@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { messageFrom } from "./api";
 import { Icon } from "./icons";
+import { canNotify, wantNotices, wantsNotices } from "./notices";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
 import type { Alert, StandingQuestion } from "./types";
@@ -20,6 +21,7 @@ export function Standing({ store, position, isShown }: Props) {
   const [question, setQuestion] = useState("");
   const [byWords, setByWords] = useState(false);
   const [everywhere, setEverywhere] = useState(false);
+  const [hasNotices, setHasNotices] = useState(wantsNotices);
   const [problem, setProblem] = useState("");
   const isOver = !RUNNING.has(store.stream!.state);
 
@@ -70,6 +72,23 @@ export function Standing({ store, position, isShown }: Props) {
           <input type="checkbox" checked={everywhere} onChange={(event) => setEverywhere(event.currentTarget.checked)} />
           <span>In all streams, also those that are added later</span>
         </label>
+        {canNotify() && (
+          <label class="switch small">
+            <input
+              type="checkbox"
+              checked={hasNotices}
+              onChange={(event) => {
+                const box = event.currentTarget;
+                void act(async () => {
+                  const has = await wantNotices(box.checked);
+                  if (box.checked && !has) throw new Error("The browser does not allow notifications from this page.");
+                  setHasNotices(has);
+                }).finally(() => (box.checked = wantsNotices()));
+              }}
+            />
+            <span>Notify me while this page is in the background, too</span>
+          </label>
+        )}
         {isOver && <p class="soft small">This stream is not being watched: no new captions come from it now.</p>}
       </form>
       {problem && (

@@ -1,4 +1,4 @@
-"""One stream being watched: a thread of its own, what state it is in, and plain figures."""
+"""One stream being watched: a thread of its own, and what state it is in."""
 
 import logging
 import math
@@ -7,17 +7,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
-from statistics import fmean
 
 from keepsight.errors import DecoderDiedError, KeepsightError, VideoTooLongError
 from keepsight.journal import EndReason, Journal, StreamRecord
 from keepsight.server.failures import UNFORESEEN
 from keepsight.server.freed_memory import give_back
+from keepsight.server.streams.figures import Figures, KeptFigures
 from keepsight.server.streams.states import state_of
 from keepsight.server.telemetry.observing import Observer
 from keepsight.sources.address import SourceAddress
-from keepsight.sources.supervision import Connection, SourceState, StateChange
+from keepsight.sources.supervision import Connection, StateChange
 from keepsight.video import Frame
 from keepsight.watcher import Watcher
 from keepsight.watching.stream_state import Moment
@@ -28,27 +27,6 @@ MOST_RESTARTS, RESTART_SECONDS = 3, 60.0
 """A decoder that dies is started anew so many times in so many seconds."""
 
 _PATIENCE_SECONDS = 20.0
-_CLIPS_IN_A_MEAN = 20
-_LOST = frozenset({SourceState.STALLED, SourceState.OFFLINE})
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How watching goes, since it was begun or resumed.
-
-    Attributes:
-        seconds_per_clip: mean of the last clips; None before the first.
-        lag_seconds: how long ago the newest clip ended, for live streams; None before the first, and for files.
-        num_frames_dropped: given up because the model was too slow.
-        num_losses: how often a live source was lost.
-        num_frames_pending: frames of the next clip that are there already.
-    """
-
-    seconds_per_clip: float | None = None
-    lag_seconds: float | None = None
-    num_frames_dropped: int = 0
-    num_losses: int = 0
-    num_frames_pending: int = 0
 
 
 class StreamRun:
@@ -92,10 +70,7 @@ class StreamRun:
         self._is_too_long = False
         self._unwanted = threading.Event()
         self._end_detail = ""
-        self._seconds: deque[float] = deque(maxlen=_CLIPS_IN_A_MEAN)
-        self._last_end_seconds: float | None = None
-        self._num_dropped = 0
-        self._num_losses = 0
+        self._figures = KeptFigures(stream)
         self._thread = threading.Thread(target=self._work, name=f"keepsight-{stream.id}", daemon=True)
 
     @property
@@ -123,12 +98,7 @@ class StreamRun:
 
     def figures(self) -> Figures:
         """How it goes."""
-        seconds, lag = list(self._seconds), None
-        if self.stream.is_live and self._last_end_seconds is not None:
-            lag = max(0.0, time.time() - self.stream.started_at.timestamp() - self._last_end_seconds)
-        return Figures(
-            fmean(seconds) if seconds else None, lag, self._num_dropped, self._num_losses, len(self.pending_frames)
-        )
+        return self._figures.now(num_frames_pending=len(self.pending_frames))
 
     def start(self) -> None:
         """Begin."""
@@ -203,16 +173,13 @@ class StreamRun:
         raise VideoTooLongError(f"it goes on for more than {hours:g} hours, the most that is watched of a file")
 
     def _note(self, event: Moment | StateChange) -> None:
+        self._figures.note(event)
         if isinstance(event, Moment):
-            self._seconds.append(event.seconds_spent)
-            self._num_dropped += event.num_frames_dropped
-            self._last_end_seconds = event.span.end_seconds
             self._observer.watched(self.stream, event)
             if not self.stream.is_live:
                 self.state, self.reason = "watching", ""
         else:
             self.state, self.reason = event.state.value, event.reason
-            self._num_losses += event.state in _LOST
             self._observer.changed(self.stream, self.state, self.reason)
         self._changed()
 

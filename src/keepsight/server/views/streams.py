@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from keepsight.journal import StreamRecord
-from keepsight.server.streams.run import Figures
+from keepsight.server.streams.figures import Figures
 from keepsight.server.streams.service import StreamService
 from keepsight.server.streams.states import state_of
 from keepsight.server.uploads.names import shown_source
