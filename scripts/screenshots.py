@@ -175,14 +175,16 @@ def take_tour(browser: Browser, address: str, out: Path) -> None:
         opened.get_by_label("Camera or path").fill("rtsp://192.168.1.20/main")
         take(opened, out, "tour-camera", of=[opened.locator(".ways")])
         opened.get_by_label("Camera or path").fill("")
-        opened.route("**/v1/uploads/*", stop_in_the_middle)
+        held: list[Route] = []
+        opened.route("**/v1/uploads/*", lambda route: stop_in_the_middle(route, held))
         content = struct.pack(">I4s", 8, b"free") + bytes(4 * PART_BYTES)
         opened.get_by_label("Video file").set_input_files(
             {"name": "kitchen.mp4", "mimeType": "video/mp4", "buffer": content}
         )
         opened.get_by_text("Sending kitchen.mp4, 49 %").wait_for()
         take(opened, out, "tour-upload", of=[opened.locator(".add")])
-        opened.unroute_all(behavior="ignoreErrors")
+        for route in held:
+            route.abort()
 
 
 def take_live(browser: Browser, address: str, out: Path) -> None:
@@ -213,9 +215,11 @@ def take_live(browser: Browser, address: str, out: Path) -> None:
         opened.request.delete(f"/v1/streams/{camera}")
 
 
-def stop_in_the_middle(route: Route) -> None:
-    """Let two parts of a file through; the third is never answered."""
-    if route.request.headers.get("upload-offset") != str(2 * PART_BYTES):
+def stop_in_the_middle(route: Route, held: list[Route]) -> None:
+    """Let two parts of a file through, and hold the third."""
+    if route.request.headers.get("upload-offset") == str(2 * PART_BYTES):
+        held.append(route)
+    else:
         route.continue_()
 
 

@@ -50,6 +50,7 @@ def test_events_come_at_once_and_go_on_where_a_viewer_left(served: Served, proxi
     stream_id = proxied.begin(make_video(20))
     path, seen, last_id = f"/v1/streams/{stream_id}/events", [], None
     with closing(proxied.events("/v1/events")) as every_stream:
+        assert next(every_stream).name == "since"
         assert next(every_stream).data["id"] == stream_id  # nothing else happens before the gate opens
         for num_wanted in (2, 5, 3):
             headers = {} if last_id is None else {"Last-Event-ID": last_id}
