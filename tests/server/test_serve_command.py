@@ -18,7 +18,9 @@ SERVE = [sys.executable, "-c", "from keepsight.cli import main; main()", "serve"
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_it_ends_in_order(tmp_path: Path, make_video, number: signal.Signals, code: int) -> None:
     model = write_random_model(tmp_path / "model", RandomShape(num_layers=2))
-    words = [*SERVE, "--model", str(model), "--sample-fps", "2", "--root", str(make_video(20).parent)]
+    missing = tmp_path / "a-disk"
+    roots = ["--root", str(make_video(20).parent), "--root", str(missing)]
+    words = [*SERVE, "--model", str(model), "--sample-fps", "2", *roots]
     process = subprocess.Popen(
         words,
         cwd=tmp_path,
@@ -37,7 +39,10 @@ def test_it_ends_in_order(tmp_path: Path, make_video, number: signal.Signals, co
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (code, "")
-    assert err.splitlines() == ["keepsight: stopped; everything is in keepsight.db"]
+    assert err.splitlines() == [
+        f"keepsight: the root {missing} is no folder: until it is one, nothing in it can be watched",
+        "keepsight: stopped; everything is in keepsight.db",
+    ]
     with Journal.open(tmp_path / "keepsight.db") as journal:
         assert journal.clips.count(stream_id) >= 1
         assert journal.streams.get(stream_id).end_reason is not None

@@ -305,6 +305,26 @@ def test_bad_queries(client: Client, stream_id: str, query: str) -> None:
     assert reply.message
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("GET", "/v1/moments?query=", None, 422, "query: String should have at least 1 character"),
+        ("POST", "/v1/streams", b"nonsense", 422, "the body must be a JSON object"),
+        ("POST", "/v1/streams", b"[]", 422, "the body must be a JSON object"),
+        ("POST", "/v1/streams", {"source": ""}, 422, "source: String should have at least 1 character"),
+        ("POST", "/v1/streams", {"query": "x"}, 422, "query: Extra inputs are not permitted"),
+        ("GET", "/nothing", None, 404, "there is no such route; /v1/openapi.json describes all"),
+        ("PUT", "/v1/streams", None, 405, "the route does not take this method"),
+        ("GET", "/v1/streams/0000000000000000", None, 404, "there is no such stream"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(
+    client: Client, method: str, path: str, body: object, status: int, said: str
+) -> None:
+    reply = client(method, path, body)
+    assert (reply.status, reply.message[: len(said)]) == (status, said)
+
+
 @pytest.mark.parametrize("words", ["%00", "%22", "a%20OR%20b", "NEAR(", "*", "%ff", "caption:x", "-", "%F0%9F%90%95"])
 def test_odd_words_are_only_words(client: Client, stream_id: str, words: str) -> None:
     assert client("GET", f"/v1/streams/{stream_id}/moments?query={words}").status == 200

@@ -191,7 +191,7 @@ def visit(client: Client, video: Path) -> tuple[str, str]:
     anyio.run(ask_as_agent, client.port, stream_id)
     address = f"rtsp://admin:{SECRET}@127.0.0.1:9/{SECRET}?password={SECRET}"
     camera = client("POST", "/v1/streams", {"source": address}).data["id"]
-    client.wait_for(camera, lambda view: view["figures"]["num_losses"] >= 1)
+    client.wait_for(camera, lambda view: view["state"] == "offline")
     client("POST", "/v1/streams", {"source": f"http://admin:{SECRET}@127.0.0.1:9/{SECRET}.mp4"})
     client("POST", "/v1/streams", {"source": str(video.with_name(f"no-{SECRET}.mp4"))})
     client("GET", f"/v1/moments?query={SECRET}")

@@ -1,5 +1,6 @@
 """`keepsight serve`: many streams behind HTTP."""
 
+import logging
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from keepsight.journal import Quota
     from keepsight.server.settings_sources import SettledSettings
     from keepsight.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def serve(
@@ -166,6 +169,9 @@ def _run(settings: "SettledSettings", watching: "Settings", quota: "Quota | None
     keep_few_heaps()
     server, work = settings.server, settings.work
     log_to(sys.stderr, work.log_format, work.log_level)
+    for root in server.roots:
+        if not root.is_dir():  # it may be a disk that is not there yet
+            logger.warning("the root %s is no folder: until it is one, nothing in it can be watched", root)
     with stop_requests(), listen(server) as listening, _traces(work.otlp_endpoint) as tracer:
         try:
             loaded = load_model_or_say(work.model, work.device, work.dtype, work.quantization)

@@ -21,6 +21,14 @@ UNFORESEEN = "something went wrong in the server; its log has more"
 RETRY_SECONDS = 5
 """What `Retry-After` says where something is busy."""
 
+_NO_JSON = frozenset({"json_invalid", "model_attributes_type"})
+_WHERE = frozenset({"body", "query", "path", "header"})
+_ROUTING = {
+    "Not Found": "there is no such route; /v1/openapi.json describes all",
+    "Method Not Allowed": "the route does not take this method; /v1/openapi.json describes all",
+}
+"""What Starlette says where no route takes a request, and what is said in its place."""
+
 # The first kind that fits counts.
 _STATUS_OF: tuple[tuple[type[KeepsightError], HTTPStatus], ...] = (
     (errors.SettingError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -67,7 +75,7 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        return error_response(error.status_code, str(error.detail), error.headers)
+        return error_response(error.status_code, _ROUTING.get(str(error.detail), str(error.detail)), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -87,6 +95,10 @@ def answer_errors(app: FastAPI) -> None:
 def first_problem(error: RequestValidationError) -> str:
     """Where the first problem is and what is allowed; never the value itself, which may hold a password."""
     problem = error.errors()[0]
-    place = ".".join(str(part) for part in problem["loc"] if part != "body") or "the body"
+    if problem["type"] in _NO_JSON:
+        return "the body must be a JSON object, with Content-Type: application/json"
+    where, *within = problem["loc"]
+    parts = within if where in _WHERE else problem["loc"]
+    place = ".".join(map(str, parts)) or "the body"
     # A key of the body may hold half a character, which JSON in UTF-8 cannot.
     return f"{place}: {problem['msg']}".encode("utf-8", "backslashreplace").decode()

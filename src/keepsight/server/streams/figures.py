@@ -45,6 +45,7 @@ class KeptFigures:
         self._last_end_seconds: float | None = None
         self._num_dropped = 0
         self._num_losses = 0
+        self._is_streaming = False
 
     def note(self, event: Moment | StateChange) -> None:
         """Something happened."""
@@ -52,8 +53,11 @@ class KeptFigures:
             self._seconds.append(event.seconds_spent)
             self._num_dropped += event.num_frames_dropped
             self._last_end_seconds = event.span.end_seconds
-        else:
-            self._num_losses += event.state in _LOST
+        elif event.state in _LOST:
+            self._num_losses += self._is_streaming  # what was never there is not lost
+            self._is_streaming = False
+        elif event.state is SourceState.STREAMING:
+            self._is_streaming = True
 
     def now(self, num_frames_pending: int) -> Figures:
         """How it goes."""

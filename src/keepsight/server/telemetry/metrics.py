@@ -40,6 +40,7 @@ class Metrics(Observer):
         self._service = service
         self._registry = registry = CollectorRegistry()
         self._lost: set[str] = set()
+        self._streaming: set[str] = set()
         self._clips = Counter("keepsight_clips", "Clips described and stored.", registry=registry)
         self._clip_seconds = Histogram(
             "keepsight_clip_seconds",
@@ -83,12 +84,14 @@ class Metrics(Observer):
     def changed(self, stream: StreamRecord, state: str, reason: str) -> None:
         """See `Observer`."""
         del reason
-        if state in _LOST:
+        if state == SourceState.STREAMING:
+            self._reconnects.inc(stream.id in self._lost)
+            self._lost.discard(stream.id)
+            self._streaming.add(stream.id)
+        elif state in _LOST and stream.id in self._streaming:  # what was never there is not lost
             self._lost_sources.inc()
             self._lost.add(stream.id)
-        elif stream.id in self._lost and state == SourceState.STREAMING:
-            self._reconnects.inc()
-            self._lost.discard(stream.id)
+            self._streaming.discard(stream.id)
 
     def restarted(self, stream: StreamRecord, reason: str) -> None:
         """See `Observer`."""
