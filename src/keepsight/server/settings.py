@@ -45,7 +45,8 @@ class ServerSettings:
         max_uploads: uploads at a time of which no stream was made yet.
         max_uploads_total_bytes: all uploads together; they are removed with their streams.
         max_frame_pixels: of a frame that is pushed.
-        max_file_hours: longest file, also uploaded or remote, by what it says of itself. Live sources have no length.
+        max_file_hours: longest file, also uploaded or remote, by what it says of itself and by what is seen of it. Live
+            sources have no length.
         heartbeat_seconds: an event stream is never silent for longer.
         max_standing_questions: questions that new captions are checked against.
         mcp_may_watch: agents whose token may manage find an MCP tool that begins to watch a source.

@@ -110,7 +110,7 @@ class ServedSources:
             raise type(error)(self.uploads.without_paths(str(error))) from error
 
     def _check_length(self, address: SourceAddress, info: VideoInfo) -> None:
-        """Refuse what says that it is too long; what says less than is true, or nothing, is not found by this."""
+        """Refuse what says that it is too long; of what says less than is true, or nothing, see `StreamRun`."""
         seconds = 0.0 if info.is_live or info.duration_seconds is None else info.duration_seconds
         if seconds > self._max_seconds:
             name = one_line(shown_source(address.name))
