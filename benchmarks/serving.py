@@ -2,11 +2,14 @@
 
     python benchmarks/serving.py                         # 4 streams, 50 viewers, 20 askers: two minutes
     python benchmarks/serving.py --minutes 60            # a soak
+    python benchmarks/serving.py --cameras               # cameras at their pace in place of files
     python benchmarks/serving.py --quick                 # seconds, to see that it runs
 
 `keepsight serve` runs as a process of its own with the bundled model; everybody asks it over loopback from this one.
-The streams are toy-world files, watched as fast as the machine can, anew when they end. The first half of the time they
-are watched alone, the second half with everybody.
+The streams are toy-world files, watched as fast as the machine can, anew when they end; so what everybody takes of the
+machine, watching loses. With `--cameras` they are cameras that push their frames at their pace, which shows whether any
+is dropped and how late clips are told: from the frame that completes a clip to its event at a viewer. The first half of
+the time they are watched alone, the second half with everybody.
 
 A viewer follows the events of a stream from its first clip, hangs up after some clips and comes back with the id of the
 last event that it has. What it was told is compared with the list of the stream's clips: each must have come once, in
@@ -18,226 +21,24 @@ row depend on each other.
 """
 
 import argparse
-import http.client
-import itertools
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
+from rig.crowd import CLIPS_BEFORE_HANGING_UP, Crowd, Source, Tally
 from rig.fitting import fit_line, means_of_stretches
 from rig.machine import heading, table
+from rig.watched import PushedCamera, WatchedFile
 
 from keepsight.toyworld.files import ToyVideoSettings, make_video
 
-_QUESTIONS = ("What happened?", "Where did the ball go?", "Was there a dog?", "What was on the table at the end?")
-_CLIPS_BEFORE_HANGING_UP = 7
-_PATIENCE_SECONDS = 120
-_MOST_SECONDS_BETWEEN_READINGS = 5.0
 _STRETCHES, _WARM_UP = 24, 0.25
-
-
-@dataclass
-class Tally:
-    """What clients saw; `lock` is held while it is written."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    num_events: int = 0
-    num_lost: int = 0
-    num_twice: int = 0
-    num_visits: int = 0
-    num_turned_away: int = 0
-    num_failed: int = 0
-    first_seconds: list[float] = field(default_factory=list)
-    whole_seconds: list[float] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-
-class Crowd:
-    """Clients of a server.
-
-    Args:
-        port: of the server, on loopback.
-        sources: what is watched.
-        options: of the command line.
-
-    Attributes:
-        tally: what they saw.
-        readings: minutes since it was last begun to watch, and the server's memory then, in megabytes.
-    """
-
-    def __init__(self, port: int, sources: list[Path], options: argparse.Namespace) -> None:
-        self._port = port
-        self._sources = sources
-        self._options = options
-        self._streams: list[str] = []
-        self._is_over = threading.Event()
-        self.tally = Tally()
-        self.readings: list[tuple[float, float]] = []
-
-    def get(self, path: str) -> Any:
-        """What a route answers, from JSON."""
-        return json.loads(self._send("GET", path))
-
-    def metrics(self) -> dict[str, float]:
-        """Sums over labels by name."""
-        text = self._send("GET", "/metrics").decode()
-        found: dict[str, float] = {}
-        for sample in itertools.chain.from_iterable(f.samples for f in text_string_to_metric_families(text)):
-            found[sample.name] = found.get(sample.name, 0.0) + sample.value
-        return found
-
-    def watch(self, seconds: float, *, alone: bool) -> dict[str, float]:
-        """Have all streams watched for a while, alone or with everybody; what the counters rose by, and the time."""
-        self._is_over.clear()
-        self._streams = [self._begin(source) for source in self._sources]
-        before, began = self.metrics(), time.monotonic()
-        work = [(self._keep_watched, number) for number in range(len(self._sources))]
-        if not alone:
-            work += [(self._view, number) for number in range(self._options.viewers)]
-            work += [(self._keep_asking, number) for number in range(self._options.askers)]
-        threads = [threading.Thread(target=self._do, args=one) for one in work]
-        for thread in threads:
-            thread.start()
-        self._read_memory(seconds)
-        after, took = self.metrics(), time.monotonic() - began
-        self._is_over.set()
-        for thread in threads:
-            thread.join()
-        for stream_id in self._streams:
-            if self.get(f"/v1/streams/{stream_id}")["state"] == "watching":
-                self._send("POST", f"/v1/streams/{stream_id}/pause", (200, 409))
-        return {name: after[name] - before.get(name, 0.0) for name in after} | {"took": took}
-
-    def _read_memory(self, seconds: float) -> None:
-        """For so long."""
-        self.readings, began, elapsed = [], time.monotonic(), 0.0
-        while elapsed < seconds:
-            time.sleep(min(_MOST_SECONDS_BETWEEN_READINGS, seconds / 40, seconds - elapsed))
-            elapsed = time.monotonic() - began
-            self.readings.append((elapsed / 60, self.metrics()["process_resident_memory_bytes"] / 1e6))
-
-    def _do(self, work: Any, number: int) -> None:
-        try:
-            work(number)
-        except (OSError, RuntimeError, http.client.HTTPException) as error:
-            with self.tally.lock:
-                self.tally.problems.append(f"{type(error).__name__}: {error}")
-
-    def _begin(self, source: Path) -> str:
-        body = {"source": str(source), "restart": True}
-        return str(json.loads(self._send("POST", "/v1/streams", (201,), body))["id"])
-
-    def _keep_watched(self, number: int) -> None:
-        while not self._is_over.wait(0.2):
-            if self.get(f"/v1/streams/{self._streams[number]}")["state"] != "watching":
-                self._streams[number] = self._begin(self._sources[number])
-
-    def _view(self, number: int) -> None:
-        while not self._is_over.is_set():
-            stream_id = self._streams[number % len(self._streams)]
-            told: list[int] = []
-            while not self._is_over.is_set() and self._visit(stream_id, told):
-                continue
-            self._visit(stream_id, told, "?follow=false")
-            self._compare(told, [clip["clip_index"] for clip in self._clips(stream_id)][: len(told)])
-
-    def _visit(self, stream_id: str, told: list[int], query: str = "") -> bool:
-        """Add the clips that one is told of; whether the stream goes on."""
-        headers = {"Last-Event-ID": str(told[-1])} if told else {}
-        with self.tally.lock:
-            self.tally.num_visits += 1
-        with closing(self._open("GET", f"/v1/streams/{stream_id}/events{query}", headers=headers)) as connection:
-            for name, data in _events(connection.getresponse()):
-                if name == "clip":
-                    told.append(data["clip_index"])
-                    if not query and len(told) % _CLIPS_BEFORE_HANGING_UP == 0:
-                        return True
-                elif name == "removed" or (name == "state" and data["state"] != "watching"):
-                    return False
-                if not query and self._is_over.is_set():
-                    return False
-        return False
-
-    def _clips(self, stream_id: str) -> Iterator[Any]:
-        place: int | None = 0
-        while place is not None:
-            page = self.get(f"/v1/streams/{stream_id}/clips?limit=1000&from_index={place}")
-            yield from page["clips"]
-            place = page["next_index"]
-
-    def _compare(self, told: list[int], there_are: list[int]) -> None:
-        with self.tally.lock:
-            self.tally.num_events += len(told)
-            self.tally.num_twice += len(told) - len(set(told))
-            self.tally.num_lost += len(set(there_are) - set(told))
-            if told != sorted(told):
-                self.tally.problems.append(f"out of order: {told}")
-
-    def _keep_asking(self, number: int) -> None:
-        draw = random.Random(number)
-        self._is_over.wait(draw.uniform(0, self._options.ask_every_seconds))
-        while not self._is_over.is_set():
-            stream_id = draw.choice(self._streams)
-            if self.get(f"/v1/streams/{stream_id}")["num_clips"]:
-                self._ask(stream_id, draw.choice(_QUESTIONS))
-            self._is_over.wait(self._options.ask_every_seconds)
-
-    def _ask(self, stream_id: str, question: str) -> None:
-        body = {"stream_id": stream_id, "question": question, "stream": True}
-        began, first = time.monotonic(), None
-        with closing(self._open("POST", "/v1/questions", body)) as connection:
-            response = connection.getresponse()
-            if response.status != 200:
-                with self.tally.lock:
-                    self.tally.num_turned_away += response.status == 429
-                    self.tally.num_failed += response.status != 429
-                return
-            name = ""
-            for name, _ in _events(response):
-                first = time.monotonic() - began if first is None and name == "piece" else first
-        with self.tally.lock:
-            self.tally.num_failed += name != "answer"
-            self.tally.whole_seconds.append(time.monotonic() - began)
-            self.tally.first_seconds += [] if first is None else [first]
-
-    def _send(self, method: str, path: str, allowed: tuple[int, ...] = (200,), body: Any = None) -> bytes:
-        with closing(self._open(method, path, body)) as connection:
-            response = connection.getresponse()
-            content = response.read()
-            if response.status not in allowed:
-                raise RuntimeError(f"{method} {path}: {response.status} {content[:300]!r}")
-            return content
-
-    def _open(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_PATIENCE_SECONDS)
-        content = None if body is None else json.dumps(body)
-        connection.request(method, path, content, {"Content-Type": "application/json"} | (headers or {}))
-        return connection
-
-
-def _events(response: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
-    """Names and data of server-sent events."""
-    name = ""
-    for raw in response:
-        line = raw.decode().rstrip("\n")
-        if line.startswith("event: "):
-            name = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            yield name, json.loads(line.removeprefix("data: "))
 
 
 @contextmanager
@@ -274,9 +75,9 @@ def print_tables(
 ) -> None:
     """What came out."""
     note = (
-        f"{options.streams} streams of toy-world files, {options.viewers} viewers who hang up every "
-        f"{_CLIPS_BEFORE_HANGING_UP} clips and come back, {options.askers} askers every "
-        f"{options.ask_every_seconds:g} s; "
+        f"{options.streams} {'cameras' if options.cameras else 'streams of toy-world files'}, "
+        f"{options.viewers} viewers who hang up every {CLIPS_BEFORE_HANGING_UP} clips and come back, "
+        f"{options.askers} askers every {options.ask_every_seconds:g} s; "
         f"{alone['took']:.0f} s alone, then {together['took']:.0f} s with everybody."
     )
     rows = [
@@ -315,6 +116,16 @@ def print_memory(alone: list[tuple[float, float]], together: list[tuple[float, f
     print("\n".join(table(columns, rows)))
 
 
+def print_cameras(phases: dict[str, tuple[dict[str, float], list[float]]]) -> None:
+    """How late clips were told, and what was dropped."""
+    columns = ("cameras", "frames dropped", "clips told", "seconds from a clip's last frame to its event: median")
+    rows = [
+        [name, f"{rise['keepsight_frames_dropped_total']:.0f}", str(len(delays)), *percentiles(delays)]
+        for name, (rise, delays) in phases.items()
+    ]
+    print("\n".join(table((*columns, "95 %", "99 %", "longest"), rows)))
+
+
 def _mean_clip(rise: dict[str, float]) -> float:
     return rise["keepsight_clip_seconds_sum"] / max(1.0, rise["keepsight_clip_seconds_count"])
 
@@ -327,6 +138,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--viewers", type=int, default=50)
     parser.add_argument("--askers", type=int, default=20)
     parser.add_argument("--ask-every-seconds", type=float, default=20.0, help="each asker, after an answer")
+    parser.add_argument("--cameras", action="store_true", help="cameras at their pace in place of files")
+    parser.add_argument("--clip-seconds", type=float, default=8.0, help="a camera's clip has so many")
     parser.add_argument("--file-minutes", type=float, default=8.0, help="length of each file, which is watched anew")
     parser.add_argument("--readings", type=Path, help="a file for every reading of the server's memory, as JSON")
     parser.add_argument("--quick", action="store_true", help="two streams, a few clients, seconds")
@@ -337,19 +150,35 @@ def parse() -> argparse.Namespace:
     return options
 
 
+def make_sources(folder: Path, options: argparse.Namespace) -> Sequence[Source]:
+    """What is watched."""
+    if options.cameras:
+        num_clips = 2 if options.quick else 12
+        return [PushedCamera(number, options.clip_seconds, num_clips) for number in range(options.streams)]
+    paths = [folder / f"file{number}.mp4" for number in range(options.streams)]
+    for number, path in enumerate(paths):
+        make_video(path, ToyVideoSettings(minutes=options.file_minutes, seed=number))
+    return [WatchedFile(path) for path in paths]
+
+
+def delays_of(sources: Sequence[Source]) -> list[float]:
+    """Of all cameras, in the time when they were watched last."""
+    return [delay for source in sources if isinstance(source, PushedCamera) for delay in source.delays]
+
+
 def main() -> None:
     """Print the tables; exit code 1 where an event was lost or came twice."""
     options = parse()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        sources = [folder / f"camera{number}.mp4" for number in range(options.streams)]
-        for number, source in enumerate(sources):
-            make_video(source, ToyVideoSettings(minutes=options.file_minutes, seed=number))
-        with served(folder, options) as port:
-            crowd = Crowd(port, sources, options)
-            alone, memory_alone = crowd.watch(options.minutes * 30, alone=True), crowd.readings
-            together = crowd.watch(options.minutes * 30, alone=False)
+        sources = make_sources(Path(name), options)
+        with served(Path(name), options) as port:
+            crowd = Crowd(port, options)
+            alone, memory_alone = crowd.watch(sources, options.minutes * 30, alone=True), crowd.readings
+            delays_alone = delays_of(sources)
+            together = crowd.watch(sources, options.minutes * 30, alone=False)
     print_tables(options, alone, together, crowd.tally)
+    if options.cameras:
+        print_cameras({"alone": (alone, delays_alone), "with everybody": (together, delays_of(sources))})
     print_memory(memory_alone, crowd.readings)
     if options.readings:
         options.readings.write_text(json.dumps({"alone": memory_alone, "together": crowd.readings}))

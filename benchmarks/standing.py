@@ -31,8 +31,9 @@ from statistics import mean, quantiles
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from rig.crowd import events_of
 from rig.machine import heading, table
-from rig.toy import toy_frames
+from rig.watched import camera_messages
 
 from keepsight.settings import Settings
 from keepsight.toyworld.files import ToyVideoSettings, make_video
@@ -184,15 +185,7 @@ class Camera:
         fps = Settings().frames_per_clip / options.clip_seconds
         self._step_seconds = 1 / fps
         self.stream_id = server("POST", "/v1/streams", {"source": f"push:camera{number}", "sample_fps": fps})["id"]
-        self._messages = [
-            json.dumps({"type": "frame", "pts_seconds": place / fps, "width": size[1], "height": size[0]}).encode()
-            + b"\n"
-            + frame.image.tobytes()
-            for place, frame in enumerate(
-                toy_frames(Settings(), first_clip=0, num_clips=options.story_clips, seed=number)
-            )
-            for size in [frame.image.shape]
-        ]
+        self._messages = camera_messages(fps, options.story_clips, seed=number)
         self._is_over = threading.Event()
         self.told: dict[int, float] = {}
         self.delays: list[float] = []
@@ -218,7 +211,7 @@ class Camera:
 
     def _view(self) -> None:
         with closing(self._server.open("GET", f"/v1/streams/{self.stream_id}/events")) as connection:
-            for name, data in _events(connection.getresponse()):
+            for name, data in events_of(connection.getresponse()):
                 if name == "clip":
                     self.told[data["clip_index"]] = time.monotonic()
                 elif name == "alert":
@@ -252,17 +245,6 @@ def _wait_until_checked(server: Server, num_checks: int) -> None:
     ends = time.monotonic() + _PATIENCE_SECONDS
     while sum(server.checks()) < num_checks and time.monotonic() < ends:
         time.sleep(0.2)
-
-
-def _events(response: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
-    """Names and data of server-sent events."""
-    name = ""
-    for raw in response:
-        line = raw.decode().rstrip("\n")
-        if line.startswith("event: "):
-            name = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            yield name, json.loads(line.removeprefix("data: "))
 
 
 @contextmanager
