@@ -57,6 +57,13 @@ def test_a_source_that_cannot_be_watched(keepsight: Keepsight, make: Callable[[P
     assert not Path("a.db").exists()
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "https://a]b/", "HTTP://[", "rtsp://["])
+def test_a_malformed_address(keepsight: Keepsight, address: str) -> None:
+    ended = keepsight("watch", address, "--allow-private", *WATCH)
+    assert ended.code == 2
+    assert "the address is malformed" in ended.complaint
+
+
 def test_a_truncated_video_keeps_what_was_captioned_and_answers_about_it(
     keepsight: Keepsight, make_video: MakeVideo
 ) -> None:

@@ -1,5 +1,6 @@
 """One watcher a stream: refused while another has it, free as soon as that one is gone, however it went."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -105,6 +106,25 @@ def test_what_cannot_be_locked_says_so(tmp_path: Path) -> None:
     lock_path(tmp_path / "kitchen.db", "s1").mkdir()
     with pytest.raises(JournalWriteError, match="cannot lock"):
         StreamLock.acquire(tmp_path / "kitchen.db", "s1")
+
+
+@pytest.mark.parametrize(("number", "is_locked"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)])
+def test_a_full_disk_is_no_reason_not_to_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_locked: bool
+) -> None:
+    """Only the process id finds no room; without the lock no stream could be removed to make some."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    journal = tmp_path / "kitchen.db"
+    if not is_locked:
+        with pytest.raises(JournalWriteError, match="cannot lock"):
+            StreamLock.acquire(journal, "s1")
+        return
+    with StreamLock.acquire(journal, "s1"), pytest.raises(StreamLockedError, match="by another process"):
+        StreamLock.acquire(journal, "s1")
 
 
 def test_of_many_that_come_and_go_one_at_a_time_has_it(tmp_path: Path) -> None:

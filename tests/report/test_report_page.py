@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from report_records import EVIL, small_report
 
-from keepsight.report import Report, render_report
-from keepsight.report.page import kept_percent
+from keepsight.report import Report, ReportQuestion, render_report
+from keepsight.report.page import MAX_CITATIONS_SHOWN, kept_percent
 
 
 class Page(HTMLParser):
@@ -104,3 +105,14 @@ def test_an_empty_report_is_a_page_that_says_so() -> None:
 def test_kept_share_is_counted_over_the_clips() -> None:
     assert kept_percent(small_report()) == 4 / 64 * 100
     assert kept_percent(Report("a.mp4", "tiny", [])) is None
+
+
+def test_the_timeline_marks_the_clips_that_stand_under_an_answer() -> None:
+    """Not all that the model was given, which may be every clip there is."""
+    report = small_report()
+    asked = ReportQuestion("Where does thing 3 wait?", "in the park", 160.0, (0, 1, 2, 3, 4))
+    html = render_report(replace(report, questions=[asked]))
+    (answered,) = re.findall(r'<ul class="closest">(.*?)</ul>', html)
+    marked = re.findall(r'<a href="#clip-(\d)" class="[^"]*cited"', html)
+    assert sorted(marked) == sorted(re.findall(r'href="#clip-(\d)"', answered))
+    assert len(marked) == MAX_CITATIONS_SHOWN

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from paged import SteppedModel, captions, drop, moments, visit, wait_until
 from playwright.sync_api import Browser, Route, expect
 from served import ServedModel, serve
 
+from keepsight.server.access.tokens import ScopedToken
 from keepsight.server.settings import ServerSettings
 
 HOSTILE = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>&amp; {} \u202e"
@@ -110,6 +112,37 @@ def test_a_token_is_asked_for(browser: Browser, server_settings: ServerSettings)
         assert page.evaluate("document.cookie") == ""
         page.reload()
         expect(page.get_by_text("Try a toy video")).to_be_visible()
+        page.get_by_role("button", name="Use another token").click()
+        expect(page.get_by_label("Token")).to_be_visible()
+        page.reload()
+        expect(page.get_by_label("Token")).to_be_visible()
+
+
+@pytest.mark.parametrize("scope", ["read", "ask", "manage"])
+def test_what_a_token_is_not_good_for_is_not_offered(
+    browser: Browser, server_settings: ServerSettings, make_video, scope: str
+) -> None:
+    scoped = f"{scope}-token-of-a-good-length"
+    settings = replace(server_settings, token=TOKEN, tokens=(ScopedToken.parse(f"{scope}:{scoped}"),))
+    with serve(settings, ServedModel()) as served:
+        client, may_manage, may_ask = served.client, int(scope == "manage"), int(scope != "read")
+        stream_id = client.begin(make_video(4))
+        client.wait_for_state(stream_id, "complete")
+        client("POST", "/v1/standing-questions", {"question": "Is there a dog?", "method": "words"})
+        with visit(browser, client) as page:
+            page.get_by_label("Token").fill(scoped)
+            page.get_by_role("button", name="Go on").click()
+            expect(page.locator(".stream-card")).to_have_count(1)
+            expect(page.get_by_text("Try a toy video")).to_have_count(may_manage)
+            page.locator(".stream-card").click()
+            expect(page.get_by_role("option")).to_have_count(2)
+            for name in ("Remove", "Pin"):
+                expect(page.get_by_role("button", name=name, exact=True)).to_have_count(may_manage)
+            expect(page.get_by_label("Ask about this video")).to_have_count(may_ask)
+            page.get_by_role("tab", name="Tell me when").click()
+            expect(page.get_by_label("Watched for").get_by_text("Is there a dog?")).to_be_visible()
+            expect(page.get_by_role("button", name="Stop watching for")).to_have_count(may_manage)
+            expect(page.get_by_label("Ask this of every new caption")).to_have_count(may_manage)
 
 
 def test_phone_width_and_names_for_all_controls(browser: Browser, server_settings: ServerSettings, make_video) -> None:

@@ -109,3 +109,21 @@ def test_only_what_is_in_memory_or_was_cited(browser: Browser, server_settings: 
             page.get_by_role("button", name="Cited").click()
             wait_until(page, lambda: moments(page) == shown)
             expect(page.locator(".legend .cited")).to_be_visible()
+
+
+def test_the_visual_memory_is_seen_while_it_fills(
+    browser: Browser, server_settings: ServerSettings, make_video
+) -> None:
+    """Of forty places two are taken: these are in sight, and not the free ones behind them."""
+    watching = replace(QUICK, memory_clips=40)
+    with serve(server_settings, ServedModel(), watching) as served:
+        stream_id = served.client.begin(make_video(4))
+        served.client.wait_for_state(stream_id, "complete")
+        with visit(browser, served.client, f"#/streams/{stream_id}") as page:
+            held = page.locator(".memory li.held")
+            expect(held).to_have_count(2)
+            page.locator(".memory").scroll_into_view_if_needed()
+            for clip in held.all():
+                expect(clip).to_be_in_viewport()
+            strip = page.get_by_label("Clips held, oldest first")
+            assert strip.evaluate("(one) => one.scrollWidth > one.clientWidth && one.scrollLeft === 0")

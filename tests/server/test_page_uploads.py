@@ -124,3 +124,9 @@ def test_cancel(browser: Browser, server_settings: ServerSettings, large: bytes)
         expect(page.get_by_role("alert")).to_be_hidden()
         expect(page.get_by_role("button", name="Try a toy video")).to_be_enabled()
         assert served.client("GET", "/v1/streams").data == []
+
+
+def test_an_empty_file_is_told_in_words(browser: Browser, server_settings: ServerSettings) -> None:
+    with serve(server_settings, ServedModel()) as served, visit(browser, served.client) as page:
+        drop(page, b"", "empty.mp4")
+        expect(page.locator(".add").get_by_role("alert")).to_have_text("The file is empty.")

@@ -4,7 +4,8 @@ import logging
 import os
 import socket
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,39 @@ def test_who_reads_gets_the_whole_video(server_settings: ServerSettings, long_vi
     connection.close()
     assert not reader.is_alive()
     assert num_bytes > NUM_BYTES
+
+
+HALF_REQUESTS = [b"", b"GET / HT", b"GET /v1/health/live HTTP/1.1\r\nHost: localhost\r\nX: "]
+
+
+@pytest.mark.parametrize("sent", HALF_REQUESTS)
+@pytest.mark.parametrize("asks_first", [False, True])
+def test_who_connects_and_asks_nothing_is_cut_off(
+    server_settings: ServerSettings, monkeypatch: pytest.MonkeyPatch, sent: bytes, asks_first: bool
+) -> None:
+    monkeypatch.setattr("keepsight.server.running.SILENT_SECONDS", 0.3)
+    monkeypatch.setattr("keepsight.server.running.LOOK_SECONDS", 0.1)
+    with serve(server_settings, ServedModel()) as served, socket.socket() as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.connect(("127.0.0.1", served.client.port))
+        if asks_first:
+            connection.sendall(b"GET /v1/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 200"
+            while b"true}" not in connection.recv(1000):
+                pass
+        connection.sendall(sent)
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+
+
+def test_who_waits_for_events_is_not_cut_off(server_settings: ServerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keepsight.server.running.SILENT_SECONDS", 0.05)
+    monkeypatch.setattr("keepsight.server.running.LOOK_SECONDS", 0.02)
+    settings = replace(server_settings, heartbeat_seconds=0.3)
+    with serve(settings, ServedModel()) as served, closing(served.client.connect()) as connection:
+        connection.request("GET", "/v1/events", headers={"Host": served.client.netloc})
+        response, heartbeats = connection.getresponse(), 0
+        while heartbeats < 3:
+            line = response.readline()
+            assert line, "it was cut off"
+            heartbeats += line == b": still here\n"

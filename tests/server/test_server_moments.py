@@ -40,12 +40,19 @@ def by_hand(served: Served, ids: list[str], query: str) -> list[tuple[str, int, 
     found = []
     for stream_id, captions in zip(ids, (CAPTIONS, CAPTIONS[:3], ()), strict=False):
         for index, caption in enumerate(captions):
-            row = served.model.embed(caption).tolist()
+            row = stored(served, stream_id, index, caption)
             lengths = math.hypot(*row) * math.hypot(*wanted)
             score = sum(a * b for a, b in zip(row, wanted, strict=True)) / lengths if lengths else 0.0
-            if score > 0:
+            if any(wanted):
                 found.append((stream_id, index, score))
     return sorted(found, key=lambda one: -one[2])
+
+
+def stored(served: Served, stream_id: str, index: int, caption: str) -> list[float]:
+    """The embedding that counts: the journal's, or of another model's captions what the server's makes of them now."""
+    clip = next(served.service.journal.clips.of(stream_id, from_index=index))
+    is_own = served.service.journal.streams.get(stream_id).model == "fake"
+    return clip.embedding.tolist() if is_own else served.model.embed(caption).tolist()
 
 
 def search(client: Client, path: str, query: str, **more: object) -> list[dict[str, Any]]:
@@ -90,3 +97,15 @@ def test_words_have_no_score(served: Served, stream_ids: list[str]) -> None:
     assert {clip["score"] for clip in found} == {None}
     assert served.client("GET", "/v1/moments?query=a&method=feeling").status == 422
     assert served.client("GET", "/v1/streams/nothing/moments?query=a&method=meaning").status == 404
+
+
+def test_the_closest_are_found_though_they_are_far(
+    served: Served, stream_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With some models even captions that have the word are below 0: order counts, not the sign."""
+    embed = served.model.embed
+    monkeypatch.setattr(served.model, "embed", lambda text: -embed(text))
+    query = "a red ball"
+    expected = by_hand(served, stream_ids[:1], query)
+    assert min(score for *_, score in expected) < -0.5
+    check(search(served.client, f"/v1/streams/{stream_ids[0]}/moments", query), expected)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from served import PATIENCE_SECONDS, QUICK, Client, Served, ServedModel, serve
 
-from keepsight.journal import EndReason, Journal, split_sheet
+from keepsight.errors import StreamLockedError
+from keepsight.journal import EndReason, Journal, StreamLock, split_sheet
 from keepsight.memory.visual_memory import VisualMemory
 from keepsight.server.settings import ServerSettings
 from keepsight.watcher import Watcher
@@ -200,3 +201,25 @@ def test_no_more_streams_than_allowed(server_settings: ServerSettings, make_vide
         assert refused.status == 429
         assert int(refused.headers["retry-after"]) > 0
         assert "1 streams" in refused.message
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_stream_that_is_refused_leaves_nothing(
+    served: Served, make_video, monkeypatch: pytest.MonkeyPatch, restart: bool
+) -> None:
+    """No stream that the next server would go on with, and no mark of an end taken away."""
+    client = served.client
+    served.model.gate.clear()
+    stream_id = client.begin(make_video(20))
+    served.model.gate.set()
+    client("POST", f"/v1/streams/{stream_id}/pause")
+    before = client("GET", "/v1/streams").data
+
+    def refuse(*_: object) -> None:
+        raise StreamLockedError("it is being watched already, by process 7")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamLock, "acquire", refuse)
+        reply = client("POST", "/v1/streams", {"source": str(make_video(20)), "restart": restart})
+    assert (reply.status, "by process 7" in reply.message) == (409, True)
+    assert client("GET", "/v1/streams").data == before

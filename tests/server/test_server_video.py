@@ -115,3 +115,16 @@ def test_a_token_is_needed(served: Served, path: str, tmp_path: Path) -> None:
     settings = ServerSettings(tmp_path / "a.db", roots=(tmp_path,), port=0, token="a-token-for-tests-only")
     with serve(settings, ServedModel()) as guarded:
         assert replace(guarded.client, token=None)("GET", path).status == 401
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=10-19"}])
+def test_the_head_alone(client: Client, path: str, headers: dict[str, str]) -> None:
+    whole, head = client("GET", path, headers=headers), client("HEAD", path, headers=headers)
+    assert (head.status, head.content) == (whole.status, b"")
+    same = ("content-type", "content-length", "content-range", "accept-ranges", "etag")
+    assert [head.headers.get(name) for name in same] == [whole.headers.get(name) for name in same]
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/health/live", "/v1/health/ready", "/metrics"])
+def test_who_only_looks_whether_it_is_there_asks_for_the_head(client: Client, path: str) -> None:
+    assert (client("HEAD", path).status, client("HEAD", path).content) == (200, b"")

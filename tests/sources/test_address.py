@@ -18,6 +18,9 @@ from keepsight.sources.address import SourceAddress, SourceKind
         ("http://host/a.mp4", SourceKind.HTTP, False),
         ("HTTPS://host/a.mp4", SourceKind.HTTP, False),
         ("https://host/live/index.m3u8?token=1", SourceKind.HLS, False),
+        ("https://host.m3u8", SourceKind.HTTP, False),
+        ("https://host?a=/live.m3u8", SourceKind.HTTP, False),
+        ("http://[::1/a.mp4", SourceKind.HTTP, False),  # malformed: whoever connects refuses it
         ("rtsp://host/stream", SourceKind.RTSP, True),
         ("/dev/video0", SourceKind.CAMERA, True),
         ("v4l2:/dev/video1", SourceKind.CAMERA, True),
@@ -51,8 +54,9 @@ def test_paths_that_the_system_cannot_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     for text in ("x" * 5000, str(tmp_path / "a" / "c"), "a\ud800.mp4"):
-        with pytest.raises(SettingError, match="no path that can be read"):
+        with pytest.raises(SettingError, match="no path that can be read") as caught:
             SourceAddress.parse(text)
+        assert len(str(caught.value)) < 300
 
 
 def test_a_name_that_is_no_utf8_can_be_stored(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 // Which part is shown: the token form, all streams, or one stream.
 import { useEffect, useState } from "preact/hooks";
 import { Alerts } from "./alerts";
-import { getJson, onTokenNeeded } from "./api";
+import { getJson, onTokenNeeded, remove } from "./api";
 import { Home } from "./home";
 import { Icon } from "./icons";
+import { Rights } from "./rights";
+import type { Session } from "./rights";
 import { StreamPage } from "./stream_page";
 import { TokenForm } from "./token_form";
 import type { About } from "./types";
@@ -21,6 +23,7 @@ function placeFrom(hash: string): Place {
 export function App() {
   const [place, setPlace] = useState(() => placeFrom(location.hash));
   const [about, setAbout] = useState<About | null>(null);
+  const [session, setSession] = useState<Session>({ needs_token: false, scope: "manage" });
   const [needsToken, setNeedsToken] = useState(false);
 
   useEffect(() => {
@@ -30,14 +33,20 @@ export function App() {
   }, []);
   useEffect(() => onTokenNeeded(() => setNeedsToken(true)), []);
   useEffect(() => {
-    if (!needsToken) getJson<About>("/v1/about").then(setAbout, () => undefined);
+    if (needsToken) return;
+    getJson<About>("/v1/about").then(setAbout, () => undefined);
+    getJson<Session>("/v1/session").then((found) => found.scope && setSession(found), () => undefined);
   }, [needsToken]);
   useEffect(() => {
     if (!place.streamId) document.title = "Keepsight";
   }, [place.streamId]);
 
+  const forget = async () => {
+    await remove("/v1/session").catch(() => undefined);
+    setNeedsToken(true);
+  };
   return (
-    <>
+    <Rights.Provider value={session}>
       <a class="skip" href="#main" onClick={skip}>
         Skip to the content
       </a>
@@ -46,6 +55,11 @@ export function App() {
           <Icon name="mark" />
           <span>Keepsight</span>
         </a>
+        {session.needs_token && !needsToken && (
+          <button type="button" class="quiet forget" onClick={forget}>
+            Use another token
+          </button>
+        )}
         {about && (
           <span class="model" title={`${about.model.architecture} on ${about.model.device}`}>
             <span class="model-word">model</span> {shortName(about.model.name)}
@@ -62,7 +76,7 @@ export function App() {
           <Home about={about} />
         )}
       </main>
-    </>
+    </Rights.Provider>
   );
 }
 

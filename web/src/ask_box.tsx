@@ -1,5 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
 import { Icon } from "./icons";
+import { useRights } from "./rights";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
 
@@ -14,6 +15,7 @@ interface Props {
 export function AskBox({ store, position, isBusy, onAsk }: Props) {
   const [question, setQuestion] = useState("");
   const [isAsOf, setIsAsOf] = useState(false);
+  const { mayAsk } = useRights();
   const { clip } = position;
   const isEarlier = !!clip && clip.clip_index !== store.clips.at(-1)?.clip_index;
   const ideas = useMemo(() => ideasFrom(store), [store.clips.length >> 3, store.clips.length > 2]);
@@ -22,6 +24,7 @@ export function AskBox({ store, position, isBusy, onAsk }: Props) {
     setQuestion("");
     void onAsk(text.trim(), isAsOf && isEarlier && clip ? clip.end_seconds : null);
   };
+  if (!mayAsk) return <p class="ask soft small">Your token may look at streams, and not ask about them.</p>;
   return (
     <form
       class="ask"

@@ -7,6 +7,7 @@ import { useEvery, useLastLoaded } from "./hooks";
 import { useNewest } from "./newest";
 import { drawFrame, framesIn, sheetOf } from "./pictures";
 import { timesOf } from "./times";
+import { useRights } from "./rights";
 import { ToyNotice } from "./toy_notice";
 import type { About, Clip, Stream } from "./types";
 import { count, nameOf, RUNNING, stateOf } from "./words";
@@ -17,6 +18,7 @@ const NEWEST_MILLISECONDS = 4000;
 export function Home({ about }: { about: About | null }) {
   const [streams, setStreams] = useState<Stream[] | null>(null);
   const [problem, setProblem] = useState("");
+  const { mayManage } = useRights();
   useEvery(
     POLL_MILLISECONDS,
     async () => {
@@ -44,7 +46,8 @@ export function Home({ about }: { about: About | null }) {
       ) : (
         <h1 class="hidden">Streams</h1>
       )}
-      {streams && <AddSource first={isFirst} />}
+      {streams && mayManage && <AddSource first={isFirst} />}
+      {isFirst && !mayManage && <p class="empty">Nothing is being watched. Your token may not begin to watch anything.</p>}
       {streams && <ToyNotice about={about} />}
       {problem && (
         <p class="problem" role="alert">

@@ -13,7 +13,9 @@ export function MemoryStrip({ store, position }: { store: StreamStore; position:
   const list = useRef<HTMLOListElement>(null);
   const newest = memory?.clips.at(-1)?.clip_index;
   useEffect(() => {
-    if (list.current) list.current.scrollLeft = list.current.scrollWidth;
+    // To the newest that is held, not to the free places behind it.
+    const last = list.current?.querySelector<HTMLElement>("li:nth-last-child(1 of .held)");
+    if (list.current && last) list.current.scrollLeft = last.offsetLeft + last.offsetWidth - list.current.clientWidth;
   }, [newest]);
   if (!memory || memory.capacity_clips === 0) return null;
   const free = Math.max(0, memory.capacity_clips - memory.clips.length);
@@ -74,7 +76,7 @@ function Held({ streamId, clip, freshness, isChosen, at, onChoose }: HeldProps) 
     canvas.current?.style.setProperty("--fresh", freshness.toFixed(2));
   }, [freshness]);
   return (
-    <li>
+    <li class="held">
       <button
         type="button"
         aria-pressed={isChosen}

@@ -5,6 +5,7 @@ import { Filmstrip } from "./filmstrip";
 import { useLastLoaded, useLoaded } from "./hooks";
 import { Icon } from "./icons";
 import { useNewest } from "./newest";
+import { useRights } from "./rights";
 import { drawFrame, drawMask, framesIn, keptOf, sheetOf } from "./pictures";
 import { PlayerButtons, usePlayer, Video } from "./player";
 import type { StreamStore } from "./store";
@@ -25,6 +26,7 @@ export function Stage({ store, position, onMove }: Props) {
   const stream = store.stream!;
   const index = clip?.clip_index ?? -1;
   const [showsKept, setShowsKept] = useState(true);
+  const { mayManage } = useRights();
   const [hasVideo, setHasVideo] = useState(!stream.is_live && !/^\w+:/.test(stream.source));
   const sheet = useLastLoaded(async () => (index < 0 ? null : sheetOf(stream.id, index)), [stream.id, index]);
   const kept = useLoaded(async () => (index < 0 ? null : keptOf(stream.id, index)), [stream.id, index]);
@@ -88,10 +90,10 @@ export function Stage({ store, position, onMove }: Props) {
                 </button>
               )
             )}
-            <PinButton key={clip.clip_index} store={store} clip={clip} />
+            {mayManage && <PinButton key={clip.clip_index} store={store} clip={clip} />}
             <label class="switch">
               <input type="checkbox" checked={showsKept} onChange={(event) => setShowsKept(event.currentTarget.checked)} />
-              <span>What was kept{share !== null && <span class="soft"> · {(share * 100).toPrecision(2)} %</span>}</span>
+              <span>What was kept{share !== null && <span class="soft"> · {Number((share * 100).toPrecision(3))} %</span>}</span>
             </label>
           </div>
           <figcaption class="caption">{clip.caption || "(no caption)"}</figcaption>

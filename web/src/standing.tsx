@@ -2,7 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { messageFrom } from "./api";
 import { Icon } from "./icons";
-import { canNotify, wantNotices, wantsNotices } from "./notices";
+import { NotifySwitch } from "./notify_switch";
+import { useRights } from "./rights";
 import type { StreamStore } from "./store";
 import type { Position } from "./position";
 import type { Alert, StandingQuestion } from "./types";
@@ -21,7 +22,7 @@ export function Standing({ store, position, isShown }: Props) {
   const [question, setQuestion] = useState("");
   const [byWords, setByWords] = useState(false);
   const [everywhere, setEverywhere] = useState(false);
-  const [hasNotices, setHasNotices] = useState(wantsNotices);
+  const { mayManage } = useRights();
   const [problem, setProblem] = useState("");
   const isOver = !RUNNING.has(store.stream!.state);
 
@@ -49,48 +50,34 @@ export function Standing({ store, position, isShown }: Props) {
   };
   return (
     <div class="standing">
-      <form onSubmit={add}>
-        <label for="standing">Ask this of every new caption, and tell me when the answer becomes yes</label>
-        <div class="inline">
-          <input
-            id="standing"
-            placeholder="Is there a dog?"
-            autoComplete="off"
-            maxLength={500}
-            value={question}
-            onInput={(event) => setQuestion(event.currentTarget.value)}
-          />
-          <button class="primary" type="submit" disabled={!question.trim()}>
-            Add
-          </button>
-        </div>
-        <label class="switch small">
-          <input type="checkbox" checked={byWords} onChange={(event) => setByWords(event.currentTarget.checked)} />
-          <span>By its words alone, without asking the model</span>
-        </label>
-        <label class="switch small">
-          <input type="checkbox" checked={everywhere} onChange={(event) => setEverywhere(event.currentTarget.checked)} />
-          <span>In all streams, also those that are added later</span>
-        </label>
-        {canNotify() && (
-          <label class="switch small">
+      {mayManage && (
+        <form onSubmit={add}>
+          <label for="standing">Ask this of every new caption, and tell me when the answer becomes yes</label>
+          <div class="inline">
             <input
-              type="checkbox"
-              checked={hasNotices}
-              onChange={(event) => {
-                const box = event.currentTarget;
-                void act(async () => {
-                  const has = await wantNotices(box.checked);
-                  if (box.checked && !has) throw new Error("The browser does not allow notifications from this page.");
-                  setHasNotices(has);
-                }).finally(() => (box.checked = wantsNotices()));
-              }}
+              id="standing"
+              placeholder="Is there a dog?"
+              autoComplete="off"
+              maxLength={500}
+              value={question}
+              onInput={(event) => setQuestion(event.currentTarget.value)}
             />
-            <span>Notify me while this page is in the background, too</span>
+            <button class="primary" type="submit" disabled={!question.trim()}>
+              Add
+            </button>
+          </div>
+          <label class="switch small">
+            <input type="checkbox" checked={byWords} onChange={(event) => setByWords(event.currentTarget.checked)} />
+            <span>By its words alone, without asking the model</span>
           </label>
-        )}
-        {isOver && <p class="soft small">This stream is not being watched: no new captions come from it now.</p>}
-      </form>
+          <label class="switch small">
+            <input type="checkbox" checked={everywhere} onChange={(event) => setEverywhere(event.currentTarget.checked)} />
+            <span>In all streams, also those that are added later</span>
+          </label>
+          <NotifySwitch onProblem={setProblem} />
+          {isOver && <p class="soft small">This stream is not being watched: no new captions come from it now.</p>}
+        </form>
+      )}
       {problem && (
         <p class="problem" role="alert">
           {problem}
@@ -105,7 +92,7 @@ export function Standing({ store, position, isShown }: Props) {
             alerts={watchedFor.alertsOf(one)}
             numAlerts={watchedFor.numAlertsOf(one)}
             position={position}
-            onRemove={() => act(() => watchedFor.remove(one))}
+            onRemove={mayManage ? () => void act(() => watchedFor.remove(one)) : null}
           />
         ))}
       </ul>
@@ -118,7 +105,7 @@ interface WatchedProps {
   alerts: Alert[];
   numAlerts: number;
   position: Position;
-  onRemove: () => void;
+  onRemove: (() => void) | null;
 }
 
 function Watched({ question, alerts, numAlerts, position, onRemove }: WatchedProps) {
@@ -129,9 +116,11 @@ function Watched({ question, alerts, numAlerts, position, onRemove }: WatchedPro
         <p class="question">
           <Icon name="bell" /> {question.question}
         </p>
-        <button type="button" class="quiet" aria-label={`Stop watching for: ${question.question}`} title="Stop watching for this" onClick={onRemove}>
-          <Icon name="close" />
-        </button>
+        {onRemove && (
+          <button type="button" class="quiet" aria-label={`Stop watching for: ${question.question}`} title="Stop watching for this" onClick={onRemove}>
+            <Icon name="close" />
+          </button>
+        )}
       </div>
       <p class="soft small">
         {question.stream_id === null && "In all streams. "}
@@ -155,42 +144,5 @@ function Watched({ question, alerts, numAlerts, position, onRemove }: WatchedPro
         </ul>
       )}
     </li>
-  );
-}
-
-/** The last alert, wherever the viewer is on the page, until it is followed or put away. */
-export function News({ store, position }: { store: StreamStore; position: Position }) {
-  const { watchedFor } = store;
-  const { news } = watchedFor;
-  const putAway = () => {
-    watchedFor.news = null;
-    store.tell();
-  };
-  return (
-    <div role="status" aria-label="Alerts">
-      {news && (
-        <div class="news">
-          <button
-            type="button"
-            class="told"
-            onClick={() => {
-              position.select(news.clip_index);
-              putAway();
-            }}
-          >
-            <Icon name="bell" />
-            <span>
-              <b>{news.question}</b>
-              <span class="said">
-                <span class="time">{position.at(news.start_seconds)}</span> {news.caption}
-              </span>
-            </span>
-          </button>
-          <button type="button" class="quiet" aria-label="Put the alert away" title="Put away" onClick={putAway}>
-            <Icon name="close" />
-          </button>
-        </div>
-      )}
-    </div>
   );
 }

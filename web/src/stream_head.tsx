@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { messageFrom, postJson, remove } from "./api";
 import { Icon } from "./icons";
+import { useRights } from "./rights";
 import type { StreamStore } from "./store";
 import type { Stream } from "./types";
 import { nameOf, RESUMABLE, RUNNING, stateOf } from "./words";
@@ -11,6 +12,7 @@ export function StreamHead({ store }: { store: StreamStore }) {
   const [problem, setProblem] = useState("");
   const [isBusy, setIsBusy] = useState(false);
   const [isSure, setIsSure] = useState(false);
+  const { mayManage } = useRights();
   const path = `/v1/streams/${stream.id}`;
   const act = async (task: () => Promise<void>) => {
     setIsBusy(true);
@@ -42,18 +44,18 @@ export function StreamHead({ store }: { store: StreamStore }) {
         </span>
       </div>
       <div class="actions">
-        {RUNNING.has(stream.state) && (
+        {mayManage && RUNNING.has(stream.state) && (
           <button type="button" disabled={isBusy} onClick={() => post("pause")}>
             <Icon name="pause" /> Pause
           </button>
         )}
-        {RESUMABLE.has(stream.state) && (
+        {mayManage && RESUMABLE.has(stream.state) && (
           <button type="button" disabled={isBusy} onClick={() => post("resume")}>
             <Icon name="play" /> Resume
           </button>
         )}
         <ExportMenu path={path} />
-        {isSure ? (
+        {!mayManage ? null : isSure ? (
           <Sure isBusy={isBusy} onRemove={removeAll} onKeep={() => setIsSure(false)} />
         ) : (
           <button type="button" class="quiet" aria-label="Remove" title="Remove" onClick={() => setIsSure(true)}>

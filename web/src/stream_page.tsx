@@ -74,7 +74,7 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
     return (
       <div class="card gone">
         <h1>This stream is no longer here</h1>
-        <p class="soft">It was removed, with all that was stored of it.</p>
+        <p class="soft">It was removed, with all that was stored of it, or was never here.</p>
         <a class="button" href="#/">
           All streams
         </a>

@@ -17,7 +17,8 @@ export function TokenForm({ onDone }: { onDone: () => void }) {
   return (
     <form class="card token" onSubmit={submit}>
       <h1>This server needs a token</h1>
-      <p class="soft">It is the one that the server was started with. This browser remembers it until you close it.</p>
+      <p class="soft">It is the one that the server was started with. This browser remembers it for a week, or until the server is
+        started anew.</p>
       <label class="field">
         <span>Token</span>
         <input

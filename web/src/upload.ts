@@ -51,6 +51,7 @@ async function beginOrGoOn(file: File): Promise<Upload> {
       localStorage.removeItem(keyOf(file));
     }
   }
+  if (!file.size) throw new Error("The file is empty.");
   const upload = await postJson<Upload>("/v1/uploads", { filename: file.name, num_bytes: file.size });
   localStorage.setItem(keyOf(file), upload.id);
   return { id: upload.id, offset: upload.offset };

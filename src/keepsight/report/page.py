@@ -91,7 +91,7 @@ def _counted_figures(report: Report) -> dict[str, str]:
         figures["watched"] = format_clock(sum(clip.span.duration_seconds for clip in report.clips))
     percent = kept_percent(report)
     if percent is not None:
-        figures["of what was seen is kept"] = f"{percent:.2g} %"
+        figures["of what was seen is kept"] = f"{percent:.3g} %"
     return figures
 
 
@@ -129,7 +129,7 @@ def report_parts(report: Report) -> Iterator[str]:
         figures={**_counted_figures(report), **report.figures},
         rows=timeline_rows(report),
         clips_by_index=by_index,
-        cited={index for question in report.questions for index in question.cited_clips},
+        cited={clip.index for question in report.questions for clip in _closest_clips(question, by_index)},
         closest_clips=lambda question: _closest_clips(question, by_index),
         clip_pictures=clip_pictures,
         mosaic_uri=_mosaic_uri,

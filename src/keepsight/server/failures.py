@@ -101,4 +101,4 @@ def first_problem(error: RequestValidationError) -> str:
     parts = within if where in _WHERE else problem["loc"]
     place = ".".join(map(str, parts)) or "the body"
     # A key of the body may hold half a character, which JSON in UTF-8 cannot.
-    return f"{place}: {problem['msg']}".encode("utf-8", "backslashreplace").decode()
+    return f"{place}: {problem['msg'].removeprefix('Value error, ')}".encode("utf-8", "backslashreplace").decode()

@@ -1,10 +1,10 @@
 """What a user names as a source, and what may be shown of it."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from keepsight.errors import AddressRefusedError, SettingError
 
@@ -70,7 +70,8 @@ class SourceAddress:
             # Bytes of a name that are no UTF-8 can be opened, but neither stored nor shown.
             return cls(kind, text, str(path.resolve()).encode("utf-8", "backslashreplace").decode())
         except (OSError, RuntimeError, UnicodeError) as error:  # too long, links in a circle, half a character
-            raise SettingError(f"{text[:80]!r} is no path that can be read: {error}") from error
+            reason = getattr(error, "strerror", None) or "it cannot be written as bytes, or its links lead in a circle"
+            raise SettingError(f"{text[:80]!r} is no path that can be read: {reason}") from error
 
     @classmethod
     def _of_address(cls, scheme: str, text: str) -> "SourceAddress":
@@ -81,7 +82,7 @@ class SourceAddress:
                 f"addresses begin with {', '.join(f'{one}://' for one in _SCHEMES)}, not {scheme}://"
             )
         kind = _SCHEMES[scheme]
-        if kind is SourceKind.HTTP and urlsplit(text).path.lower().endswith(_PLAYLIST_ENDINGS):
+        if kind is SourceKind.HTTP and _path_of(text).lower().endswith(_PLAYLIST_ENDINGS):
             kind = SourceKind.HLS
         return cls(kind, text, strip_credentials(text))
 
@@ -104,3 +105,10 @@ class SourceAddress:
     def may_be_live(self) -> bool:
         """Whether it may go on for ever and be lost and found again; whether it does is known once it is open."""
         return self.kind not in (SourceKind.FILE, SourceKind.FOLDER)
+
+
+def _path_of(address: str) -> str:
+    """The path of an address, which may be malformed: whoever connects refuses it then."""
+    _, _, rest = re.split(r"[?#]", address, maxsplit=1)[0].partition("://")
+    _, slash, path = rest.partition("/")
+    return slash + path

@@ -31,12 +31,14 @@ class Readiness(BaseModel):
     failed_streams: list[str]
 
 
+@router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> dict[str, bool]:
     """Answers as long as the process does."""
     return {"is_live": True}
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", response_model=Readiness, responses={503: {"model": Readiness}})
 def ready(service: Service) -> JSONResponse:
     """200 where new work is taken, though a stream may have failed (`is_healthy`); 503 with the reasons otherwise."""

@@ -13,6 +13,7 @@ router = APIRouter(tags=["health"])
 Counted = Annotated[Metrics, from_app("metrics")]
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get(
     "/metrics",
     response_class=Response,

@@ -35,7 +35,7 @@ class MomentView(ClipView):
     """A clip that was found."""
 
     score: float | None = Field(
-        description="Of a search by meaning, how like the text the caption is: above 0, at most 1. Null otherwise."
+        description="Of a search by meaning, how like the text the caption is, from -1 to 1. Null otherwise."
     )
 
 
@@ -64,4 +64,4 @@ def _by_words(service: StreamService, stream_id: str | None, query: str, limit: 
 
 def _by_meaning(service: StreamService, streams: Sequence[StreamRecord], query: str, limit: int) -> list[MomentView]:
     found = most_alike(service.model, service.journal, streams, query, limit)
-    return [MomentView(**vars(clip_view(one.caption)), score=min(1.0, one.score)) for one in found]
+    return [MomentView(**vars(clip_view(one.caption)), score=max(-1.0, min(1.0, one.score))) for one in found]

@@ -15,6 +15,7 @@ router = APIRouter(tags=["page"])
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
+@router.head("/", include_in_schema=False)
 @router.get("/", response_class=Response, responses={200: {"content": {"text/html": {}}}})
 def index() -> Response:
     """The page for a browser. Where it is served it may be asked for again, so that a new version is seen at once."""

@@ -78,8 +78,12 @@ class VideoPart(StreamingResponse):
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it, or of it the head alone."""
         try:
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send({"type": "http.response.body", "body": b""})
+                return
             await super().__call__(scope, receive, send)
         finally:
             self._file.close()
@@ -127,6 +131,7 @@ IfRange = Annotated[
 ]
 
 
+@router.head("/video", include_in_schema=False)
 @router.get(
     "/video",
     response_class=Response,

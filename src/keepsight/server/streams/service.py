@@ -228,10 +228,11 @@ class StreamService:
             started_at = None if connection is None else connection.info.started_at
             with self._lock:
                 self._check_room(address.name)
-                stream = find(connection is None or connection.info.is_live, started_at)
-                if stream.is_finished and not stream.is_live:
-                    return stream
-                StreamLock.acquire(self.journal.path, stream.id, stream.source).release()
+                with self.journal.transaction():  # who is refused leaves nothing that a later server would go on with
+                    stream = find(connection is None or connection.info.is_live, started_at)
+                    if stream.is_finished and not stream.is_live:
+                        return stream
+                    StreamLock.acquire(self.journal.path, stream.id, stream.source).release()
                 self._watch(stream, address, settings, connection)
             on_failure.pop_all()
             return stream

@@ -43,8 +43,15 @@ def log_to(stream: IO[str], form: Literal["text", "json"], level: str) -> None:
 
 
 def is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Whether something is to be logged: not each piece that asyncio sends to a client that has gone, as clients do."""
-    return not (record.name == "asyncio" and record.getMessage() == "socket.send() raised exception.")
+    """Whether something is to be logged.
+
+    Not each piece that asyncio sends to a client that has gone, as clients do, nor what uvicorn advises where a client
+    asks for a protocol that is not spoken here.
+    """
+    text = record.getMessage()
+    if record.name == "asyncio":
+        return text != "socket.send() raised exception."
+    return not (record.name == "uvicorn.error" and text.startswith(("Unsupported upgrade", "No supported WebSocket")))
 
 
 class TextLines(logging.Formatter):

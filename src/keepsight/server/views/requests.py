@@ -24,7 +24,7 @@ class NewStream(Asked):
         examples=["/videos/kitchen.mp4", "rtsp://camera.example/stream", "push:door"],
     )
     upload_id: str | None = Field(None, min_length=1, max_length=64, description="In place of a source.")
-    sample_fps: float | None = Field(None, gt=0, le=1000, description="Frames taken from each second of video.")
+    sample_fps: float | None = Field(None, ge=0.001, le=1000, description="Frames taken from each second of video.")
     restart: bool = Field(False, description="From the beginning as a new stream, whatever the journal has.")
 
     @model_validator(mode="after")
