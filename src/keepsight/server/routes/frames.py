@@ -89,7 +89,8 @@ async def push(
 
     The body is a picture, with its type in `Content-Type`. Of any other type it is
     `{"type": "frame", "pts_seconds": 2.0, "width": 640, "height": 360}`, a newline, and the pixels, RGB row by row; the
-    next frame right behind. Clips have the times at which frames came; `pts_seconds` decides which are taken. `{"type": "end"}` ends the stream. One request at a time.
+    next frame right behind. Clips have the times at which frames came; `pts_seconds` decides which are taken.
+    `{"type": "end"}` ends the stream. One request at a time.
     """
     if not is_pushed(stream.source):
         raise conflict("frames are pushed to streams whose source is push:NAME")
