@@ -112,7 +112,7 @@ def test_a_token_is_asked_for(browser: Browser, server_settings: ServerSettings)
         assert page.evaluate("document.cookie") == ""
         page.reload()
         expect(page.get_by_text("Try a toy video")).to_be_visible()
-        page.get_by_role("button", name="Use another token").click()
+        page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("Token")).to_be_visible()
         page.reload()
         expect(page.get_by_label("Token")).to_be_visible()

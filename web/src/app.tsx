@@ -57,7 +57,7 @@ export function App() {
         </a>
         {session.needs_token && !needsToken && (
           <button type="button" class="quiet forget" onClick={forget}>
-            Use another token
+            Sign out
           </button>
         )}
         {about && (

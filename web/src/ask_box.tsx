@@ -24,7 +24,7 @@ export function AskBox({ store, position, isBusy, onAsk }: Props) {
     setQuestion("");
     void onAsk(text.trim(), isAsOf && isEarlier && clip ? clip.end_seconds : null);
   };
-  if (!mayAsk) return <p class="ask soft small">Your token may look at streams, and not ask about them.</p>;
+  if (!mayAsk) return <p class="ask soft small">This token may look at streams, but not ask about them.</p>;
   return (
     <form
       class="ask"

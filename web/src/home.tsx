@@ -47,7 +47,7 @@ export function Home({ about }: { about: About | null }) {
         <h1 class="hidden">Streams</h1>
       )}
       {streams && mayManage && <AddSource first={isFirst} />}
-      {isFirst && !mayManage && <p class="empty">Nothing is being watched. Your token may not begin to watch anything.</p>}
+      {isFirst && !mayManage && <p class="empty">Nothing is being watched, and this token may not add anything.</p>}
       {streams && <ToyNotice about={about} />}
       {problem && (
         <p class="problem" role="alert">
