@@ -70,6 +70,26 @@ def test_a_dead_decoder_is_started_anew(
     assert ("died" in run.reason) == (expected_state == "failed")
 
 
+def test_freed_memory_is_given_back_while_a_stream_goes_on(
+    journal: Journal, make_video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera has no end: every so many clips, and at the end."""
+    num_clips_at: list[int] = []
+    monkeypatch.setattr("keepsight.server.streams.run.CLIPS_BETWEEN_TRIMS", 3)
+    model, video = ServedModel(), str(make_video(20))
+    stream = find_or_begin(journal, video, model, QUICK)
+    watcher = Watcher(model, journal, QUICK)
+    monkeypatch.setattr(
+        "keepsight.server.streams.run.give_back", lambda: num_clips_at.append(journal.clips.count(stream.id))
+    )
+    run = StreamRun(stream, video, watcher, journal, None, None, threading.Event().set)
+    run.start()
+    run.join()
+    assert journal.clips.count(stream.id) == 10
+    assert len(num_clips_at) == 4
+    assert num_clips_at[-1] == 10
+
+
 HOSTILE = "<script>alert(1)</script> & a --> b\n\n7\n00:00:00.000 --> 99:00:00.000\n{\\an8}boo"
 
 

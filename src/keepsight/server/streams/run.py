@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 MOST_RESTARTS, RESTART_SECONDS = 3, 60.0
 """A decoder that dies is started anew so many times in so many seconds."""
 
+CLIPS_BETWEEN_TRIMS = 64
+"""Freed memory is given back after so many clips: a live stream may never end, and its pieces are of many sizes."""
+
 _PATIENCE_SECONDS = 20.0
 
 
@@ -175,6 +178,8 @@ class StreamRun:
     def _note(self, event: Moment | StateChange) -> None:
         self._figures.note(event)
         if isinstance(event, Moment):
+            if (event.clip_index + 1) % CLIPS_BETWEEN_TRIMS == 0:
+                give_back()
             self._observer.watched(self.stream, event)
             if not self.stream.is_live:
                 self.state, self.reason = "watching", ""
