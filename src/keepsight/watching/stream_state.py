@@ -38,6 +38,7 @@ class Moment:
         num_frames: frames that it has.
         num_frames_expected: frames of a full clip, where some may be missing; 0 for as many as it has.
         num_frames_dropped: of the expected ones, those given up because the model was too slow.
+        spent_until: wall clock when `seconds_spent` was measured, before it was written; in seconds since 1970.
     """
 
     clip_index: int
@@ -51,6 +52,7 @@ class Moment:
     num_frames: int = 0
     num_frames_expected: int = 0
     num_frames_dropped: int = 0
+    spent_until: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +113,7 @@ class StreamState:
         clip = work.clip
         selected = self.recurrence.keep(work, description)
         record = self._record(model, work, description, selected, thumbnail)
+        spent_until = time.time()
         with self.journal.transaction():
             self.journal.clips.add(record)
             store_memory(self.journal, self.stream.id, self.recurrence)
@@ -128,6 +131,7 @@ class StreamState:
             num_frames=len(clip.frames),
             num_frames_expected=clip.num_frames_expected,
             num_frames_dropped=clip.num_frames_dropped,
+            spent_until=spent_until,
         )
 
     def _record(

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 MOST_RESTARTS, RESTART_SECONDS = 3, 60.0
 """A decoder that dies is started anew so many times in so many seconds."""
 
-CLIPS_BETWEEN_TRIMS = 64
+CLIPS_BETWEEN_TRIMS = 32
 """Freed memory is given back after so many clips: a live stream may never end, and its pieces are of many sizes."""
 
 _PATIENCE_SECONDS = 20.0

@@ -53,7 +53,8 @@ class TraceObserver(Observer):
             "keepsight.visual_tokens_kept": moment.num_kept_tokens,
             "keepsight.frames_dropped": moment.num_frames_dropped,
         }
-        self._add("clip", figures, moment.seconds_spent)
+        end = None if moment.spent_until is None else round(moment.spent_until * 1e9)
+        self._add("clip", figures, moment.seconds_spent, end_ns=end)
 
     def changed(self, stream: StreamRecord, state: str, reason: str) -> None:
         """See `Observer`."""
@@ -83,9 +84,10 @@ class TraceObserver(Observer):
         parent: Context | None = None,
         *,
         has_failed: bool = False,
+        end_ns: int | None = None,
     ) -> None:
-        """Add a span that has ended just now."""
-        end = time.time_ns()
+        """Add a span that has ended just now, or at a time of the wall clock."""
+        end = time.time_ns() if end_ns is None else end_ns
         start = end - round(seconds * 1e9)
         span = self._tracer.start_span(name, parent or Context(), attributes=attributes, start_time=start)
         if has_failed:
