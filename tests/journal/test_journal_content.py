@@ -33,6 +33,17 @@ def test_clips_come_back_as_written_after_reopening(tmp_path: Path) -> None:
         assert_same_clip(last, make_clip(stream.id, 4))
 
 
+def test_one_clip_is_that_of_its_index_and_no_later_one(journal: Journal) -> None:
+    """A quota leaves holes."""
+    stream, other = (journal.streams.begin(name, "tiny", "{}") for name in ("s", "other"))
+    for index in (0, 2):
+        journal.clips.add(make_clip(stream.id, index))
+    found = journal.clips.get(stream.id, 2)
+    assert found is not None
+    assert_same_clip(found, make_clip(stream.id, 2))
+    assert journal.clips.get(stream.id, 1) is journal.clips.get(stream.id, 3) is journal.clips.get(other.id, 0) is None
+
+
 def test_an_empty_embedding_and_no_kept_indices_survive(journal: Journal) -> None:
     stream = journal.streams.begin("s", "tiny", "{}")
     clip = make_clip(stream.id, 0, caption="", dim=0)

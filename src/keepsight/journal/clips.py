@@ -92,6 +92,13 @@ class ClipTable:
         )
         return _clip_of(rows[0]) if rows else None
 
+    def get(self, stream_id: str, clip_index: int) -> ClipRecord | None:
+        """One clip, or None if there is none of this index, or no longer."""
+        rows = self._database.read(
+            "SELECT * FROM clips WHERE stream_id = ? AND clip_index = ?", (stream_id, clip_index)
+        )
+        return _clip_of(rows[0]) if rows else None
+
     def of(self, stream_id: str, *, from_index: int = 0) -> Iterator[ClipRecord]:
         """The clips of a stream in time order, read one at a time as they are needed."""
         while rows := self._database.read(

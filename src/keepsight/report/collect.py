@@ -85,8 +85,8 @@ def _sheet(journal: Journal, record: ClipRecord, shrink: bool) -> ContactSheet |
 
 
 def _thumbnail(journal: Journal, stream_id: str, clip_index: int) -> bytes:
-    found = next(journal.clips.of(stream_id, from_index=clip_index), None)
-    return found.thumbnail if found and found.clip_index == clip_index else b""
+    found = journal.clips.get(stream_id, clip_index)
+    return b"" if found is None else found.thumbnail
 
 
 def _small(read_jpeg: Callable[[], bytes], width: int, height: int) -> bytes:

@@ -61,8 +61,8 @@ def search(watched: Watched, asked: SearchArguments) -> CallToolResult:
 def get_clip(watched: Watched, asked: ClipArguments) -> CallToolResult:
     """A clip: its caption, its times, and its picture, the frames side by side with the oldest on the left."""
     stream = the_stream(watched, asked.stream)
-    clip = next(watched.journal.clips.of(stream.id, from_index=asked.clip_index), None)
-    if clip is None or clip.clip_index != asked.clip_index:
+    clip = watched.journal.clips.get(stream.id, asked.clip_index)
+    if clip is None:
         raise ToolError("the stream has no such clip, or no longer")
     result = said(shown_clip(clip))
     if not clip.thumbnail:

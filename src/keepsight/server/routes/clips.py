@@ -74,8 +74,8 @@ def gaps(stream: Stream, service: Service) -> list[GapView]:
 
 
 def _clip(service: StreamService, stream_id: str, clip_index: int) -> ClipRecord:
-    found = next(service.journal.clips.of(stream_id, from_index=clip_index), None)
-    if found is None or found.clip_index != clip_index:
+    found = service.journal.clips.get(stream_id, clip_index)
+    if found is None:
         raise _no_such_clip()
     return found
 

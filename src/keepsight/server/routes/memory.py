@@ -20,7 +20,7 @@ def memory(stream: Stream, service: Service) -> VisualMemoryView:
 @router.get("/clips/{clip_index}/kept", responses=refusals(404, 422))
 def kept(stream: Stream, clip_index: ClipIndex, service: Service) -> KeptView:
     """Which cells of each frame the model paid attention to, so that they were kept."""
-    found = next(service.journal.clips.of(stream.id, from_index=clip_index), None)
-    if found is None or found.clip_index != clip_index:
+    found = service.journal.clips.get(stream.id, clip_index)
+    if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "the stream has no such clip, or no longer")
     return kept_view(found)

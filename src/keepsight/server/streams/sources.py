@@ -46,11 +46,12 @@ class ServedSources:
         pushed: where clients push frames.
         pictures: decodes those that come as files.
         guard: which addresses may be connected to.
+        longest_seconds: so long a file may be.
     """
 
     def __init__(self, server: ServerSettings, sources: SourceSettings | None, is_used: Callable[[str], bool]) -> None:
         self._settings = replace(sources or SourceSettings(), allow_private=server.allow_private, roots=server.roots)
-        self._max_seconds = server.max_file_hours * 3600
+        self.longest_seconds = server.max_file_hours * 3600
         self._is_used = is_used
         limits = UploadLimits(server.max_upload_bytes, server.max_uploads, server.max_uploads_total_bytes)
         self.uploads = UploadStore(upload_folder(server.journal), limits, is_used)
@@ -112,16 +113,11 @@ class ServedSources:
     def _check_length(self, address: SourceAddress, info: VideoInfo) -> None:
         """Refuse what says that it is too long; of what says less than is true, or nothing, see `StreamRun`."""
         seconds = 0.0 if info.is_live or info.duration_seconds is None else info.duration_seconds
-        if seconds > self._max_seconds:
+        if seconds > self.longest_seconds:
             name = one_line(shown_source(address.name))
             raise VideoTooLongError(
-                f"{name} is {seconds / 3600:g} hours long; allowed are at most {self._max_seconds / 3600:g} hours"
+                f"{name} is {seconds / 3600:g} hours long; allowed are at most {self.longest_seconds / 3600:g} hours"
             )
-
-    @property
-    def longest_seconds(self) -> float:
-        """So long a file may be."""
-        return self._max_seconds
 
     def opener(self, address: SourceAddress) -> Callable[[SourceAddress, SourceSettings], Connection]:
         """How the thread that watches a source opens it, again and again if it is live."""

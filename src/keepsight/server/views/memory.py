@@ -81,7 +81,7 @@ def visual_memory_view(journal: Journal, stream: StreamRecord) -> VisualMemoryVi
     """
     settings = Settings.from_json(stream.settings_json)
     memory = restore_memory(journal, stream.id, settings, "cpu").memory
-    records = {held.clip_index: _record(journal, stream.id, held.clip_index) for held in memory.clips()}
+    records = {held.clip_index: journal.clips.get(stream.id, held.clip_index) for held in memory.clips()}
     newest = max(records, default=0)
     clips = []
     for held in memory.clips():
@@ -106,11 +106,6 @@ def _held_view(clip: ClipRecord, kept_indices: list[int], age_clips: int) -> Hel
         age_clips=age_clips,
         has_thumbnail=bool(clip.thumbnail),
     )
-
-
-def _record(journal: Journal, stream_id: str, clip_index: int) -> ClipRecord | None:
-    found = next(journal.clips.of(stream_id, from_index=clip_index), None)
-    return found if found is not None and found.clip_index == clip_index else None
 
 
 def _cells(clip: ClipRecord, kept_indices: Sequence[int]) -> list[tuple[int, int, int]]:
