@@ -10,15 +10,18 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := demo
 
-.PHONY: help demo test test-slow check format bench train train-qwen clean
+.PHONY: help demo test test-slow check docs reference format bench bench-history train train-qwen clean
 
 help:
 	@echo "make demo       watch a synthetic video, ask it questions, write a report"
-	@echo "make test       fast tests with coverage"
+	@echo "make test       fast tests, and the coverage they must reach"
 	@echo "make test-slow  tests that take minutes"
-	@echo "make check      linter, formatter, types"
+	@echo "make check      linter, formatter, types, layers, generated pages of the documentation"
+	@echo "make docs       build the documentation site, in site/index.html"
+	@echo "make reference  write the pages of the documentation that are made from the code"
 	@echo "make format     reformat the sources"
 	@echo "make bench      run every benchmark in benchmarks/"
+	@echo "make bench-history  keep the ratios of the benchmarks, and fail where one got worse (WORDS=--quick: small sizes)"
 	@echo "make train      train the bundled model again, in runs/tiny: about seven hours; can be stopped and resumed"
 	@echo "make train-qwen train the second bundled model, in runs/tiny-qwen, from what make train left: about two hours"
 	@echo "make clean      remove what the targets made, the virtual environment included"
@@ -46,26 +49,38 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/generate_reference.py --check
+
+# Warnings are errors (`strict` in mkdocs.yml). The variable silences an announcement of the theme.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+reference: $(STAMP)
+	$(BIN)/python scripts/generate_reference.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
 bench: $(STAMP)
-	@for script in benchmarks/*.py; do \
-		[ -e "$$script" ] || continue; \
-		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	@for script in $(basename $(notdir $(wildcard benchmarks/[!_]*.py))); do \
+		echo "== $$script"; $(BIN)/python -m "benchmarks.$$script" || exit 1; \
 	done
 
+# Ratios of small sizes in minutes: make bench-history WORDS=--quick
+bench-history: $(STAMP)
+	$(BIN)/python -m benchmarks.history $(WORDS)
+
 train: $(STAMP)
-	$(BIN)/python -m keepsight.toyworld.training --folder runs/tiny
-	$(BIN)/python -m keepsight.toyworld.training.export --folder runs/tiny --out runs/tiny/bundle
+	$(BIN)/python -m training --folder runs/tiny
+	$(BIN)/python -m training.export --folder runs/tiny --out runs/tiny/bundle
 
 train-qwen: $(STAMP)
-	$(BIN)/python -m keepsight.toyworld.training --architecture qwen2_5_vl --first-folder runs/tiny --folder runs/tiny-qwen
-	$(BIN)/python -m keepsight.toyworld.training.export --architecture qwen2_5_vl --folder runs/tiny-qwen \
+	$(BIN)/python -m training --architecture qwen2_5_vl --first-folder runs/tiny --folder runs/tiny-qwen
+	$(BIN)/python -m training.export --architecture qwen2_5_vl --folder runs/tiny-qwen \
 		--out runs/tiny-qwen/bundle
-	$(BIN)/python -m keepsight.toyworld.training.evaluate --model runs/tiny/bundle --out runs/tiny/scores.json
+	$(BIN)/python -m training.evaluate --model runs/tiny/bundle --out runs/tiny/scores.json
 
 clean:
-	rm -rf $(VENV) $(DEMO) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) site .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

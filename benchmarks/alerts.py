@@ -1,7 +1,7 @@
 """How often is a standing question's alert right? Toy videos whose story is known, watched by the bundled model.
 
-    python benchmarks/alerts.py                          # 24 videos of eight minutes: some ten minutes
-    python benchmarks/alerts.py --quick                  # one short video, to see that it runs
+    python -m benchmarks.alerts                          # 24 videos of eight minutes: some ten minutes
+    python -m benchmarks.alerts --quick                  # one short video, to see that it runs
 
 Two requests are made of each of a video's things, and of as many that never come in it: `Tell me when a dog comes in`
 and `Tell me when the dog leaves`. Every clip is judged as `keepsight serve` judges it, by the model and by words. What
@@ -20,18 +20,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rig.machine import heading, table
-
+from benchmarks.rig.machine import heading, table
+from keepsight.engine.watcher import Watcher
+from keepsight.hub.standing.judging import Condition, Judge
 from keepsight.journal import CaptionRecord, Journal
 from keepsight.journal.standing_records import CheckMethod
+from keepsight.method.protocol import VideoModel
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VideoModel
-from keepsight.server.standing.judging import Condition, Judge
 from keepsight.toyworld.captions import SEEN_SECONDS, TrueCaption
 from keepsight.toyworld.files import ToyTruth, ToyVideoSettings, make_video
 from keepsight.toyworld.story import Thing
 from keepsight.toyworld.vocabulary import NOUNS, article
-from keepsight.watcher import Watcher
 
 _FIRST_SEED = 70_000  # held out from training, whose seeds begin at 2^32
 

@@ -1,8 +1,8 @@
 """What the scores cost: whole generations with them, without them, and with eager attention.
 
-    python benchmarks/attention.py                  # a narrow decoder on the CPU: minutes
-    python benchmarks/attention.py --quick          # seconds, to see that it runs
-    python benchmarks/attention.py --device cuda    # the 7B's decoder in float16
+    python -m benchmarks.attention                  # a narrow decoder on the CPU: minutes
+    python -m benchmarks.attention --quick          # seconds, to see that it runs
+    python -m benchmarks.attention --device cuda    # the 7B's decoder in float16
 
 The decoder has the depth and heads of LLaVA-OneVision 7B's (28 layers, 28 query heads over 4 key-value heads). On CUDA
 it has its width, too; on the CPU 16 values a head instead of 128, so 448 instead of 3,584. That is hard on the scores:
@@ -25,11 +25,12 @@ from statistics import median
 from typing import Any
 
 import torch
-from rig.machine import heading, table
-from rig.measuring import Cost, count_exactly, measured, now, release
 from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.measuring import Cost, count_exactly, measured, now, release
+from benchmarks.rig.ratios import Ratio, add_ratios_option, write_ratios
 from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, register_attention
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import generate
@@ -135,7 +136,7 @@ class Run:
 def build_model(head_dim: int, vocabulary: int, device: str, dtype: str) -> Any:
     """A random Qwen2 decoder."""
     hidden = NUM_HEADS * head_dim
-    config = Qwen2Config(
+    config = Qwen2Config(  # type: ignore[call-arg]  # configurations take more than they declare
         vocab_size=vocabulary,
         hidden_size=hidden,
         intermediate_size=round(hidden * 18944 / 3584),
@@ -247,6 +248,17 @@ def cells(own: Sequence[Run], plain: Sequence[Run]) -> list[str]:
     ]
 
 
+def ratio_of(case: Case, runs: dict[str, list[Run]], on_cuda: bool) -> Ratio:
+    """What the scores cost, as a ratio for the history of benchmarks."""
+
+    def seconds(run: Run) -> float:
+        return run.cost.wall_seconds if on_cuda else run.cost.cpu_seconds
+
+    pairs = zip(runs["scores"], runs["sdpa"], strict=True)
+    name = f"scores / plain SDPA, {case.batch} x {case.num_tokens} tokens"
+    return Ratio(name, tuple(seconds(own) / seconds(plain) for own, plain in pairs))
+
+
 COLUMNS = (
     "prompts",
     "attention",
@@ -271,6 +283,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--head-dim", type=int, help="values a head: 16 on the CPU, 128 on CUDA")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="short prompts and one repeat, to see that it runs")
+    add_ratios_option(parser)
     options = parser.parse_args()
     on_cuda = options.device.startswith("cuda")
     options.dtype = options.dtype or ("float16" if on_cuda else "float32")
@@ -292,6 +305,9 @@ def main() -> None:
     options = parse()
     model = build_model(options.head_dim, options.vocabulary, options.device, options.dtype)
     found = [compare(model, case, options.new_tokens, options.repeats) for case in options.cases]
+    on_cuda = options.device.startswith("cuda")
+    cases = [(case, runs) for case, (runs, _) in zip(options.cases, found, strict=True) if "scores" in runs]
+    write_ratios(options.ratios, [ratio_of(case, runs, on_cuda) for case, runs in cases])
     count_exactly()
     rows = []
     for case, (runs, left_out) in zip(options.cases, found, strict=True):

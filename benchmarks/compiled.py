@@ -1,7 +1,7 @@
 """Whether compiled passes pay: captions of the same clips by the decoder as it is, and by compiled passes.
 
-    python benchmarks/compiled.py            # needs a C++ compiler; about two minutes
-    python benchmarks/compiled.py --quick    # traced but not compiled, to see that it runs
+    python -m benchmarks.compiled            # needs a C++ compiler; about two minutes
+    python -m benchmarks.compiled --quick    # traced but not compiled, to see that it runs
 
 Each clip is described once in either way, in turns, without guesses, behind memories that fill up. The first two clips
 of each way are not counted; what compiling took is told beside.
@@ -15,13 +15,14 @@ import warnings
 from typing import Any
 
 import torch
-from rig.machine import heading, table
-from rig.measuring import synchronize
-from rig.toy import toy_frames
 
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.measuring import synchronize
+from benchmarks.rig.toy import toy_frames
+from keepsight.method.protocol import DescribeRequest, VisualInput
+from keepsight.models.adapter import VideoAdapter
 from keepsight.models.devices import settle_threads
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VisualInput
 from keepsight.settings import Settings
 
 
@@ -40,7 +41,7 @@ def timed(model: Any, clip: VisualInput) -> tuple[float, int, str]:
     """Seconds, tokens and text of one caption."""
     synchronize(model.info.device)
     started = time.perf_counter()
-    description = model.describe(clip, max_new_tokens=Settings().max_caption_tokens)
+    description = model.describe(clip, DescribeRequest(max_new_tokens=Settings().max_caption_tokens))
     synchronize(model.info.device)
     return time.perf_counter() - started, description.num_caption_tokens, description.caption
 
@@ -59,6 +60,8 @@ def main() -> None:
         options.clips = 4
     plain, compiled = (load_model(options.model, device=options.device) for _ in range(2))
     settle_threads(plain.info.device, plain.info.num_parameters)
+    if not isinstance(compiled, VideoAdapter):
+        parser.error(f"{options.model} has no passes that can be compiled")
     compiled.compile_passes("eager" if options.quick else None)
     shown = clips(plain, options.clips)
     pairs = [(timed(plain, clip), timed(compiled, clip)) for clip in shown]

@@ -34,16 +34,15 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process that is forked must not have threads
 
 import torch
-from rig.machine import heading, table
 
+from benchmarks.rig.machine import heading, table
+from keepsight.engine.watcher import Watcher
 from keepsight.journal import Journal
+from keepsight.method.protocol import VideoModel
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.toyworld.files import ToyVideoSettings, make_video
-from keepsight.watcher import Watcher
 
-TESTS = Path(__file__).parent.parent / "tests"
 SETTINGS = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25, memory_clips=3, max_caption_tokens=12)
 LONGEST_RUN_SECONDS = 120.0
 _IGNORED = {"id", "stream_id", "seconds_spent", "stored_unix_seconds"}
@@ -289,8 +288,7 @@ def rows_of(tallies: list[Tally]) -> list[list[str]]:
 
 def stand_in() -> VideoModel:
     """The model of the tests, which needs no weights."""
-    sys.path.append(str(TESTS))
-    from fake_model import FakeModel
+    from tests.fake_model import FakeModel
 
     model: VideoModel = FakeModel()
     return model
@@ -298,7 +296,11 @@ def stand_in() -> VideoModel:
 
 def write_toy_video(path: Path, seconds: float) -> None:
     """In a process of its own, as encoders have threads."""
-    process, pipe = forked(lambda _: make_video(path, ToyVideoSettings(minutes=seconds / 60, size_pixels=64)) and None)
+
+    def write(_: int) -> None:
+        make_video(path, ToyVideoSettings(minutes=seconds / 60, size_pixels=64))
+
+    process, pipe = forked(write)
     os.close(pipe)
     if os.waitpid(process, 0)[1]:
         raise RuntimeError("the toy video could not be written")
@@ -340,8 +342,8 @@ def main() -> None:
         f"A toy video of {options.seconds:g} s in clips of {SETTINGS.frames_per_clip / SETTINGS.sample_fps:g} s, seed "
         f"{options.seed}; {time.perf_counter() - started:.0f} s in all."
     )
-    columns = ("model", "kills", "before the first clip", "starts on a begun journal", "videos watched to their end")
-    columns += ("clips announced", "lost, twice, damaged or different")
+    columns = ["model", "kills", "before the first clip", "starts on a begun journal", "videos watched to their end"]
+    columns += ["clips announced", "lost, twice, damaged or different"]
     print("\n".join(heading("cpu", note) + table(columns, rows_of(tallies))))
     problems = [problem for tally in tallies for problem in tally.problems]
     if problems:

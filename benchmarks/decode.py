@@ -1,7 +1,7 @@
 """CPU time of sampling a video, against the ffmpeg program doing the same.
 
-    python benchmarks/decode.py [--minutes 2] [--file FILE]
-    python benchmarks/decode.py --quick     # a few seconds of video, to see that it runs; no bar is held
+    python -m benchmarks.decode [--minutes 2] [--file FILE]
+    python -m benchmarks.decode --quick     # a few seconds of video, to see that it runs; no bar is held
 
 Both read the same file, take a picture every so often and convert it to RGB of full size, each in a process of its
 own; what is counted is user plus system time of the whole process, interpreter and imports included in ours, since
@@ -22,7 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig.machine import heading, table
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.ratios import Ratio, add_ratios_option, write_ratios
 
 BAR = 1.1
 RATES_FPS = (0.5, 1.0)
@@ -88,11 +89,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=2.0, help="length of the video that is made (default: 2)")
     parser.add_argument("--file", type=Path, help="sample this file instead")
     parser.add_argument("--quick", action="store_true", help="a few seconds of video, and no bar")
+    add_ratios_option(parser)
     arguments = parser.parse_args()
     if shutil.which("ffmpeg") is None:
         print("the ffmpeg program is needed (Debian: apt install ffmpeg)", file=sys.stderr)
         return 2
-    rows, ratios = [], []
+    rows: list[list[str]] = []
+    ratios: list[Ratio] = []
     with tempfile.TemporaryDirectory() as folder:
         videos = {str(arguments.file): arguments.file} if arguments.file else {}
         if not videos:
@@ -103,11 +106,13 @@ def main() -> int:
             for sample_fps in RATES_FPS:
                 cells, ratio = compare(path, sample_fps)
                 rows.append([label, *cells])
-                ratios.append(ratio)
-    note = f"CPU seconds of whole processes; worst ratio {max(ratios):.2f}, bar {BAR}."
+                ratios.append(Ratio(f"Keepsight / ffmpeg, key frames {label}, {sample_fps} fps", (ratio,)))
+    write_ratios(arguments.ratios, ratios)
+    worst = max(value for ratio in ratios for value in ratio.values)
+    note = f"CPU seconds of whole processes; worst ratio {worst:.2f}, bar {BAR}."
     columns = ("key frames", "samples a second", "pictures", "Keepsight", "ffmpeg", "ratio")
     print("\n".join([*heading("cpu", note), *table(columns, rows)]))
-    return 0 if arguments.quick or max(ratios) <= BAR else 1
+    return 0 if arguments.quick or worst <= BAR else 1
 
 
 if __name__ == "__main__":

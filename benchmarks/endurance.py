@@ -1,19 +1,20 @@
 """Days of live streams on a clock that runs faster: does anything grow?
 
-    python benchmarks/endurance.py                       # 4 streams for 24 hours, 32 times as fast: 45 minutes
-    python benchmarks/endurance.py --hours 168 --plot week.png
-    python benchmarks/endurance.py --quick               # seconds, to see that it runs
+    python -m benchmarks.endurance                       # 4 streams for 24 hours, 32 times as fast: 45 minutes
+    python -m benchmarks.endurance --hours 168 --plot week.png
+    python -m benchmarks.endurance --picture-size 3840x2160 --times 4 --hours 4   # decoding takes its time
+    python -m benchmarks.endurance --quick               # seconds, to see that it runs
 
 Each stream is a toy-world camera: a real file, decoded in a process of its own as the product does it, its frames paced
 by the fast clock. A camera loses its connection at the end of its file, every nine minutes, and is connected to again
 by the product's own supervision, so that processes, pipes and threads come and go all the time. Frames go through the
 product's queue; clips of all streams share one bundled model, in batches; the journal is on disk, under a quota.
 
-Every few seconds it is written down what the process holds: memory, open files, threads, processes it started; how far
-captions are behind the present, how long a clip took, frames dropped. Slopes are least-squares lines over simulated
-hours, with 95 % intervals by Student's t, from the second tenth of the run on: the visual memories, and the journal up
-to its quota, fill in the first. Measurements in a row depend on each other, so each point of a line is the mean over
-one of 24 equal stretches.
+Every few seconds it is written down what the process holds: memory, and that of its decoders, open files, threads,
+processes it started; how far captions are behind the present, how long a clip took, frames dropped. Slopes are
+least-squares lines over simulated hours, with 95 % intervals by Student's t, from the second tenth of the run on: the
+visual memories, and the journal up to its quota, fill in the first. Measurements in a row depend on each other, so each
+point of a line is the mean over one of 24 equal stretches.
 """
 
 import argparse
@@ -28,28 +29,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 
-from rig.fitting import fit_line, means_of_stretches
-from rig.machine import heading, table
-from rig.measuring import used_bytes
-
+from benchmarks.rig.fitting import fit_line, means_of_stretches
+from benchmarks.rig.large import make_large_video, picture_size
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.measuring import used_bytes
+from keepsight.engine.batched_model import BatchedModel
+from keepsight.engine.finding import find_or_begin
+from keepsight.engine.live_session import LiveSession
+from keepsight.engine.live_watch import LiveWatch
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.turns import BatchSettings
 from keepsight.journal import Journal, Quota, apply_quota
+from keepsight.method.protocol import BatchModel
 from keepsight.models.devices import settle_threads
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import BatchModel
 from keepsight.progress import WatchProgress
-from keepsight.service import BatchedModel, BatchSettings
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress
 from keepsight.sources.isolated import IsolatedReader
 from keepsight.sources.live_clock import LiveClock
 from keepsight.sources.settings import LoadSettings
 from keepsight.sources.supervision import Clocks, SourceState, StateChange, SupervisedSource
-from keepsight.toyworld.files import ToyVideoSettings, make_video
+from keepsight.sources.worker_pipe import decoder_memory_bytes
+from keepsight.toyworld.files import ToyVideoSettings
 from keepsight.video import Frame, VideoInfo
-from keepsight.watching.live_session import LiveSession
-from keepsight.watching.live_watch import LiveWatch
-from keepsight.watching.session import find_or_begin
-from keepsight.watching.stream_state import Moment
+from keepsight.video.packet_times import PacketExtent
 
 STRETCHES = 24
 WARM_UP = 0.1
@@ -95,6 +99,11 @@ class PacedCamera:
     def info(self) -> VideoInfo:
         """Of the file, said to be live."""
         return replace(self._reader.info, is_live=True)
+
+    @property
+    def extent(self) -> PacketExtent | None:
+        """Of the file."""
+        return self._reader.extent
 
     def sampled_frames(
         self, sample_fps: float, *, start_seconds: float = 0.0, silence_seconds: float | None = None
@@ -175,7 +184,7 @@ class Endurance:
         self._watches: list[LiveWatch] = []
         self._videos = [folder / f"camera{number}.mp4" for number in range(options.streams)]
         for number, path in enumerate(self._videos):
-            make_video(path, ToyVideoSettings(minutes=options.file_minutes, seed=number))
+            make_large_video(path, ToyVideoSettings(minutes=options.file_minutes, seed=number), options.picture_size)
 
     def run(self) -> tuple[list[Reading], Tally]:
         """Watch until the simulated time is over, and look every few seconds."""
@@ -209,7 +218,7 @@ class Endurance:
     def _watch(self, model: BatchedModel, path: Path, clock: FastClock) -> LiveWatch:
         stream = find_or_begin(
             self._journal, f"camera {path.stem}", model, self._settings, is_live=True, started_at=clock.started_at
-        )
+        ).stream
         session = LiveSession(model, self._journal, stream, self._settings)
         source = SupervisedSource(
             lambda: PacedCamera(path, clock),
@@ -239,6 +248,7 @@ class Endurance:
             hours,
             {
                 "memory, MB": used_bytes("cpu") / 1e6,
+                "memory of decoders, MB": sum(decoder_memory_bytes().values()) / 1e6,
                 "seconds a clip": spent,
                 "behind the present, s": lag,
                 "frames that wait": sum(watch.num_waiting for watch in self._watches),
@@ -267,6 +277,9 @@ def rows_of(readings: Sequence[Reading]) -> list[list[str]]:
     rows = []
     for quantity in readings[0].values:
         hours, values = stretches(readings, quantity)
+        if not values:  # no clip was done in the time
+            rows.append([quantity, *["none"] * 3, "too few points"])
+            continue
         row = [quantity, f"{values[0]:.4g}", f"{values[-1]:.4g}", f"{max(values):.4g}"]
         if len(values) < 3:
             rows.append([*row, "too few points"])
@@ -285,8 +298,10 @@ def draw(readings: Sequence[Reading], path: Path) -> None:
     from matplotlib import pyplot
 
     quantities = list(readings[0].values)
-    figure, axes = pyplot.subplots(len(quantities) // 2, 2, figsize=(10, 9), sharex=True)
-    for axis, quantity in zip(axes.flat, quantities, strict=True):
+    figure, axes = pyplot.subplots((len(quantities) + 1) // 2, 2, figsize=(10, 11), sharex=True)
+    for axis in axes.flat[len(quantities) :]:
+        axis.set_visible(False)
+    for axis, quantity in zip(axes.flat, quantities, strict=False):
         hours = [one.hours for one in readings]
         axis.plot(hours, [one.values[quantity] for one in readings], color="#b9c4cf", linewidth=0.8)
         axis.plot(*stretches(readings, quantity), color="#1f4e79", linewidth=1.8)
@@ -308,6 +323,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--file-minutes", type=float, default=9.0, help="after which each camera loses its connection")
     parser.add_argument("--look-seconds", type=float, default=5.0, help="between two readings, of real time")
     parser.add_argument("--quota-megabytes", type=int, default=20, help="of the journal; full within the first tenth")
+    parser.add_argument("--picture-size", type=picture_size, default=(0, 0), help="such as 1920x1080")
     parser.add_argument("--plot", type=Path, help="a PNG of everything over time")
     parser.add_argument("--readings", type=Path, help="a file for every single reading, as JSON")
     parser.add_argument("--quick", action="store_true", help="two streams, a quarter of an hour")
@@ -326,8 +342,10 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         readings, tally = Endurance(model, Path(folder), options).run()
+    width, height = options.picture_size
+    size = f" with pictures of {width} x {height}" if width else ""
     note = (
-        f"{options.streams} streams for {options.hours:g} simulated hours at {options.times:g} times real time "
+        f"{options.streams} streams{size} for {options.hours:g} simulated hours at {options.times:g} times real time "
         f"({(time.monotonic() - began) / 60:.0f} minutes), {threads} torch thread; {tally.num_clips:,} clips, "
         f"{tally.num_lost:,} connections lost and found again, {readings[-1].values['frames dropped']:,.0f} frames "
         f"dropped; the journal's quota is {options.quota_megabytes} MB. Means over {STRETCHES} stretches after the "

@@ -1,7 +1,7 @@
 """Whether watching and asking get slower or larger with a stream's age.
 
-    python benchmarks/flatness.py           # the bundled model on the CPU: minutes
-    python benchmarks/flatness.py --quick   # seconds, to see that it runs
+    python -m benchmarks.flatness           # the bundled model on the CPU: minutes
+    python -m benchmarks.flatness --quick   # seconds, to see that it runs
 
 Ages are simulated: the journal is filled with as many captions as a stream of that age has at 0.5 frames a second, with
 embeddings, scores and thumbnails, and the memory is full. The youngest stream has the 16 clips that fill the memory.
@@ -25,19 +25,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from rig.fitting import fit_line
-from rig.journals import SOURCE, Past, write_past
-from rig.machine import heading, table
-from rig.measuring import peak_bytes, used_bytes
-from rig.toy import toy_captions, toy_frames
-
+from benchmarks.rig.fitting import fit_line
+from benchmarks.rig.journals import SOURCE, Past, write_past
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.measuring import peak_bytes, used_bytes
+from benchmarks.rig.toy import toy_captions, toy_frames
+from keepsight.engine.session import StreamSession
+from keepsight.engine.watcher import Watcher
+from keepsight.method.protocol import VideoModel
 from keepsight.models.devices import settle_threads
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame
-from keepsight.watcher import Watcher
-from keepsight.watching.session import StreamSession
 
 CLIPS_AN_HOUR = 112.5
 QUESTION = "Where is the dog?"

@@ -1,7 +1,7 @@
 """The least time that describing a clip can take: arithmetic and bytes over the hardware's rates. Measures nothing.
 
-    python benchmarks/floor.py                          # the 7B on an H100: 989 TFLOP/s in half precision, 3.35 TB/s
-    python benchmarks/floor.py --shape 0.5b --tflops 312 --gigabytes 2039   # an A100
+    python -m benchmarks.floor                          # the 7B on an H100: 989 TFLOP/s in half precision, 3.35 TB/s
+    python -m benchmarks.floor --shape 0.5b --tflops 312 --gigabytes 2039   # an A100
 
 Counted for a clip of 16 frames: the frames through the vision tower, one pass over a prompt of 6,300 tokens (as many
 tokens of memory as of the clip, and the chat around them), and 100 passes over one caption token each; that of several
@@ -11,9 +11,9 @@ kernels reach of that, activations, launches and everything outside the model ar
 
 import argparse
 
-from rig.floor import ClipArithmetic, Rates
-from rig.machine import table
-from rig.models import SHAPES, config_of
+from benchmarks.rig.floor import ClipArithmetic, Rates
+from benchmarks.rig.machine import table
+from benchmarks.rig.models import SHAPES, config_of
 
 FRAMES, PROMPT_TOKENS, CAPTION_TOKENS, CLIP_SECONDS = 16, 6_300, 100, 32.0
 

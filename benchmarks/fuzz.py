@@ -1,7 +1,7 @@
 """What becomes of reading thousands of damaged media files.
 
-    python benchmarks/fuzz.py --files 10000 --seed 0    # minutes
-    python benchmarks/fuzz.py --quick                   # seconds, to see that it runs
+    python -m benchmarks.fuzz --files 10000 --seed 0    # minutes
+    python -m benchmarks.fuzz --quick                   # seconds, to see that it runs
 
 Files of the corpus in tests/hostile are changed (flipped bits, headers, lengths, blocks swapped, repeated or dropped,
 cut off, spliced with another one; one to three of these) and read to their end in a process of its own each, with the
@@ -28,19 +28,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from rig.machine import heading, table
 
-TESTS = Path(__file__).parent.parent / "tests" / "hostile"
-sys.path.insert(0, str(TESTS))
-
-import corpus  # noqa: E402
-from fork_server import ForkServer  # noqa: E402
-from mutations import mutated  # noqa: E402
-from outcomes import ERROR_KINDS, MOST_FRAMES, SAMPLE_FPS, Outcome  # noqa: E402
-
-from keepsight.errors import KeepsightError  # noqa: E402
-from keepsight.sources.address import SourceAddress  # noqa: E402
-from keepsight.sources.isolated import IsolatedReader  # noqa: E402
+from benchmarks.rig.machine import heading, table
+from keepsight.errors import KeepsightError
+from keepsight.sources.address import SourceAddress
+from keepsight.sources.isolated import IsolatedReader
+from tests.hostile import corpus
+from tests.hostile.fork_server import ForkServer
+from tests.hostile.mutations import mutated
+from tests.hostile.outcomes import ERROR_KINDS, MOST_FRAMES, SAMPLE_FPS, Outcome
 
 LARGEST_SOURCE_BYTES = 60_000
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

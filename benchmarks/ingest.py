@@ -1,8 +1,8 @@
 """How many streams one machine watches, where the time goes, and how far that is from the least possible.
 
-    python benchmarks/ingest.py                            # the bundled model on the CPU: minutes
-    python benchmarks/ingest.py --quick                    # seconds, to see that it runs
-    python benchmarks/ingest.py --device cuda --model 7b   # random weights, captions of 100 tokens
+    python -m benchmarks.ingest                            # the bundled model on the CPU: minutes
+    python -m benchmarks.ingest --quick                    # seconds, to see that it runs
+    python -m benchmarks.ingest --device cuda --model 7b   # random weights, captions of 100 tokens
 
 Streams share one model through `BatchedModel`, at most as many clips together as there are streams. Each pushes clips
 of decoded toy-world frames as fast as its captions come, full FIFO memory in front, and stores them in a journal of its
@@ -32,24 +32,25 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from rig.floor import ClipArithmetic, Rates, measured_rates
-from rig.journals import SOURCE, Past, write_past
-from rig.machine import heading, table
-from rig.measuring import now, synchronize
-from rig.models import SHAPES, random_model
-from rig.toy import toy_captions, toy_frames
 from torch import Tensor
 from transformers import AutoConfig
 
+from benchmarks.rig.floor import ClipArithmetic, Rates, measured_rates
+from benchmarks.rig.journals import SOURCE, Past, write_past
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.measuring import now, synchronize
+from benchmarks.rig.models import SHAPES, random_model
+from benchmarks.rig.toy import toy_captions, toy_frames
+from keepsight.engine.batched_model import BatchedModel
+from keepsight.engine.session import StreamSession
+from keepsight.engine.turns import BatchSettings
+from keepsight.engine.watcher import Watcher
+from keepsight.method.protocol import BatchModel, DescribeRequest, Description, ModelInfo, VisualInput
 from keepsight.models.devices import DTYPES, settle_threads
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import BatchModel, Description, ModelInfo, ScoreRule, VisualInput
 from keepsight.models.registry import list_models
-from keepsight.service import BatchedModel, BatchSettings
 from keepsight.settings import Settings
 from keepsight.video import Frame
-from keepsight.watcher import Watcher
-from keepsight.watching.session import StreamSession
 
 CLIP_SECONDS = 32.0
 PARTS = ("encoding", "prompt", "caption")
@@ -94,24 +95,26 @@ class LoggedModel:
         return self._model.info
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """See `VideoModel.encode`."""
+        """Encode frames, timed as `encoding`."""
         with self._part("encoding"):
             return self._model.encode(frames)
 
-    def describe(self, clip: VisualInput, prompt: str = "", **options: object) -> Description:
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
         """One clip alone."""
         with self._part("caption"):
-            return self._model.describe(clip, prompt, **options)  # type: ignore[arg-type]
+            return self._model.describe(clip, request)
 
-    def describe_batch(self, clips: Sequence[VisualInput], prompt: str = "", **options: object) -> list[Description]:
+    def describe_batch(
+        self, clips: Sequence[VisualInput], request: DescribeRequest = DescribeRequest()
+    ) -> list[Description]:
         """Not used by `BatchedModel`."""
-        return self._model.describe_batch(clips, prompt, **options)  # type: ignore[arg-type]
+        return self._model.describe_batch(clips, request)
 
     def describing(
-        self, clips: Sequence[VisualInput], prompt: str = "", *, max_new_tokens: int, scoring: ScoreRule
+        self, clips: Sequence[VisualInput], request: DescribeRequest = DescribeRequest()
     ) -> Generator[None, None, list[Description]]:
         """The first pass is the prompt's; those after it feed caption tokens back."""
-        work = self._model.describing(clips, prompt, max_new_tokens=max_new_tokens, scoring=scoring)
+        work = self._model.describing(clips, request)
         part, num_passes = "prompt", 0
         while True:
             try:
@@ -283,7 +286,7 @@ def load(name: str, device: str, dtype: str) -> tuple[BatchModel, object]:
     bundled = {model.name: model.folder for model in list_models()}
     if name in bundled:
         model = load_model(name, device=device, dtype=dtype)
-        return model, AutoConfig.from_pretrained(bundled[name])  # type: ignore[return-value]
+        return model, AutoConfig.from_pretrained(bundled[name])
     random = random_model(name, device, dtype)
     return random.adapter, random.config
 
@@ -326,7 +329,7 @@ def collect(ingest: Ingest, options: argparse.Namespace, *, by_wall: bool) -> tu
 def prompt_length(model: BatchModel, settings: Settings) -> int:
     """Tokens of the prompt of a clip behind a full memory."""
     num_tokens = model.info.num_visual_tokens(settings.frames_per_clip)
-    room = model.max_memory_tokens(num_tokens, max_new_tokens=1)
+    room = model.max_memory_tokens(num_tokens, DescribeRequest(max_new_tokens=1))
     memory = min(settings.memory_clips * round(num_tokens * settings.retention), room)
     return model.info.context_window_tokens - 1 - room + memory
 

@@ -1,7 +1,7 @@
 """What it would save to compute the fixed beginning of the prompt once, and what it costs.
 
-    python benchmarks/prefix.py            # 1,568 and 3,136 tokens, about two minutes
-    python benchmarks/prefix.py --quick    # to see that it runs
+    python -m benchmarks.prefix            # 1,568 and 3,136 tokens, about two minutes
+    python -m benchmarks.prefix --quick    # to see that it runs
 
 The chat's opening is the same for every clip, so its keys and values could be kept: 14 of 6,300 tokens. But a prompt
 that stands behind kept keys is no longer square: the fast causal kernel takes only square ones, and an explicit mask
@@ -13,16 +13,16 @@ import statistics
 import time
 
 import torch
-from rig.machine import heading, table
 from transformers import Qwen2Config, Qwen2Model
 
+from benchmarks.rig.machine import heading, table
 from keepsight.models.decoding.kv_cache import roomy_cache
 
 
 def decoder() -> Qwen2Model:
     """A decoder with a 7B's heads, fewer and narrower layers, random weights."""
     torch.manual_seed(0)
-    config = Qwen2Config(
+    config = Qwen2Config(  # type: ignore[call-arg]  # configurations take more than they declare
         vocab_size=64,
         hidden_size=448,
         intermediate_size=2368,

@@ -1,7 +1,7 @@
 """What number formats do to captions, scores and selection, against float32 over the same clips.
 
-    python benchmarks/quantization.py            # three videos of eight minutes: about three minutes
-    python benchmarks/quantization.py --quick    # a short one, to see that it runs
+    python -m benchmarks.quantization            # three videos of eight minutes: about three minutes
+    python -m benchmarks.quantization --quick    # a short one, to see that it runs
 
 Each clip is described in every format behind the memory that float32 had there, so that differences do not add up over
 time; then each format watches the whole video behind its own memory, as it would be used. int8 and int4 need torchao.
@@ -14,20 +14,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from rig.machine import heading, table
 
+from benchmarks.rig.machine import heading, table
+from keepsight.method.protocol import DescribeRequest, Description, VideoModel
+from keepsight.method.recurrence import ClipWork, Recurrence, encode_clip
+from keepsight.method.selection import make_selector
 from keepsight.models.devices import settle_threads
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import Description, VideoModel
-from keepsight.selection import make_selector
 from keepsight.settings import Settings
 from keepsight.toyworld.files import ToyVideoSettings, make_video
 from keepsight.video import Clip, cut_clips, open_video
-from keepsight.watching.recurrence import ClipWork, Recurrence, encode_clip
 
-FORMATS = {
+FORMATS: dict[str, dict[str, Any]] = {
     "float32": {"dtype": "float32"},
     "bfloat16": {"dtype": "bfloat16"},
     "float16": {"dtype": "float16"},
@@ -98,8 +99,9 @@ def compare(model: VideoModel, exact: Sequence[Step]) -> list[Likeness]:
     for step, own in zip(exact, alone, strict=True):
         tokens = encode_clip(model, step.clip).tokens
         visual = replace(step.work.visual, tokens=tokens, memory=step.work.visual.memory.to(tokens))
+        request = DescribeRequest(SETTINGS.describe_prompt, SETTINGS.max_caption_tokens)
         started = time.perf_counter()
-        description = model.describe(visual, SETTINGS.describe_prompt, max_new_tokens=SETTINGS.max_caption_tokens)
+        description = model.describe(visual, request)
         seconds = time.perf_counter() - started
         theirs = kept(step.work.visual.tokens, step.description)
         same = description.caption == step.description.caption

@@ -1,8 +1,8 @@
 """What a question costs, in time and memory: answered from captions, and by the two ways it is compared with.
 
-    python benchmarks/question.py                          # a narrow model on the CPU: minutes, 6 GB of free memory
-    python benchmarks/question.py --quick                  # seconds, to see that it runs
-    python benchmarks/question.py --device cuda --shapes 0.5b 7b
+    python -m benchmarks.question                          # a narrow model on the CPU: minutes, 6 GB of free memory
+    python -m benchmarks.question --quick                  # seconds, to see that it runs
+    python -m benchmarks.question --device cuda --shapes 0.5b 7b
 
 The protocol is ReKV's (arXiv 2503.00540), which the method's paper takes over: a question of 64 tokens, an answer of
 128. Captions have 100 tokens each, and as many are given as fill 10,000 or 6,000. Weights are random.
@@ -10,7 +10,7 @@ The protocol is ReKV's (arXiv 2503.00540), which the method's paper takes over: 
 - **Keepsight**: `ask` over a journal of two hours, from choosing captions to the last word.
 - **eager**: the same captions and prompt through the transformers model with eager attention and logits for every
   position, which is what the method's description says word for word. Choosing captions is Keepsight's, and counted.
-- **key-value retrieval**: a baseline in the style of ReKV (`keepsight.models.baselines.kv_stream`) answers from the
+- **key-value retrieval**: a baseline in the style of ReKV (`keepsight.bench.baselines.kv_stream`) answers from the
   keys and values of 64 frames of 196 tokens. It has no budget of captions, so one measurement stands for both. What it
   keeps is that of the frames shown here; 1,800 of them are an hour.
 
@@ -30,16 +30,17 @@ from statistics import median
 from typing import Any
 
 import torch
-from rig.journals import Past, write_past
-from rig.machine import heading, table
-from rig.measuring import Cost, count_exactly, measured, now
-from rig.models import SHAPES, RandomModel, random_model, words
 
-from keepsight.answering import ask
+from benchmarks.rig.journals import Past, write_past
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.measuring import Cost, count_exactly, measured, now
+from benchmarks.rig.models import SHAPES, RandomModel, random_model, words
+from benchmarks.rig.ratios import Ratio, add_ratios_option, write_ratios
+from keepsight.asking.answering import Ask, ask
 from keepsight.asking.evidence import gather_evidence
+from keepsight.bench.baselines.kv_stream import KeyValueSettings, KeyValueStream
 from keepsight.journal import Journal, StreamRecord
-from keepsight.models.baselines.kv_stream import KeyValueSettings, KeyValueStream
-from keepsight.prompts import question_text
+from keepsight.method.prompts import question_text
 from keepsight.settings import Settings
 
 CAPTION_WORDS = 99
@@ -94,7 +95,7 @@ def keepsight_answer(
     random: RandomModel, journal: Journal, stream: StreamRecord, question: str, settings: Settings
 ) -> Iterator[str]:
     """As a user asks."""
-    return iter(ask(random.adapter, journal, stream, question, settings=settings))
+    return iter(ask(random.adapter, journal, stream, Ask(question), settings=settings))
 
 
 def eager_answer(
@@ -173,8 +174,10 @@ class Ways:
         return ways
 
 
-def compare(shape: str, device: str, dtype: str, sizes: Sizes, repeats: int, folder: Path) -> list[list[str]]:
-    """Rows of the table for one shape."""
+def compare(
+    shape: str, device: str, dtype: str, sizes: Sizes, repeats: int, folder: Path
+) -> tuple[list[list[str]], list[Ratio]]:
+    """Rows of the table for one shape, and ratios of the first ways to the others."""
     random = random_model(shape, device, dtype)
     captions = [words(CAPTION_WORDS, number) for number in range(50)]
     plain = Settings(max_answer_tokens=sizes.answer_tokens, frames_per_clip=1)
@@ -191,10 +194,26 @@ def compare(shape: str, device: str, dtype: str, sizes: Sizes, repeats: int, fol
         count_exactly()
         rises = {name: asked(device, begin).cost.rise_bytes for name, begin in ways.all(4).items()}
     weights = random.adapter.info.num_parameters * random.stock.dtype.itemsize
-    return [
+    rows = [
         row(shape, name, runs, rises[name], weights, kept if name[0] == RETRIEVAL else 0)
         for name, runs in sorted(found.items())
     ]
+    return rows, ratios_of(shape, found, device.startswith("cuda"))
+
+
+def ratios_of(shape: str, found: dict[tuple[str, str], list[Asked]], on_cuda: bool) -> list[Ratio]:
+    """Keepsight over each other way, in turns with it."""
+
+    def seconds(run: Asked) -> float:
+        return run.cost.wall_seconds if on_cuda else run.cost.cpu_seconds
+
+    ratios = []
+    for (way, context), runs in found.items():
+        for (other_way, other_context), others in found.items():
+            if way == "Keepsight" and (other_way == RETRIEVAL or (other_way, other_context) == ("eager", context)):
+                values = tuple(seconds(one) / seconds(other) for one, other in zip(runs, others, strict=True))
+                ratios.append(Ratio(f"Keepsight / {other_way}, {shape}, {context} tokens of captions", values))
+    return ratios
 
 
 def row(
@@ -235,6 +254,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--frames", type=int, help="that key-value retrieval has seen; 80 on the CPU, 1800 on CUDA")
     parser.add_argument("--quick", action="store_true", help="a few hundred tokens and one repeat")
+    add_ratios_option(parser)
     return parser.parse_args()
 
 
@@ -252,9 +272,9 @@ def main() -> None:
         shapes, repeats = ["smallest"], 1
         sizes = Sizes((1_000, 600), question_tokens=16, answer_tokens=8, frames=6, retrieved_frames=4, window_frames=2)
     with tempfile.TemporaryDirectory() as folder:
-        rows = [
-            line for shape in shapes for line in compare(shape, options.device, dtype, sizes, repeats, Path(folder))
-        ]
+        found = [compare(shape, options.device, dtype, sizes, repeats, Path(folder)) for shape in shapes]
+    rows = [line for lines, _ in found for line in lines]
+    write_ratios(options.ratios, [ratio for _, ratios in found for ratio in ratios])
     note = (
         f"Question of {sizes.question_tokens} tokens, answer of {sizes.answer_tokens}, {dtype}, random weights, "
         f"medians of {repeats}; key-value retrieval has seen {sizes.frames} frames. "

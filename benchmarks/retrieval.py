@@ -1,8 +1,8 @@
 """How long choosing captions takes, on one thread: MMR as set by default, over all captions, and by its definition.
 
-    python benchmarks/retrieval.py                                   # all sizes: minutes, and 3 GB of memory
-    python benchmarks/retrieval.py --captions 10000 --dims 896
-    python benchmarks/retrieval.py --quick                           # seconds, to see that it runs
+    python -m benchmarks.retrieval                                   # all sizes: minutes, and 3 GB of memory
+    python -m benchmarks.retrieval --captions 10000 --dims 896
+    python -m benchmarks.retrieval --quick                           # seconds, to see that it runs
 
 Two kinds of journals, both of vectors of length 1. `random`: independent normal vectors. `repetitive`: means of word
 embeddings over captions of 200 scenes, some scenes far more frequent than others, with none to three words exchanged,
@@ -22,8 +22,9 @@ for _library in ("OMP", "OPENBLAS", "MKL"):  # read once, when NumPy is first im
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
-from rig.machine import heading, table  # noqa: E402
 
+from benchmarks.rig.machine import heading, table  # noqa: E402
+from benchmarks.rig.ratios import Ratio, add_ratios_option, write_ratios  # noqa: E402
 from keepsight.asking.retrieval import MMR, Recency, Similarity  # noqa: E402
 from keepsight.settings import Settings  # noqa: E402
 
@@ -91,24 +92,25 @@ def best_milliseconds(call: Callable[[], object], repeats: int) -> float:
     return 1000 * min(times)
 
 
-def measure(kind: str, num_captions: int, dim: int, caption_tokens: int, repeats: int) -> list[str]:
-    """One row of the table."""
+def measure(kind: str, num_captions: int, dim: int, caption_tokens: int, repeats: int) -> tuple[list[str], list[Ratio]]:
+    """One row of the table, and the cost of MMR over its definition's, where that was run."""
     rng = np.random.default_rng(1)
     make = random_journal if kind == "random" else repetitive_journal
     rows, query = make(num_captions, dim, rng)
     costs = rng.integers(caption_tokens * 2 // 3, caption_tokens * 4 // 3 + 1, num_captions)
     default = MMR(pool_budgets=Settings().mmr_pool_budgets)
     calls: list[Callable[[], list[int]]] = [
-        lambda: default.choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
         lambda: default.choose(rows, query, costs, BUDGET_TOKENS),
-        lambda: MMR().choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
-        lambda: Similarity().choose(rows, query, costs, BUDGET_TOKENS, unit_length=True),
+        lambda: MMR().choose(rows, query, costs, BUDGET_TOKENS),
+        lambda: Similarity().choose(rows, query, costs, BUDGET_TOKENS),
         lambda: Recency().choose(rows, query, costs, BUDGET_TOKENS),
     ]
     times = [best_milliseconds(call, repeats) for call in calls]
     plain = best_milliseconds(lambda: by_definition(rows, query, costs), 1) if num_captions <= 10_000 else None
     cells = [f"{value:.2f}" for value in times] + [f"{plain:.1f}" if plain is not None else "not run"]
-    return [kind, f"{num_captions:,}", f"{dim}", f"{caption_tokens}", f"{len(calls[0]())}", *cells]
+    name = f"MMR / its definition, {kind}, {num_captions} captions of {caption_tokens} tokens, {dim} values"
+    ratios = [] if plain is None else [Ratio(name, (times[0] / plain,))]
+    return [kind, f"{num_captions:,}", f"{dim}", f"{caption_tokens}", f"{len(calls[0]())}", *cells], ratios
 
 
 def main() -> None:
@@ -119,19 +121,21 @@ def main() -> None:
     parser.add_argument("--caption-tokens", type=int, nargs="+", default=[45, 100])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one small journal of each kind, one repeat")
+    add_ratios_option(parser)
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.captions, arguments.dims, arguments.caption_tokens, arguments.repeats = [1_000], [64], [45], 1
-    rows = [
+    found = [
         measure(kind, num_captions, dim, tokens, arguments.repeats)
         for kind in ("random", "repetitive")
         for num_captions in arguments.captions
         for dim, tokens in itertools.product(arguments.dims, arguments.caption_tokens)
     ]
-    ways = ("MMR", "with lengths", "MMR of all", "similarity", "recency", "definition")
+    write_ratios(arguments.ratios, [ratio for _, ratios in found for ratio in ratios])
+    ways = ("MMR", "MMR of all", "similarity", "recency", "definition")
     columns = ("journal", "captions", "values a vector", "tokens a caption", "chosen", *ways)
     note = f"CPU milliseconds on one thread, best of {arguments.repeats}, budget {BUDGET_TOKENS:,} tokens."
-    print("\n".join([*heading("cpu", note), *table(columns, rows)]))
+    print("\n".join([*heading("cpu", note), *table(columns, [row for row, _ in found])]))
 
 
 if __name__ == "__main__":

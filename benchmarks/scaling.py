@@ -1,8 +1,8 @@
 """How costs grow: with streams, captions in the journal, frames in a clip, and tokens of captions before a question.
 
-    python benchmarks/scaling.py           # on the CPU: minutes, 4 GB of memory for 10 million captions
-    python benchmarks/scaling.py --quick   # seconds, to see that it runs
-    python benchmarks/scaling.py --device cuda --model 7b
+    python -m benchmarks.scaling           # on the CPU: minutes, 4 GB of memory for 10 million captions
+    python -m benchmarks.scaling --quick   # seconds, to see that it runs
+    python -m benchmarks.scaling --device cuda --model 7b
 
 Each table has measured points, medians over repeats in which all sizes take turns, and under it the exponent k of
 cost ~ size^k: the slope of a least-squares line through the logarithms, with its standard error. A cost that is partly
@@ -14,25 +14,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
-from ingest import Ingest, load
-from rig.fitting import fit_exponent
-from rig.journals import Past, write_past
-from rig.machine import heading, table
-from rig.measuring import measured
-from rig.models import SHAPES, RandomModel, random_model, words
-from rig.toy import toy_captions
 
+from benchmarks.ingest import Ingest, load
+from benchmarks.rig.fitting import fit_exponent
+from benchmarks.rig.journals import Past, write_past
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.measuring import measured
+from benchmarks.rig.models import SHAPES, RandomModel, random_model, words
+from benchmarks.rig.toy import toy_captions
 from keepsight.asking.evidence import gather_evidence
 from keepsight.asking.retrieval import MMR
 from keepsight.journal import Journal
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, VideoModel, VisualInput
 from keepsight.models.devices import free_memory_bytes, settle_threads
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VideoModel, VisualInput
 from keepsight.settings import Settings
 
 DIM = 64
@@ -138,11 +139,7 @@ def retrieval_points(sizes: Sizes) -> tuple[list[Point], list[str]]:
             continue
         rows, costs = unit_rows(count, rng), rng.integers(30, 61, count)
         query = rng.standard_normal(DIM, dtype=np.float32)
-        calls: Calls = {
-            count: lambda rows=rows, query=query, costs=costs: chooser.choose(
-                rows, query, costs, BUDGET_TOKENS, unit_length=True
-            )
-        }
+        calls: Calls = {count: partial(chooser.choose, rows, query, costs, BUDGET_TOKENS)}
         found += points(calls, sizes.repeats, "cpu")
     return found, notes
 
@@ -188,18 +185,18 @@ def clip_points(random: RandomModel, sizes: Sizes, device: str) -> list[Point]:
         tokens = model.encode(list(pictures[:count]))
         kept = settings.memory_clips * max(1, round(settings.retention * len(tokens)))
         memory = tokens.repeat(-(-kept // len(tokens)), 1)[:kept]
-        return model.describe(VisualInput(memory, tokens), max_new_tokens=REPLY_TOKENS)
+        return model.describe(VisualInput(memory, tokens), DescribeRequest(max_new_tokens=REPLY_TOKENS))
 
-    return points({count: lambda count=count: describe(count) for count in sizes.frames}, sizes.repeats, device)
+    return points({count: partial(describe, count) for count in sizes.frames}, sizes.repeats, device)
 
 
 def budget_points(random: RandomModel, sizes: Sizes, device: str) -> list[Point]:
     """A question of 64 tokens answered after so many tokens of captions."""
 
     def answer(count: int) -> Iterator[str] | list[str]:
-        return list(random.adapter.answer(words(count), words(64), max_new_tokens=REPLY_TOKENS))
+        return list(random.adapter.answer(AnswerRequest(words(count), words(64), max_new_tokens=REPLY_TOKENS)))
 
-    return points({count: lambda count=count: answer(count) for count in sizes.budgets}, sizes.repeats, device)
+    return points({count: partial(answer, count) for count in sizes.budgets}, sizes.repeats, device)
 
 
 def parse() -> argparse.Namespace:

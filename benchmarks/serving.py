@@ -1,26 +1,29 @@
 """Many viewers and askers while streams are watched: is an event lost, is watching harmed, how long do answers take?
 
-    python benchmarks/serving.py                         # 4 streams, 50 viewers, 20 askers: two minutes
-    python benchmarks/serving.py --minutes 60            # a soak
-    python benchmarks/serving.py --cameras               # cameras at their pace in place of files
-    python benchmarks/serving.py --quick                 # seconds, to see that it runs
+    python -m benchmarks.serving                         # 4 streams, 50 viewers, 20 askers: two minutes
+    python -m benchmarks.serving --minutes 60            # a soak
+    python -m benchmarks.serving --cameras pushed        # cameras at their pace in place of files
+    python -m benchmarks.serving --cameras pushed h264 --picture-size 1920x1080 --minutes 60 --alone
+    python -m benchmarks.serving --quick                 # seconds, to see that it runs
 
 `keepsight serve` runs as a process of its own with the bundled model; everybody asks it over loopback from this one.
-The streams are toy-world files, watched as fast as the machine can, anew when they end; so what everybody takes of the
-machine, watching loses. With `--cameras` they are cameras that push their frames at their pace, which shows whether any
-is dropped and how late clips are told: from the frame that completes a clip to its event at a viewer. The first half of
-the time they are watched alone, the second half with everybody.
+The streams are toy-world files, watched as fast as the machine can, again when they end; so what everybody takes of the
+machine, watching loses. With `--cameras` they are cameras at their pace, of each kind in turn: `pushed` ones send
+frames to the server, which shows whether any is dropped and how late clips are told, from the frame that completes a
+clip to its event at a viewer; `h264` ones are connected to over HTTP, and decoded. The first half of the time they are
+watched alone, the second half with everybody; with `--alone`, all the time alone.
 
 A viewer follows the events of a stream from its first clip, hangs up after some clips and comes back with the id of the
 last event that it has. What it was told is compared with the list of the stream's clips: each must have come once, in
 order. An asker asks for an answer in pieces, waits, and asks again. One that is turned away (429) counts apart.
 
-The server's memory is read every few seconds. Its slope is a least-squares line with a 95 % interval over the time with
-everybody, from the first quarter of it on; each point is the mean over one of 24 equal stretches, since readings in a
-row depend on each other.
+Memory of the server and of the processes that decode for it is read every few seconds. Its slope is a least-squares
+line with a 95 % interval over the time so watched, from the first quarter of it on; each point is the mean over one of
+24 equal stretches, since readings in a row depend on each other.
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -31,14 +34,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import quantiles
 
-from rig.crowd import CLIPS_BEFORE_HANGING_UP, Crowd, Source, Tally
-from rig.fitting import fit_line, means_of_stretches
-from rig.machine import heading, table
-from rig.watched import PushedCamera, WatchedFile
-
-from keepsight.toyworld.files import ToyVideoSettings, make_video
+from benchmarks.rig.crowd import CLIPS_BEFORE_HANGING_UP, Crowd, MemoryReading, Source, Tally
+from benchmarks.rig.fitting import fit_line, means_of_stretches
+from benchmarks.rig.http_camera import HttpCamera
+from benchmarks.rig.large import make_large_video, picture_size
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.watched import PushedCamera, WatchedFile
+from keepsight.toyworld.files import ToyVideoSettings
 
 _STRETCHES, _WARM_UP = 24, 0.25
+_CAMERAS = {"pushed": PushedCamera, "h264": HttpCamera}
 
 
 @contextmanager
@@ -46,6 +51,7 @@ def served(folder: Path, options: argparse.Namespace) -> Iterator[int]:
     """`keepsight serve` over a folder; its port."""
     words = ["serve", "--port", "0", "--root", str(folder), "--journal", str(folder / "streams.db"), "--device", "cpu"]
     settings = {
+        "KEEPSIGHT_ALLOW_PRIVATE": "true",
         "KEEPSIGHT_MAX_STREAMS": str(options.streams),
         "KEEPSIGHT_MAX_VIEWERS": str(options.viewers + 10),
         "KEEPSIGHT_MAX_QUESTIONS_IN_FLIGHT": str(options.askers),
@@ -70,16 +76,17 @@ def percentiles(seconds: list[float]) -> list[str]:
     return [f"{value:.2f}" for value in (cuts[49], cuts[94], cuts[98], max(seconds))]
 
 
-def print_tables(
-    options: argparse.Namespace, alone: dict[str, float], together: dict[str, float], tally: Tally
-) -> None:
+def print_tables(options: argparse.Namespace, phases: dict[str, dict[str, float]], tally: Tally) -> None:
     """What came out."""
-    note = (
-        f"{options.streams} {'cameras' if options.cameras else 'streams of toy-world files'}, "
+    width, height = options.picture_size
+    what = f"cameras ({', '.join(options.cameras)})" if options.cameras else "streams of toy-world files"
+    size = f" with pictures of {width} x {height}" if width else ""
+    crowd = (
         f"{options.viewers} viewers who hang up every {CLIPS_BEFORE_HANGING_UP} clips and come back, "
         f"{options.askers} askers every {options.ask_every_seconds:g} s; "
-        f"{alone['took']:.0f} s alone, then {together['took']:.0f} s with everybody."
     )
+    times = ", then ".join(f"{rise['took']:.0f} s {name}" for name, rise in phases.items())
+    note = f"{options.streams} {what}{size}, {'' if options.alone else crowd}{times}."
     rows = [
         [
             name,
@@ -87,10 +94,16 @@ def print_tables(
             f"{_mean_clip(one):.2f}",
             f"{one['process_cpu_seconds_total'] / one['took']:.2f}",
         ]
-        for name, one in (("alone", alone), ("with everybody", together))
+        for name, one in phases.items()
     ]
     columns = ("watching", "clips a minute", "seconds a clip", "cores that the server's process used")
     print("\n".join(heading("cpu", note) + table(columns, rows)))
+    if not options.alone:
+        print_crowd(tally)
+
+
+def print_crowd(tally: Tally) -> None:
+    """What viewers and askers saw."""
     told = [f"{tally.num_events:,}", f"{tally.num_visits:,}", str(tally.num_lost), str(tally.num_twice)]
     print("\n".join(table(("clip events told", "connections", "lost", "twice"), [told])))
     columns = ("answers", "number", "median, s", "95 %", "99 %", "longest")
@@ -102,18 +115,23 @@ def print_tables(
     print(f"{tally.num_turned_away} questions turned away, {tally.num_failed} failed.")
 
 
-def print_memory(alone: list[tuple[float, float]], together: list[tuple[float, float]]) -> None:
-    """Where the server's memory was and went."""
+def print_memory(phases: dict[str, list[MemoryReading]]) -> None:
+    """Where memory was and went."""
     rows = []
-    for name, readings in (("alone", alone), ("with everybody", together)):
-        minutes, megabytes = zip(*readings, strict=True)
-        at, means = means_of_stretches(minutes, megabytes, _STRETCHES, _WARM_UP)
-        line = fit_line([minute / 60 for minute in at], means)
-        low, high = line.interval
-        slope = f"{line.slope:+.1f} [{low:+.1f}, {high:+.1f}]"
-        rows.append([name, *(f"{value:.0f}" for value in (megabytes[0], max(megabytes), megabytes[-1])), slope])
-    columns = ("the server's memory, MB", "first", "most", "last", "slope an hour after the first quarter [95 %]")
+    for name, readings in phases.items():
+        minutes, server, decoders = zip(*readings, strict=True)
+        rows.append([f"the server {name}", *_row_of_memory(minutes, server)])
+        rows.append([f"its decoders {name}", *_row_of_memory(minutes, decoders)])
+    columns = ("memory, MB", "first", "most", "last", "slope an hour after the first quarter [95 %]")
     print("\n".join(table(columns, rows)))
+
+
+def _row_of_memory(minutes: Sequence[float], megabytes: Sequence[float]) -> list[str]:
+    at, means = means_of_stretches(minutes, megabytes, _STRETCHES, _WARM_UP)
+    line = fit_line([minute / 60 for minute in at], means)
+    low, high = line.interval
+    figures = [f"{value:.0f}" for value in (megabytes[0], max(megabytes), megabytes[-1])]
+    return [*figures, f"{line.slope:+.1f} [{low:+.1f}, {high:+.1f}]"]
 
 
 def print_cameras(phases: dict[str, tuple[dict[str, float], list[float]]]) -> None:
@@ -138,9 +156,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--viewers", type=int, default=50)
     parser.add_argument("--askers", type=int, default=20)
     parser.add_argument("--ask-every-seconds", type=float, default=20.0, help="each asker, after an answer")
-    parser.add_argument("--cameras", action="store_true", help="cameras at their pace in place of files")
+    parser.add_argument("--alone", action="store_true", help="no viewers and askers, all the time")
+    parser.add_argument(
+        "--cameras", nargs="*", choices=("pushed", "h264"), help="cameras at their pace in place of files, by turns"
+    )
+    parser.add_argument("--picture-size", type=picture_size, default=(0, 0), help="such as 1920x1080")
     parser.add_argument("--clip-seconds", type=float, default=8.0, help="a camera's clip has so many")
-    parser.add_argument("--file-minutes", type=float, default=8.0, help="length of each file, which is watched anew")
+    parser.add_argument(
+        "--file-minutes", type=float, default=8.0, help="length of each file, which is watched repeatedly"
+    )
     parser.add_argument("--readings", type=Path, help="a file for every reading of the server's memory, as JSON")
     parser.add_argument("--quick", action="store_true", help="two streams, a few clients, seconds")
     options = parser.parse_args()
@@ -154,10 +178,14 @@ def make_sources(folder: Path, options: argparse.Namespace) -> Sequence[Source]:
     """What is watched."""
     if options.cameras:
         num_clips = 2 if options.quick else 12
-        return [PushedCamera(number, options.clip_seconds, num_clips) for number in range(options.streams)]
+        kinds = itertools.islice(itertools.cycle(options.cameras), options.streams)
+        return [
+            _CAMERAS[kind](number, options.clip_seconds, num_clips, options.picture_size)
+            for number, kind in enumerate(kinds)
+        ]
     paths = [folder / f"file{number}.mp4" for number in range(options.streams)]
     for number, path in enumerate(paths):
-        make_video(path, ToyVideoSettings(minutes=options.file_minutes, seed=number))
+        make_large_video(path, ToyVideoSettings(minutes=options.file_minutes, seed=number), options.picture_size)
     return [WatchedFile(path) for path in paths]
 
 
@@ -169,19 +197,24 @@ def delays_of(sources: Sequence[Source]) -> list[float]:
 def main() -> None:
     """Print the tables; exit code 1 where an event was lost or came twice."""
     options = parse()
+    rises: dict[str, dict[str, float]] = {}
+    delays: dict[str, list[float]] = {}
+    memory: dict[str, list[MemoryReading]] = {}
     with tempfile.TemporaryDirectory() as name:
         sources = make_sources(Path(name), options)
         with served(Path(name), options) as port:
             crowd = Crowd(port, options)
-            alone, memory_alone = crowd.watch(sources, options.minutes * 30, alone=True), crowd.readings
-            delays_alone = delays_of(sources)
-            together = crowd.watch(sources, options.minutes * 30, alone=False)
-    print_tables(options, alone, together, crowd.tally)
-    if options.cameras:
-        print_cameras({"alone": (alone, delays_alone), "with everybody": (together, delays_of(sources))})
-    print_memory(memory_alone, crowd.readings)
+            phases = ("alone",) if options.alone else ("alone", "with everybody")
+            for phase in phases:
+                seconds = options.minutes * 60 / len(phases)
+                rises[phase] = crowd.watch(sources, seconds, alone=phase == "alone")
+                delays[phase], memory[phase] = delays_of(sources), crowd.readings
+    print_tables(options, rises, crowd.tally)
+    if "pushed" in (options.cameras or ()):
+        print_cameras({phase: (rise, delays[phase]) for phase, rise in rises.items()})
+    print_memory(memory)
     if options.readings:
-        options.readings.write_text(json.dumps({"alone": memory_alone, "together": crowd.readings}))
+        options.readings.write_text(json.dumps(memory))
     for problem in crowd.tally.problems[:10]:
         print(f"problem: {problem}", file=sys.stderr)
     sys.exit(bool(crowd.tally.num_lost or crowd.tally.num_twice or crowd.tally.problems))

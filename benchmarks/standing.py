@@ -1,14 +1,14 @@
 """What standing questions cost those who watch, and how late they tell.
 
-    python benchmarks/standing.py                        # 0, 8 and 32 questions in turn: some fifteen minutes
-    python benchmarks/standing.py --quick                # seconds, to see that it runs
+    python -m benchmarks.standing                        # 0, 8 and 32 questions in turn: some fifteen minutes
+    python -m benchmarks.standing --quick                # seconds, to see that it runs
 
 `keepsight serve` runs as a process of its own with the bundled model, and is asked over loopback from this one. Every
 question is one for the model and for all streams: `Tell me when a dog comes in`, each with another thing of the toy
 world. The numbers of questions take turns in every round, each round in another order, so that a machine that others
 use, too, is as slow for one as for the other; ratios are of the same round.
 
-- **Files** are watched as fast as the machine can, anew when they end: more captions come than can be checked. This
+- **Files** are watched as fast as the machine can, again when they end: more captions come than can be checked. This
   shows what watching loses, and how many checks are made meanwhile.
 - **Cameras** are streams whose frames are pushed at their own pace. This shows the delay: from the event of a clip to
   that of its alert, both as a viewer of the stream gets them. A turn ends when all its clips were checked.
@@ -31,10 +31,11 @@ from statistics import mean, quantiles
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
-from rig.crowd import events_of
-from rig.machine import heading, table
-from rig.watched import camera_messages
 
+from benchmarks.rig.crowd import events_of
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.ratios import Ratio, add_ratios_option, write_ratios
+from benchmarks.rig.watched import camera_messages
 from keepsight.settings import Settings
 from keepsight.toyworld.files import ToyVideoSettings, make_video
 from keepsight.toyworld.vocabulary import NOUNS, article
@@ -263,6 +264,20 @@ def served(folder: Path) -> Iterator[Server]:
         process.wait()
 
 
+def clips_to_those_without(ours: Sequence[Turn], turns: Turns) -> list[float]:
+    """Clips a minute over those of the same round without questions."""
+    return [one.clips_a_minute / none.clips_a_minute for one, none in zip(ours, turns[0], strict=True)]
+
+
+def ratios_of(turns: Turns) -> list[Ratio]:
+    """What standing questions cost those who watch."""
+    values = {count: tuple(clips_to_those_without(ours, turns)) for count, ours in turns.items() if count}
+    return [
+        Ratio(f"clips a minute with {count} questions / without", found, higher_is_better=True)
+        for count, found in values.items()
+    ]
+
+
 def print_files(turns: Turns, options: argparse.Namespace) -> None:
     """What watching lost."""
     print(
@@ -270,7 +285,7 @@ def print_files(turns: Turns, options: argparse.Namespace) -> None:
     )
     rows = []
     for count, ours in turns.items():
-        ratios = [one.clips_a_minute / none.clips_a_minute for one, none in zip(ours, turns[0], strict=True)]
+        ratios = clips_to_those_without(ours, turns)
         rows.append(
             [
                 str(count),
@@ -311,9 +326,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--clip-seconds", type=float, default=8.0, help="a camera's clip is as long")
     parser.add_argument("--camera-seconds", type=float, default=20.0, help="of a turn with cameras")
-    parser.add_argument("--file-minutes", type=float, default=30.0, help="length of each file, which is watched anew")
+    parser.add_argument(
+        "--file-minutes", type=float, default=30.0, help="length of each file, which is watched repeatedly"
+    )
     parser.add_argument("--story-clips", type=int, default=12, help="of each camera, shown again and again")
     parser.add_argument("--quick", action="store_true", help="one short round")
+    add_ratios_option(parser)
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.streams, options.cameras, options.story_clips = 1, 2, 2, 4
@@ -332,7 +350,9 @@ def main() -> None:
             make_video(source, ToyVideoSettings(seed=number, minutes=options.file_minutes, fps=2))
         with served(folder) as server:
             print("\n".join(heading("cpu", "The bundled model; all questions are checked by it, for all streams.")))
-            print_files(watch_files(server, sources, options), options)
+            turns = watch_files(server, sources, options)
+            print_files(turns, options)
+            write_ratios(options.ratios, ratios_of(turns))
             print_cameras(watch_cameras(server, options), options)
 
 

@@ -1,7 +1,7 @@
 """From which size on a model gains from a second thread on the CPU.
 
-    python benchmarks/threads.py           # under a minute on two free cores
-    python benchmarks/threads.py --quick   # seconds, to see that it runs
+    python -m benchmarks.threads           # under a minute on two free cores
+    python -m benchmarks.threads --quick   # seconds, to see that it runs
 
 Models of random weights and rising width encode and describe a clip of 16 frames behind a full memory, 32 caption
 tokens, with one thread and with as many as there are cores, in turns; medians. It is what
@@ -16,11 +16,11 @@ from statistics import median
 
 import numpy as np
 import torch
-from rig.machine import heading, table
-from rig.measuring import Cost, measured
-from rig.models import SHAPES, RandomModel, random_model
 
-from keepsight.models.protocol import VisualInput
+from benchmarks.rig.machine import heading, table
+from benchmarks.rig.measuring import Cost, measured
+from benchmarks.rig.models import SHAPES, RandomModel, random_model
+from keepsight.method.protocol import DescribeRequest, VisualInput
 
 WIDTHS = (128, 256, 384, 512, 768)
 CAPTION_TOKENS = 32
@@ -31,7 +31,7 @@ def describe(random: RandomModel, pictures: list[np.ndarray], num_threads: int) 
     torch.set_num_threads(num_threads)
     with measured("cpu") as cost:
         tokens = random.adapter.encode(pictures)
-        random.adapter.describe(VisualInput(tokens, tokens), max_new_tokens=CAPTION_TOKENS)
+        random.adapter.describe(VisualInput(tokens, tokens), DescribeRequest(max_new_tokens=CAPTION_TOKENS))
     return cost
 
 

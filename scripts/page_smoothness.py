@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Locator, Page, sync_playwright
 
+from keepsight.hub.service import StreamService
 from keepsight.journal import ClipRecord, EndReason, Journal, contact_sheet
 from keepsight.models.loading import load_model
-from keepsight.server.app import make_app
-from keepsight.server.running import HttpServer, address_of, listen
+from keepsight.server.http.app import make_app
+from keepsight.server.http.running import HttpServer, address_of, listen
 from keepsight.server.settings import ServerSettings
-from keepsight.server.streams.service import StreamService
 from keepsight.settings import Settings
 from keepsight.spans import Span
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Locator, Page, Route, sync_playwright
 
+from keepsight.hub.service import StreamService
 from keepsight.models.loading import load_model
-from keepsight.server.app import make_app
-from keepsight.server.running import HttpServer, address_of, listen
+from keepsight.server.http.app import make_app
+from keepsight.server.http.running import HttpServer, address_of, listen
 from keepsight.server.settings import ServerSettings
-from keepsight.server.streams.service import StreamService
 from keepsight.toyworld.files import ToyVideoSettings, make_truth
 from keepsight.toyworld.render import render_frame
 
@@ -94,7 +94,7 @@ def rectangle_around(parts: list[Locator]) -> FloatRect:
 
 
 def forget_standing_questions(opened: Page) -> None:
-    """Later pictures are not told of what earlier ones asked."""
+    """Isolate later pictures from questions asked for earlier ones."""
     for question in opened.request.get("/v1/standing-questions").json():
         opened.request.delete(f"/v1/standing-questions/{question['id']}")
 
@@ -156,14 +156,14 @@ def take_tour(browser: Browser, address: str, out: Path) -> None:
         made = opened.request.post("/v1/toy", data={"seed": TOY_SEED, "minutes": 40}, timeout=PATIENCE_MILLISECONDS)
         opened.goto(f"/#/streams/{made.json()['id']}")
         opened.get_by_role("tab", name="Tell me when").click()
-        opened.get_by_label("Ask this of every new caption").fill("Is there a drum?")
-        opened.get_by_label("By its words alone").check()
+        opened.get_by_label("Check every new caption").fill("Is there a drum?")
+        opened.get_by_label("Match words only, without the model").check()
         opened.get_by_role("button", name="Add").click()
         opened.locator(".standing .closest button").nth(1).wait_for()
         take(opened, out, "tour-alert", of=[opened.locator(".panel")])
         forget_standing_questions(opened)
         opened.get_by_role("tab", name="Moments").click()
-        opened.get_by_role("button", name="Put the alert away").click()
+        opened.get_by_role("button", name="Dismiss the alert").click()
         take(opened, out, "tour-watching")
     with page(browser, "tour", "light", address) as opened:
         opened.goto(f"/#/streams/{stream_id(opened)}/clips/6")
@@ -181,7 +181,7 @@ def take_tour(browser: Browser, address: str, out: Path) -> None:
         opened.get_by_label("Video file").set_input_files(
             {"name": "kitchen.mp4", "mimeType": "video/mp4", "buffer": content}
         )
-        opened.get_by_text("Sending kitchen.mp4, 49 %").wait_for()
+        opened.get_by_text("Uploading kitchen.mp4, 49 %").wait_for()
         take(opened, out, "tour-upload", of=[opened.locator(".add")])
         for route in held:
             route.abort()
@@ -205,7 +205,7 @@ def take_live(browser: Browser, address: str, out: Path) -> None:
             )
         opened.get_by_label("Search the captions of all streams").fill("box arrives")
         opened.locator(".found a").first.wait_for()
-        opened.get_by_role("status", name="Told of other streams").get_by_role("link").first.wait_for()
+        opened.get_by_role("status", name="Alerts of other streams").get_by_role("link").first.wait_for()
         take(opened, out, "tour-streams")
         forget_standing_questions(opened)
         opened.goto(f"/#/streams/{camera}")

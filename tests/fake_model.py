@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from keepsight.errors import PromptTooLongError
-from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule, VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT, question_text
+from keepsight.method.prompts import question_text
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, ModelInfo, VisualInput
 
 NOUNS = ("dog", "cat", "ball", "cup", "bird", "lamp", "chair", "book")
 VERBS = ("arrives", "leaves", "waits", "returns")
@@ -79,19 +79,12 @@ class FakeModel:
                     tokens.append(mean.repeat(self.dim // 3) * torch.linspace(0.5, 1.5, self.dim))
         return torch.stack(tokens)
 
-    def describe(
-        self,
-        clip: VisualInput,
-        prompt: str = DESCRIBE_PROMPT,
-        *,
-        max_new_tokens: int = 128,
-        scoring: ScoreRule = PAPER_SCORING,
-        recent_captions: Sequence[str] = (),
-    ) -> Description:
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
         memory, tokens = clip.memory, clip.tokens
-        num_tokens = self._count(prompt) + CHAT_TOKENS + len(memory) + len(tokens)
-        if num_tokens + max_new_tokens > self.window:
-            raise PromptTooLongError(f"{num_tokens} tokens and {max_new_tokens} more in a window of {self.window}")
+        num_tokens = self._count(request.prompt) + CHAT_TOKENS + len(memory) + len(tokens)
+        if num_tokens + request.max_new_tokens > self.window:
+            more = request.max_new_tokens
+            raise PromptTooLongError(f"{num_tokens} tokens and {more} more in a window of {self.window}")
         self.memory_lengths.append(len(memory))
         # Memory enters in order: a memory that is restored in another order or value gives another caption.
         weights = torch.arange(1, len(memory) + 1).unsqueeze(1)
@@ -100,12 +93,11 @@ class FakeModel:
         scores = torch.tensor(np.random.default_rng(digest).random(len(tokens)), dtype=torch.float32)
         return Description(caption, scores, num_caption_tokens=self._count(caption))
 
-    def answer(
-        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
-    ) -> Iterator[str]:
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        context, visual, max_new_tokens = request.context, request.visual, request.max_new_tokens
         num_visual = 0 if visual is None else len(visual.memory) + len(visual.tokens)
-        num_tokens = self.count_prompt_tokens(context, question, num_visual)
-        self.calls.append(Call(context, question, num_visual, max_new_tokens, num_tokens))
+        num_tokens = self.count_prompt_tokens(context, request.question, num_visual)
+        self.calls.append(Call(context, request.question, num_visual, max_new_tokens, num_tokens))
         if num_tokens + max_new_tokens > self.window:
             raise PromptTooLongError(f"{num_tokens} tokens and {max_new_tokens} more in a window of {self.window}")
         return iter([" I was", " given", f" {context.count('[')} lines [99:00-99:32]."])
@@ -137,12 +129,12 @@ class FakeModel:
     def max_memory_tokens(
         self,
         num_visual_tokens: int,
-        prompt: str = DESCRIBE_PROMPT,
+        request: DescribeRequest = DescribeRequest(),
         *,
-        max_new_tokens: int = 128,
         like: VisualInput | None = None,
     ) -> int:
-        return max(0, self.window - self._count(prompt) - CHAT_TOKENS - num_visual_tokens - max_new_tokens)
+        fixed = self._count(request.prompt) + CHAT_TOKENS + request.max_new_tokens
+        return max(0, self.window - fixed - num_visual_tokens)
 
     @staticmethod
     def _count(text: str) -> int:

@@ -1,23 +1,24 @@
 """Answers: causal, within the budget, counted, cited from the journal, captions as data."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fake_model import FakeModel
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keepsight.answering import Answer, AnswerStream, answer_question, ask
+from keepsight.asking.answering import Answer, AnswerStream, Ask, answer_question, ask
 from keepsight.errors import EmptyJournalError, PromptTooLongError, SettingError
 from keepsight.journal import ClipRecord, EndReason, Journal, Quota, StreamRecord, apply_quota
-from keepsight.prompts import caption_line
+from keepsight.method.prompts import caption_line
 from keepsight.settings import RETRIEVER_NAMES, Settings
 from keepsight.spans import Span
 from keepsight.video import Frame
+from tests.fake_model import FakeModel
 
 WORDS = ["dog", "cat", "ball", "kitchen", "street", "arrives", "leaves", "red", "blue", "again"]
 captions_of_words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=25).map(" ".join)
@@ -57,7 +58,7 @@ def frames_at(*seconds: float) -> list[Frame]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A place for the journals of property tests, a fresh file each."""
     return tmp_path_factory.mktemp("answers")
 
@@ -213,7 +214,7 @@ def test_the_newest_live_frames_are_shown_when_not_all_fit(journal: Journal) -> 
     shown: list[list[int]] = []
 
     class Recording(FakeModel):
-        def encode(self, frames):
+        def encode(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
             shown.append([int(frame[0, 0, 0]) for frame in frames])
             return super().encode(frames)
 
@@ -234,7 +235,7 @@ def test_another_model_embeds_and_counts_afresh(journal: Journal) -> None:
 
 def test_an_answer_streams_and_is_stored_at_its_end(journal: Journal, fake_model: FakeModel) -> None:
     stream = add_captions(journal, fake_model, ["a dog arrives"])
-    answering = ask(fake_model, journal, stream, "what?")
+    answering = ask(fake_model, journal, stream, Ask("what?"))
     assert isinstance(answering, AnswerStream)
     assert len(answering.citations) == 1
     pieces = iter(answering)

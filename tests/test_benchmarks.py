@@ -1,11 +1,9 @@
 """The benchmarks: each runs and prints its tables, and what they compute from sizes and points is right."""
 
 import importlib
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,16 +11,19 @@ import numpy as np
 import pytest
 import torch
 
+from keepsight.method.protocol import AnswerRequest
+from tests.child_process import importing_tests
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
+SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("[!_]*.py"))
 
 
 @pytest.fixture
-def rig() -> Iterator[dict[str, ModuleType]]:
-    """The modules that benchmarks share, imported as the scripts import them."""
-    sys.path.insert(0, str(BENCHMARKS))
-    yield {name: importlib.import_module(f"rig.{name}") for name in ("fitting", "floor", "measuring", "models")}
-    sys.path.remove(str(BENCHMARKS))
+def rig() -> dict[str, ModuleType]:
+    """The modules that benchmarks share."""
+    return {
+        name: importlib.import_module(f"benchmarks.rig.{name}") for name in ("fitting", "floor", "measuring", "models")
+    }
 
 
 @pytest.mark.slow
@@ -31,10 +32,10 @@ def test_a_benchmark_runs_and_prints_tables(script: str) -> None:
     if script == "decode" and shutil.which("ffmpeg") is None:
         pytest.skip("needs the ffmpeg program")
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / f"{script}.py"), "--quick"],
+        [sys.executable, "-m", f"benchmarks.{script}", "--quick"],
         capture_output=True,
         text=True,
-        env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
+        env=importing_tests() | {"OMP_WAIT_POLICY": "PASSIVE"},
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -103,7 +104,7 @@ def test_replies_of_random_models_are_as_long_as_they_may_be(rig: dict[str, Modu
     adapter, words = rig["models"].random_model("smallest", "cpu", "float32").adapter, rig["models"].words
     assert adapter.count_tokens(words(64)) == 64
     for length in (1, 5, 40):
-        assert len(list(adapter.answer(words(30), words(8), max_new_tokens=length))) == length
+        assert len(list(adapter.answer(AnswerRequest(words(30), words(8), max_new_tokens=length)))) == length
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").is_file(), reason="needs Linux's counters")

@@ -2,12 +2,12 @@
 
 import pytest
 
+from keepsight.engine.watcher import Watcher
 from keepsight.models.loading import load_model
 from keepsight.models.registry import BUNDLED
 from keepsight.toyworld.files import ToyVideoSettings, make_truth, make_video
 from keepsight.toyworld.scoring import AnswerScores, CaptionScores
-from keepsight.toyworld.training.evaluate import EvaluationSettings, answer_from_truth, evaluate
-from keepsight.watcher import Watcher
+from training.evaluate import EvaluationSettings, answer_from_truth, evaluate
 
 LARGEST_BYTES = 40_000_000
 NAMES = ("tiny", "tiny-qwen")

@@ -1,5 +1,6 @@
 """What the documents say exists."""
 
+import json
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from keepsight.settings import SELECTOR_NAMES
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "AGENTS.md")
 
 
 def constraints() -> dict[str, str]:
@@ -27,7 +28,8 @@ def constraints() -> dict[str, str]:
 
 def requirements() -> list[Requirement]:
     extras = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
-    return [Requirement(text) for text in PROJECT["dependencies"] + extras]
+    found = [Requirement(text) for text in PROJECT["dependencies"] + extras]
+    return [requirement for requirement in found if requirement.name != "keepsight"]  # its own extras
 
 
 @pytest.mark.parametrize("requirement", requirements(), ids=str)
@@ -45,7 +47,8 @@ def test_torch_is_pinned_exactly() -> None:
 def commands_in_readme() -> list[str]:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
-    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    written = [line.split("#")[0] for block in blocks for line in block.splitlines()]
+    lines = [command.strip() for line in written for command in line.split("&&")]
     return sorted({line for line in lines if line.startswith("keepsight ")})
 
 
@@ -68,8 +71,9 @@ def test_each_command_of_the_readme_exists_with_its_options(line: str) -> None:
 
 def test_the_readme_shows_each_command() -> None:
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-    names |= {group.name for group in app.registered_groups}
-    assert names == {line.split()[1] for line in commands_in_readme()}
+    names |= {group.name for group in app.registered_groups if group.name}
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert names == {line.split()[1] for line in commands_in_readme()} | set(re.findall(r"`keepsight (mcp) ", text))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -85,6 +89,37 @@ def test_source_files_named_in_the_documents_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     named = [name for name in re.findall(r"`(src/keepsight/[\w/.]+)`", text) if "000N" not in name]
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_file_has_the_version_and_date_of_the_newest_release() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version, date = re.findall(r"^## (\d+\.\d+\.\d+) — (\d{4}-\d\d-\d\d)$", changes, re.MULTILINE)[0]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^(?:version|date-released): (.*)$", citation, re.MULTILINE) == [version, date]
+    page = json.loads((ROOT / "web/package.json").read_text(encoding="utf-8"))
+    lock = json.loads((ROOT / "web/package-lock.json").read_text(encoding="utf-8"))
+    found = [PROJECT["version"], page["version"], lock["version"], lock["packages"][""]["version"]]
+    assert found == [version] * 4
+
+
+def test_files_and_packages_named_in_the_architecture_exist() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    package = ROOT / "src/keepsight"
+    homes = (package, ROOT, package / "server", package / "models", package / "method", package / "sources")
+    named = re.findall(r"`([\w/]+(?:\.py|\.ts|/))`", text)
+    assert len(named) > 40
+    assert [name for name in named if not any((home / name).exists() for home in homes)] == []
+
+
+def test_each_promise_names_a_check_that_there_is() -> None:
+    text = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
+    checks = [row.split("|")[2] for row in re.findall(r"^\| (?!promise).*$", text, flags=re.MULTILINE)]
+    assert len(checks) > 15
+    for check in checks:
+        files = re.findall(r"tests/[\w/]+(?:\.py)?", check)
+        files += [f"benchmarks/{name}.py" for name in re.findall(r"benchmarks\.(\w+)", check)]
+        assert files, check
+        assert [name for name in files if not (ROOT / name).exists()] == []
 
 
 def test_make_targets_named_in_the_documents_exist() -> None:

@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_model import FakeModel
-from fake_time import Time
 
+from keepsight.engine.finding import find_or_begin
+from keepsight.engine.live_session import NOT_WATCHING, TOO_SLOW, LiveSession
+from keepsight.engine.live_watch import DISK_FULL, LiveWatch
+from keepsight.engine.stream_pipeline import Moment
 from keepsight.errors import DiskFullError, SettingError, SourceUnreachableError, VideoError
 from keepsight.journal import Journal, StreamRecord
-from keepsight.models.protocol import Description, VisualInput
+from keepsight.method.protocol import DescribeRequest, Description, VisualInput
 from keepsight.settings import Settings
 from keepsight.sources.frame_queue import DropPolicy
 from keepsight.sources.live_clock import LiveClock
 from keepsight.sources.settings import LoadSettings
 from keepsight.sources.supervision import SourceState, StateChange, SupervisedSource
 from keepsight.video import Frame, VideoInfo
-from keepsight.watching.live_session import NOT_WATCHING, TOO_SLOW, LiveSession
-from keepsight.watching.live_watch import DISK_FULL, LiveWatch
-from keepsight.watching.session import find_or_begin
-from keepsight.watching.stream_state import Moment
+from tests.fake_model import FakeModel
+from tests.fake_time import Time
+from tests.patience import DEADLINE_SECONDS
 
 QUICK = Settings(frames_per_clip=4, sample_fps=1.0, retention=0.25, memory_clips=3, max_caption_tokens=32)
 
@@ -41,6 +42,10 @@ class FakeConnection:
     @property
     def info(self) -> VideoInfo:
         return VideoInfo(8, 8, None, None, "fake", 0, None, is_live=False)
+
+    @property
+    def extent(self) -> None:
+        return None
 
     def sampled_frames(
         self, sample_fps: float, *, start_seconds: float = 0.0, silence_seconds: float | None = None
@@ -65,13 +70,13 @@ class GatedModel(FakeModel):
 
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def describe(self, clip: VisualInput, *args: Any, **options: Any) -> Description:
-        assert self.gate.wait(30)
-        return super().describe(clip, *args, **options)
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
+        assert self.gate.wait(DEADLINE_SECONDS)
+        return super().describe(clip, request)
 
 
 def begin(journal: Journal, model: FakeModel) -> StreamRecord:
-    return find_or_begin(journal, "camera", model, QUICK, is_live=True)
+    return find_or_begin(journal, "camera", model, QUICK, is_live=True).stream
 
 
 def watch(
@@ -89,14 +94,19 @@ def watch(
     return LiveWatch(session, source, load or LoadSettings(queue_frames=1000)), session
 
 
-@pytest.mark.parametrize("policy", [DropPolicy.DROP_OLDEST, DropPolicy.DROP_NEWEST, DropPolicy.THIN])
+@pytest.mark.parametrize("policy", list(DropPolicy))
 def test_every_frame_is_captioned_or_counted_as_dropped(journal: Journal, policy: DropPolicy) -> None:
     model = GatedModel()
     time = Time(begin(journal, model).started_at.timestamp())
     connection = FakeConnection(time, 101)
     live, _ = watch(journal, model, [connection], time, LoadSettings(queue_frames=8, policy=policy))
+
     # The model is stuck until the source has sent everything: the queue must not have grown, and nothing is hidden.
-    threading.Thread(target=lambda: (connection.done.wait(30), model.gate.set()), daemon=True).start()
+    def open_the_gate() -> None:
+        connection.done.wait(DEADLINE_SECONDS)
+        model.gate.set()
+
+    threading.Thread(target=open_the_gate, daemon=True).start()
     moments = [event for event in live.events() if isinstance(event, Moment)]
     stream = journal.streams.latest()
     assert stream is not None
@@ -179,7 +189,8 @@ def test_a_full_disk_is_waited_out_and_is_a_gap(
     time = Time(begin(journal, fake_model).started_at.timestamp())
     load = LoadSettings(queue_frames=1000, retry_seconds=0.01)
     live, session = watch(journal, fake_model, [FakeConnection(time, 16)], time, load)
-    add, begin_gap, refused = type(journal.clips).add, type(journal.gaps).begin, []
+    add, begin_gap = type(journal.clips).add, type(journal.gaps).begin
+    refused: list[str] = []
 
     def add_or_refuse(table: Any, clip: Any) -> None:
         if clip.clip_index == 1 and len(refused) == 0:
@@ -187,7 +198,7 @@ def test_a_full_disk_is_waited_out_and_is_a_gap(
             raise DiskFullError("cannot write to the journal: the disk is full")
         add(table, clip)
 
-    def begin_or_refuse(table: Any, *args: Any) -> int:
+    def begin_or_refuse(table: Any, *args: Any) -> object:
         if len(refused) < 3:
             refused.append("gap")
             raise DiskFullError("cannot write to the journal: the disk is full")
@@ -198,7 +209,7 @@ def test_a_full_disk_is_waited_out_and_is_a_gap(
     events = list(live.events())
     assert refused == ["clip", "gap", "gap"]
     told = [event.reason for event in events if isinstance(event, StateChange) and event.reason]
-    assert told == ["cannot write to the journal: the disk is full"]
+    assert told == ["cannot write to the journal: the disk is full; the caption of 00:05-00:09 is not stored"]
     clips = list(journal.clips.of(session.stream.id))
     assert [clip.clip_index for clip in clips] == list(range(len(clips)))
     assert [clip.clip_index for clip in clips] == [event.clip_index for event in events if isinstance(event, Moment)]
@@ -226,8 +237,6 @@ def test_stopping_from_another_thread_ends_it(journal: Journal, fake_model: Fake
     assert events[-1].state is SourceState.ENDED  # type: ignore[union-attr]
 
 
-def test_settings_that_let_a_camera_wait_are_refused() -> None:
-    with pytest.raises(SettingError, match="does not wait"):
-        LoadSettings(policy=DropPolicy.WAIT)
+def test_a_queue_without_room_is_refused() -> None:
     with pytest.raises(SettingError):
         replace(LoadSettings(), queue_frames=0)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepsight.watching.lookahead import look_ahead
+from keepsight.engine.lookahead import look_ahead
+from tests.patience import DEADLINE_SECONDS, wait_for
 
 
 def num_threads() -> int:
@@ -31,9 +32,7 @@ def test_no_more_is_made_than_may_wait() -> None:
 
     items = look_ahead(numbers(), 2)
     assert next(items) == 0
-    deadline = time.monotonic() + 5
-    while len(made) < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: len(made) >= 4, "items are made ahead")
     time.sleep(0.15)
     assert made == [0, 1, 2, 3]  # one used, two waiting, one in the making
     items.close()
@@ -43,7 +42,7 @@ def test_no_more_is_made_than_may_wait() -> None:
 
 def test_the_next_item_is_made_while_one_is_used() -> None:
     """Each side waits for the other to be at work at the same time; one after the other would time out."""
-    together = threading.Barrier(2, timeout=5)
+    together = threading.Barrier(2, timeout=DEADLINE_SECONDS)
 
     def items() -> Iterator[int]:
         yield 0
@@ -87,5 +86,5 @@ def test_leaving_early_closes_what_makes_the_items() -> None:
             break
     else:
         pytest.fail("the loop was to be left")
-    assert closed.wait(5)
+    assert closed.wait(DEADLINE_SECONDS)
     assert num_threads() == 0

@@ -1,23 +1,15 @@
 """The visual memory against a plain list, and its file against every way in which a file can be bad."""
 
-from pathlib import Path
-
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from safetensors.torch import save_file
 from torch import Tensor
 
 from keepsight.errors import (
-    JournalNotFoundError,
-    JournalTooNewError,
-    JournalWriteError,
-    NotAJournalError,
     SettingError,
 )
-from keepsight.memory import Decay, VisualMemory
+from keepsight.method.memory import VisualMemory
 
 DIM = 3
 PLACES = 2000  # visual tokens of a clip before selection
@@ -171,9 +163,9 @@ def test_the_memory_owns_its_tokens() -> None:
 @pytest.mark.parametrize(
     ("clip_index", "tokens", "message"),
     [
-        (4, torch.zeros(2, DIM), "after clip 4, not 4"),
-        (3, torch.zeros(2, DIM), "after clip 4, not 3"),
-        (-1, torch.zeros(2, DIM), "0 or more, not -1"),
+        (4, torch.zeros(2, DIM), "above 4, got 4"),
+        (3, torch.zeros(2, DIM), "above 4, got 3"),
+        (-1, torch.zeros(2, DIM), "at least 0, got -1"),
         (5, torch.zeros(2, DIM + 1), "3 dims"),
         (5, torch.zeros(2, DIM, dtype=torch.float16), "float16"),
         (5, torch.zeros(0, DIM), r"\[0, 3\]"),
@@ -191,14 +183,14 @@ def test_a_clip_that_does_not_belong_changes_nothing(clip_index: int, tokens: Te
 @pytest.mark.parametrize(
     ("positions", "scores", "message"),
     [
-        ([7007, 7008], [0.0, 0.0], "after 8007, not 7007"),
-        ([8007, 8008], [0.0, 0.0], "after 8007, not 8007"),
-        ([9000, 9000], [0.0, 0.0], "strictly rising"),
-        ([-1, 9000], [0.0, 0.0], "0 or more"),
-        ([9000], [0.0, 0.0], r"positions of 2 .* not torch.int64 of shape \[1\]"),
-        ([9000.0, 9001.0], [0.0, 0.0], "torch.int64 .* not torch.float32"),
-        ([9000, 9001], [0.0], r"scores of 2 .* not torch.float32 of shape \[1\]"),
-        ([9000, 9001], [0, 0], "torch.float32 .* not torch.int64"),
+        ([7007, 7008], [0.0, 0.0], "above 8007, got 7007"),
+        ([8007, 8008], [0.0, 0.0], "above 8007, got 8007"),
+        ([9000, 9000], [0.0, 0.0], "strictly increasing"),
+        ([-1, 9000], [0.0, 0.0], "at least 0"),
+        ([9000], [0.0, 0.0], r"positions of 2 .* got torch.int64 of shape \[1\]"),
+        ([9000.0, 9001.0], [0.0, 0.0], "torch.int64 .* got torch.float32"),
+        ([9000, 9001], [0.0], r"scores of 2 .* got torch.float32 of shape \[1\]"),
+        ([9000, 9001], [0, 0], "torch.float32 .* got torch.int64"),
     ],
 )
 def test_positions_and_scores_that_do_not_belong_change_nothing(
@@ -212,190 +204,11 @@ def test_positions_and_scores_that_do_not_belong_change_nothing(
 
 
 def test_negative_settings_are_refused() -> None:
-    with pytest.raises(SettingError, match="capacity_clips is 0 or more, not -1"):
+    with pytest.raises(SettingError, match="capacity_clips must be at least 0, got -1"):
         VisualMemory(-1)
-    with pytest.raises(SettingError, match="capacity_tokens is 0 or more, or None for no limit, not -2"):
+    with pytest.raises(SettingError, match="capacity_tokens must be at least 0, or None for no limit, got -2"):
         VisualMemory(1, -2)
-    with pytest.raises(SettingError, match="limit_tokens is 0 or more, not -1"):
+    with pytest.raises(SettingError, match="limit_tokens must be at least 0, got -1"):
         VisualMemory().tokens_within(-1)
-    with pytest.raises(SettingError, match="first_clip_tokens is 0 or more, not -1"):
+    with pytest.raises(SettingError, match="first_clip_tokens must be at least 0, got -1"):
         VisualMemory().restore((), first_clip_tokens=-1)
-
-
-@given(
-    dtype=st.sampled_from([torch.float32, torch.float16, torch.bfloat16]),
-    sizes=st.lists(st.integers(1, 5), max_size=6),
-    capacity_tokens=st.none() | st.integers(0, 20),
-    seed=st.integers(0, 1000),
-)
-def test_save_and_load_keep_every_byte(
-    tmp_path_factory: pytest.TempPathFactory,
-    dtype: torch.dtype,
-    sizes: list[int],
-    capacity_tokens: int | None,
-    seed: int,
-) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    memory = VisualMemory(4, capacity_tokens)
-    for index, size in enumerate(sizes):
-        # Random bytes: NaN with payloads, infinities and subnormals among them.
-        raw = torch.randint(0, 256, (size, DIM * dtype.itemsize), generator=generator, dtype=torch.uint8)
-        remember(memory, 3 * index, raw.view(dtype))
-    path = tmp_path_factory.mktemp("memory") / "stream.safetensors"
-    memory.save(path)
-    loaded = VisualMemory.load(path)
-    assert listing(loaded) == listing(memory)
-    assert loaded.num_tokens == memory.num_tokens
-    assert all(clip.tokens.dtype == dtype for clip in loaded.clips())
-    assert_same(loaded, memory)
-    assert [entry.name for entry in path.parent.iterdir()] == ["stream.safetensors"]
-
-
-def test_a_loaded_memory_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    unbroken, saved = VisualMemory(3, 10), VisualMemory(3, 10)
-    for index in range(8):
-        remember(unbroken, index, tokens_of(index, 1 + index % 4))
-        remember(saved, index, tokens_of(index, 1 + index % 4))
-        saved.save(tmp_path / "m")
-        saved = VisualMemory.load(str(tmp_path / "m"))
-        assert torch.equal(saved.tokens(), unbroken.tokens())
-
-
-def test_a_policy_and_what_it_counts_by_are_saved(tmp_path: Path) -> None:
-    """The room of a policy without whole clips follows from the stream's first clip, which may be long gone."""
-    memory = VisualMemory(2, None, Decay(half_life_clips=0.5))
-    for index, num_tokens in enumerate([3, 9, 9, 9]):
-        remember(memory, index, tokens_of(index, num_tokens))
-    memory.save(tmp_path / "m")
-    loaded = VisualMemory.load(tmp_path / "m")
-    assert loaded.policy == Decay(half_life_clips=0.5)
-    for memory_now in (memory, loaded):
-        remember(memory_now, 4, tokens_of(4, 9))
-        assert memory_now.num_tokens == 6
-    assert_same(loaded, memory)
-
-
-def test_a_policy_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:
-    class Own(Decay):
-        """Not in the table of policies."""
-
-    with pytest.raises(SettingError, match="only policies of POLICIES can be saved, not"):
-        VisualMemory(policy=Own()).save(tmp_path / "m")
-    assert list(tmp_path.iterdir()) == []
-
-
-OLD_RECORD = '{"version": 1, "capacity_clips": 3, "capacity_tokens": null, "clip_indices": [4, 6]}'
-
-
-def test_a_file_of_version_1_still_loads(tmp_path: Path) -> None:
-    tensors = {"4": tokens_of(4, 2), "6": tokens_of(6, 3)}
-    metadata = {"format": "keepsight-visual-memory", "memory": OLD_RECORD}
-    save_file(tensors, tmp_path / "old", metadata=metadata)
-    loaded = VisualMemory.load(tmp_path / "old")
-    assert repr(loaded) == "VisualMemory(capacity_clips=3, capacity_tokens=None, policy=Fifo())"
-    assert listing(loaded) == [(4, 2), (6, 3)]
-    assert torch.equal(loaded.tokens(), torch.cat(list(tensors.values())))
-    remember(loaded, 7, tokens_of(7, 1))
-    remember(loaded, 8, tokens_of(8, 2))
-    assert listing(loaded) == [(6, 3), (7, 1), (8, 2)]
-    loaded.save(tmp_path / "new")
-    assert_same(VisualMemory.load(tmp_path / "new"), loaded)
-
-
-def test_an_empty_file_of_version_1_still_loads(tmp_path: Path) -> None:
-    record = '{"version": 1, "capacity_clips": 3, "capacity_tokens": 9, "clip_indices": []}'
-    save_file({}, tmp_path / "old", metadata={"format": "keepsight-visual-memory", "memory": record})
-    assert listing(VisualMemory.load(tmp_path / "old")) == []
-
-
-@pytest.mark.parametrize(
-    "policy", ['{"name": "best"}', '{"name": "decay", "half_life_clips": 0}', "3", "null", '{"name": ["fifo"]}']
-)
-def test_a_record_with_a_policy_that_does_not_exist_is_refused(tmp_path: Path, policy: str) -> None:
-    record = (
-        '{"version": 2, "capacity_clips": 3, "capacity_tokens": null, "clip_indices": [], "first_clip_tokens": 0, '
-        f'"policy": {policy}}}'
-    )
-    save_file({}, tmp_path / "m", metadata={"format": "keepsight-visual-memory", "memory": record})
-    with pytest.raises(NotAJournalError, match="is not a saved visual memory"):
-        VisualMemory.load(tmp_path / "m")
-
-
-def filled() -> VisualMemory:
-    memory = VisualMemory()
-    remember(memory, 0, tokens_of(0, 2))
-    return memory
-
-
-@pytest.mark.parametrize("keep_bytes", [0, 1, 8, 60, -1])
-def test_a_truncated_file_is_refused(tmp_path: Path, keep_bytes: int) -> None:
-    path = tmp_path / "m"
-    filled().save(path)
-    path.write_bytes(path.read_bytes()[:keep_bytes])
-    with pytest.raises(NotAJournalError, match="is not a saved visual memory"):
-        VisualMemory.load(path)
-
-
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        None,
-        {"format": "pt"},
-        {"format": "keepsight-visual-memory"},
-        {"format": "keepsight-visual-memory", "memory": "{"},
-        {"format": "keepsight-visual-memory", "memory": "[1]"},
-        {"format": "keepsight-visual-memory", "memory": '{"version": 1}'},
-    ],
-)
-def test_another_safetensors_file_is_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
-    save_file({"0": torch.zeros(1, 2)}, tmp_path / "m", metadata=metadata)
-    with pytest.raises(NotAJournalError, match="is not a saved visual memory"):
-        VisualMemory.load(tmp_path / "m")
-
-
-@pytest.mark.parametrize(
-    ("capacity_clips", "capacity_tokens", "clip_indices"),
-    [
-        ("16", "null", "[1]"),
-        ("-1", "null", "[0]"),
-        ('"x"', "null", "[0]"),
-        ("16", "2.5", "[0]"),
-        ("16", "null", "[0, 0]"),
-    ],
-)
-def test_a_record_that_contradicts_itself_is_refused(
-    tmp_path: Path, capacity_clips: str, capacity_tokens: str, clip_indices: str
-) -> None:
-    record = (
-        f'{{"version": 1, "capacity_clips": {capacity_clips}, "capacity_tokens": {capacity_tokens}, '
-        f'"clip_indices": {clip_indices}}}'
-    )
-    metadata = {"format": "keepsight-visual-memory", "memory": record}
-    save_file({"0": torch.zeros(1, 2)}, tmp_path / "m", metadata=metadata)
-    with pytest.raises(NotAJournalError, match="is not a saved visual memory"):
-        VisualMemory.load(tmp_path / "m")
-
-
-def test_missing_folder_and_newer_files(tmp_path: Path) -> None:
-    with pytest.raises(JournalNotFoundError, match="there is no saved visual memory at"):
-        VisualMemory.load(tmp_path / "none")
-    with pytest.raises(NotAJournalError):
-        VisualMemory.load(tmp_path)
-    metadata = {"format": "keepsight-visual-memory", "memory": '{"version": 3}'}
-    save_file({}, tmp_path / "new", metadata=metadata)
-    with pytest.raises(JournalTooNewError, match="version 3, this one reads up to 2"):
-        VisualMemory.load(tmp_path / "new")
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "m"
-    filled().save(path)
-    before = path.read_bytes()
-    (tmp_path / "m.partial").mkdir()  # the file beside it can't be opened for writing
-    with pytest.raises(JournalWriteError, match="cannot write the visual memory to"):
-        VisualMemory().save(path)
-    assert path.read_bytes() == before
-    with pytest.raises(JournalWriteError):
-        filled().save(tmp_path / "no such folder" / "m")
-    with pytest.raises(JournalWriteError):
-        filled().save(path / "inside a file")

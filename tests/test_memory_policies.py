@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from keepsight.errors import SettingError
-from keepsight.memory import (
+from keepsight.method.memory import (
     POLICIES,
     Capacity,
     Decay,
@@ -231,7 +231,7 @@ def test_decay_ranks_what_is_very_old() -> None:
 
 @pytest.mark.parametrize("half_life", [0, -1, math.inf, math.nan])
 def test_a_half_life_is_over_0(half_life: float) -> None:
-    with pytest.raises(SettingError, match=f"half_life_clips is a number over 0, not {half_life}"):
+    with pytest.raises(SettingError, match=f"half_life_clips must be a number above 0, got {half_life}"):
         Decay(half_life)
 
 
@@ -297,5 +297,7 @@ def test_policies_by_name() -> None:
     assert make_policy() == Fifo()
     assert make_policy("medoids", seed=3) == Medoids(seed=3)
     assert make_policy("merge", seed=3) == Merge()
-    with pytest.raises(SettingError, match="memory_policy is one of fifo, merge, decay, medoids, novelty, not 'best'"):
+    with pytest.raises(
+        SettingError, match="memory_policy must be one of fifo, merge, decay, medoids, novelty, got 'best'"
+    ):
         make_policy("best")

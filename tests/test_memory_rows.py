@@ -4,27 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from fake_model import FakeModel
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor
 
+from keepsight.engine.session import StreamSession
+from keepsight.engine.stream_pipeline import Moment, StreamPipeline
 from keepsight.journal import Journal, Quota, StreamRecord, apply_quota
 from keepsight.journal.memory_snapshot import MemoryTable
-from keepsight.memory import POLICIES, VisualMemory
-from keepsight.models.prompting.positions import PieceShape, offsets_within, prompt_positions
-from keepsight.models.protocol import Description, VisualInput
+from keepsight.method.memory import POLICIES, VisualMemory
+from keepsight.method.protocol import DescribeRequest, Description, VisualInput
+from keepsight.method.recurrence import Recurrence, encode_clip, offsets_within
+from keepsight.models.prompting.positions import PieceShape, prompt_positions
 from keepsight.settings import MEMORY_POSITION_RULES, Settings
 from keepsight.spans import Span
 from keepsight.video import Clip, Frame
-from keepsight.watching.recurrence import Recurrence, encode_clip
-from keepsight.watching.session import StreamSession
-from keepsight.watching.stream_state import Moment, StreamState
+from tests.fake_model import FakeModel
 
 QUICK = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25, memory_clips=3, max_caption_tokens=32, seed=2)
 NUM_FRAMES = 38  # nine clips of 16 tokens, four of them kept, and half a clip
@@ -36,11 +37,11 @@ class PlacedModel(FakeModel):
 
     offsets: list[list[int] | None] = field(default_factory=list)
 
-    def describe(self, clip: VisualInput, *others, **named) -> Description:
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
         offsets = clip.memory_offsets
         self.offsets.append(None if offsets is None else offsets.tolist())
         placed = clip.memory if offsets is None else clip.memory + offsets[:, None]
-        return super().describe(replace(clip, memory=placed), *others, **named)
+        return super().describe(replace(clip, memory=placed), request)
 
 
 def frame(number: int) -> Frame:
@@ -76,7 +77,7 @@ def rows_of(journal: Journal, stream: StreamRecord) -> dict[int, dict[str, Tenso
 @pytest.mark.parametrize("positions", MEMORY_POSITION_RULES)
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_stream_that_was_cut_off_ends_like_one_that_was_not(
-    tmp_path: Path, policy: str, positions: str, limits: dict[str, int], of_whole_clips: int, of_tokens: int
+    tmp_path: Path, policy: str, positions: str, limits: dict[str, Any], of_whole_clips: int, of_tokens: int
 ) -> None:
     settings = replace(QUICK, memory_policy=policy, memory_positions=positions, **limits)
     with Journal.create(tmp_path / "whole.db") as journal:
@@ -110,9 +111,9 @@ def test_a_stream_whose_oldest_clips_were_removed_goes_on_as_if_they_were_there(
     with Journal.create(tmp_path / "parts.db") as journal:
         stream, seen = begin(journal, settings), []
         for stop in stops:
-            before = StreamState.restore(journal, stream, settings).recurrence
+            before = StreamPipeline.restore(journal, stream, settings).recurrence
             apply_quota(journal, Quota(max_bytes=1), datetime.now(UTC))
-            after = StreamState.restore(journal, stream, settings).recurrence
+            after = StreamPipeline.restore(journal, stream, settings).recurrence
             assert after.num_tokens_seen == before.num_tokens_seen
             assert after.memory.num_tokens == before.memory.num_tokens
             seen += watch(journal, stream, settings, stop)[0]
@@ -127,14 +128,14 @@ def test_a_stream_whose_oldest_clips_were_removed_goes_on_as_if_they_were_there(
 def test_the_journal_holds_what_the_memory_holds(journal: Journal, policy: str) -> None:
     settings = replace(QUICK, memory_policy=policy)
     stream = begin(journal, settings)
-    state = StreamState.restore(journal, stream, settings)
+    state = StreamPipeline.restore(journal, stream, settings)
     model = PlacedModel()
     for index in range(7):
         frames = tuple(frame(4 * index + number) for number in range(4))
         clip = Clip(index, frames, Span(2.0 * index, 2.0 * index + 2))
         work = state.recurrence.prepare(model, encode_clip(model, clip))
         state.store(model, work, state.recurrence.describe(model, work), b"")
-        restored = StreamState.restore(journal, stream, settings)
+        restored = StreamPipeline.restore(journal, stream, settings)
         held = state.recurrence.memory.clips()
         assert restored.recurrence.num_tokens_seen == state.recurrence.num_tokens_seen == 16 * (index + 1)
         for ours, theirs in zip(held, restored.recurrence.memory.clips(), strict=True):
@@ -164,9 +165,9 @@ class Writes(MemoryTable):
         super().__init__(journal._database)
         self.clips: list[int] = []
 
-    def put(self, stream_id: str, clip_index: int, tokens: bytes, *, held_clips) -> None:
+    def put(self, stream_id: str, clip_index: int, *others: Any, **named: Any) -> None:
         self.clips.append(clip_index)
-        super().put(stream_id, clip_index, tokens, held_clips=held_clips)
+        super().put(stream_id, clip_index, *others, **named)
 
 
 def test_fifo_writes_the_newest_clip_alone_and_merging_what_it_changed(journal: Journal) -> None:
@@ -188,7 +189,7 @@ def test_what_is_written_of_a_clip_is_there_with_its_caption_or_not_at_all(journ
     before = journal.memory.of(stream.id)
 
     class Breaking(MemoryTable):
-        def keep_only(self, stream_id: str, held_clips) -> None:
+        def keep_only(self, stream_id: str, held_clips: object) -> None:
             raise KeyboardInterrupt
 
     table, journal.memory = journal.memory, Breaking(journal._database)
@@ -207,7 +208,7 @@ def without_places(row: Mapping[str, Tensor]) -> bytes:
 @pytest.mark.parametrize("limits", [{}, {"memory_tokens": 3}], ids=["clips", "tokens"])
 @pytest.mark.parametrize("positions", MEMORY_POSITION_RULES)
 def test_a_journal_from_before_positions_were_kept_goes_on(
-    tmp_path: Path, limits: dict[str, int], positions: str
+    tmp_path: Path, limits: dict[str, Any], positions: str
 ) -> None:
     settings = replace(QUICK, memory_positions=positions, **limits)
     with Journal.create(tmp_path / "whole.db") as journal:
@@ -217,11 +218,11 @@ def test_a_journal_from_before_positions_were_kept_goes_on(
     with Journal.create(tmp_path / "old.db") as journal:
         stream = begin(journal, settings)
         seen, _ = watch(journal, stream, settings, stop=21)
-        restored = StreamState.restore(journal, stream, settings).recurrence.memory.clips()
+        restored = StreamPipeline.restore(journal, stream, settings).recurrence.memory.clips()
         for clip_index, row in rows_of(journal, stream).items():
             held = journal.memory.held(stream.id)
             journal.memory.put(stream.id, clip_index, without_places(row), held_clips=held)
-        from_old_rows = StreamState.restore(journal, stream, settings).recurrence.memory.clips()
+        from_old_rows = StreamPipeline.restore(journal, stream, settings).recurrence.memory.clips()
         for ours, old in zip(restored, from_old_rows, strict=True):
             assert torch.equal(ours.positions, old.positions)
             assert torch.equal(ours.scores, old.scores)
@@ -248,7 +249,7 @@ def test_contiguous_positions_give_the_model_no_offsets(journal: Journal) -> Non
 
 def test_no_remembered_token_stands_outside_the_window(journal: Journal) -> None:
     """20 tokens of memory fit; the oldest of the 12 held stands up to 48 back. Those too far are drawn in."""
-    free = PlacedModel().max_memory_tokens(16, QUICK.describe_prompt, max_new_tokens=32)
+    free = PlacedModel().max_memory_tokens(16, DescribeRequest(QUICK.describe_prompt, max_new_tokens=32))
     window = 4096 - free + 20
     settings = replace(QUICK, memory_positions="original", caption_partial_clip=False)
     stream = begin(journal, settings)

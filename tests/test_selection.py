@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from keepsight.errors import KeepsightError, ModelError, SettingError
-from keepsight.selection import (
+from keepsight.method.selection import (
     SELECTORS,
     AttentionTopK,
     KeepAll,
@@ -53,7 +53,7 @@ def test_count_kept_is_the_nearest_possible(num_tokens: int, retention: float) -
 @pytest.mark.parametrize("retention", [0.0, -0.1, 1.01, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", SELECTORS)
 def test_bad_retention_is_refused(name: str, retention: float) -> None:
-    with pytest.raises(SettingError, match=r"retention .* not "):
+    with pytest.raises(SettingError, match=r"retention .* got "):
         make_selector(name, retention=retention)
 
 
@@ -214,10 +214,10 @@ def test_wrong_shapes_are_refused(name: str, token_shape: tuple[int, ...], score
     [
         (torch.zeros(2, 3), torch.tensor([1, 1]), "strictly increasing"),
         (torch.zeros(2, 3), torch.tensor([4, 1]), "strictly increasing"),
-        (torch.zeros(2, 3), torch.tensor([-1, 1]), "0 or more"),
-        (torch.zeros(2, 3), torch.tensor([1]), "one for each"),
+        (torch.zeros(2, 3), torch.tensor([-1, 1]), "at least 0"),
+        (torch.zeros(2, 3), torch.tensor([1]), "one per kept token"),
         (torch.zeros(2, 3), torch.tensor([1, 2], dtype=torch.int32), "int64"),
-        (torch.zeros(0, 3), torch.tensor([], dtype=torch.int64), "one or more"),
+        (torch.zeros(0, 3), torch.tensor([], dtype=torch.int64), "at least 1"),
         (torch.zeros(2), torch.tensor([0, 1]), "num_kept, dim"),
     ],
 )
@@ -231,7 +231,7 @@ def test_names_and_settings() -> None:
     assert make_selector("k-means", retention=0.25, seed=7) == KMeans(0.25, seed=7)
     assert repr(make_selector("random", seed=3)) == "Random(retention=0.0625, seed=3)"
     assert {name: type(make_selector(name)) for name in SELECTORS} == dict(SELECTORS)
-    with pytest.raises(SettingError, match="attention, uniform, random, k-means, mean-pool, all, not 'top'"):
+    with pytest.raises(SettingError, match="attention, uniform, random, k-means, mean-pool, all, got 'top'"):
         make_selector("top")
     with pytest.raises(KeepsightError, match="max_iterations"):
         KMeans(max_iterations=0)

@@ -1,6 +1,7 @@
 """Settings refuse what is not allowed, by name, and come back from JSON as they were."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 
 from keepsight.asking.retrieval import RETRIEVERS
 from keepsight.errors import SettingError
-from keepsight.memory import POLICIES
-from keepsight.selection import SELECTORS
+from keepsight.method.memory import POLICIES
+from keepsight.method.selection import SELECTORS
 from keepsight.settings import (
     DIFFERENCES,
     MEMORY_POLICY_NAMES,
@@ -33,7 +34,7 @@ from keepsight.settings import (
         ("sample_fps", float("nan"), "over 0"),
         ("sample_fps", float("inf"), "over 0"),
         ("sample_fps", "0.5", "over 0"),
-        ("describe_prompt", 3, "a text"),
+        ("describe_prompt", 3, "text that is not blank"),
         ("retention", 0, "over 0 and at most 1"),
         ("retention", 1.01, "over 0 and at most 1"),
         ("seed", -1, "at least 0"),
@@ -52,14 +53,15 @@ from keepsight.settings import (
         ("score_layers", "some", "whole numbers"),
         ("selector", "best", "attention, uniform"),
         ("retriever", "best", "mmr, similarity"),
-        ("describe_prompt", " \n", "a text"),
+        ("describe_prompt", " \n", "text that is not blank"),
         ("live", 1, "true or false"),
         ("caption_partial_clip", "yes", "true or false"),
     ],
 )
 def test_a_refused_value_is_named_with_what_is_allowed(name: str, value: object, allowed: str) -> None:
+    given: dict[str, Any] = {name: value}
     with pytest.raises(SettingError) as caught:
-        Settings(**{name: value})
+        Settings(**given)
     message = str(caught.value)
     assert name in message
     assert repr(value) in message
@@ -113,7 +115,7 @@ def test_a_setting_that_json_lacks_gets_its_default() -> None:
 def test_only_settings_that_decide_captions_count_for_resuming() -> None:
     changed = replace(Settings(), retriever="random", mmr_lambda=1.0, live=True, max_answer_tokens=9)
     assert changed.watching() == Settings().watching()
-    changes = {"seed": 1, "retention": 0.5, "sample_fps": 1.0, "memory_clips": 2}
+    changes: dict[str, Any] = {"seed": 1, "retention": 0.5, "sample_fps": 1.0, "memory_clips": 2}
     for name, value in {**changes, "memory_policy": "merge", "memory_positions": "original"}.items():
         assert replace(Settings(), **{name: value}).watching() != Settings().watching()
 

@@ -1,4 +1,4 @@
-"""The whole loop with a real, random LLaVA-OneVision: promise R2 and R3 hold when the process is killed."""
+"""The whole loop with a real, random LLaVA-OneVision; the journal holds when the process is killed."""
 
 import os
 import subprocess
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models.random_model import RandomShape, write_random_model
 
 import keepsight
 from keepsight.journal import ClipRecord, EndReason, Journal
-from keepsight.models.protocol import VisualInput
-from keepsight.prompts import caption_line, captions_context
+from keepsight.method.prompts import caption_line, captions_context
+from keepsight.method.protocol import AnswerRequest, VideoModel, VisualInput
 from keepsight.settings import Settings
+from tests.models.random_model import RandomShape, write_random_model
 
 MakeVideo = Callable[..., Path]
 QUICK = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25, memory_clips=3, max_caption_tokens=12)
@@ -42,7 +42,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(model_folder: Path):
+def model(model_folder: Path) -> VideoModel:
     return keepsight.load_model(model_folder, device="cpu")
 
 
@@ -62,7 +62,7 @@ def assert_same_content(left: Path, right: Path) -> None:
 
 
 def test_killed_and_run_again_gives_the_journal_of_one_run(
-    model_folder: Path, model, tmp_path: Path, make_video: MakeVideo
+    model_folder: Path, model: VideoModel, tmp_path: Path, make_video: MakeVideo
 ) -> None:
     video = make_video(seconds=12)
     with keepsight.Watcher(model, tmp_path / "whole.db", QUICK) as watcher:
@@ -90,7 +90,7 @@ def test_killed_and_run_again_gives_the_journal_of_one_run(
 
 
 @pytest.mark.parametrize("selector", ["attention", "uniform", "random", "k-means", "mean-pool", "all"])
-def test_every_selector_can_be_resumed(model, tmp_path: Path, make_video: MakeVideo, selector: str) -> None:
+def test_every_selector_can_be_resumed(model: VideoModel, tmp_path: Path, make_video: MakeVideo, selector: str) -> None:
     settings = replace(QUICK, selector=selector)
     video = make_video(seconds=8)
     with keepsight.Watcher(model, tmp_path / "whole.db", settings) as watcher:
@@ -101,17 +101,21 @@ def test_every_selector_can_be_resumed(model, tmp_path: Path, make_video: MakeVi
     assert_same_content(tmp_path / "parts.db", tmp_path / "whole.db")
 
 
-def test_the_answer_is_what_the_model_says_of_the_cited_captions(model, tmp_path: Path, make_video: MakeVideo) -> None:
+def test_the_answer_is_what_the_model_says_of_the_cited_captions(
+    model: VideoModel, tmp_path: Path, make_video: MakeVideo
+) -> None:
     question, settings = "where is the dog now?", replace(QUICK, max_answer_tokens=20)
     with keepsight.Watcher(model, tmp_path / "journal.db", settings) as watcher:
         list(watcher.watch(make_video(seconds=8)))
         answer = watcher.ask(question)
     assert answer.num_captions_given == 4
     context = captions_context(caption_line(citation.span, citation.caption) for citation in answer.citations)
-    assert answer.text == "".join(model.answer(context, question, max_new_tokens=20)).strip()
+    assert answer.text == "".join(model.answer(AnswerRequest(context, question, max_new_tokens=20))).strip()
 
 
-def test_a_live_answer_is_what_the_model_says_of_the_frames(model, tmp_path: Path, make_video: MakeVideo) -> None:
+def test_a_live_answer_is_what_the_model_says_of_the_frames(
+    model: VideoModel, tmp_path: Path, make_video: MakeVideo
+) -> None:
     question, settings = "what is happening now?", replace(QUICK, max_answer_tokens=20)
     with keepsight.open_video(make_video(seconds=8)) as video:
         frames = list(video.sampled_frames(2.0))[:3]
@@ -123,12 +127,12 @@ def test_a_live_answer_is_what_the_model_says_of_the_frames(model, tmp_path: Pat
     assert (answer.num_captions_given, answer.num_live_frames) == (0, 3)
     tokens = model.encode([frame.image for frame in frames])
     shown = VisualInput(tokens[:0], tokens)
-    assert answer.text == "".join(model.answer("", question, shown, max_new_tokens=20)).strip()
+    assert answer.text == "".join(model.answer(AnswerRequest("", question, shown, max_new_tokens=20))).strip()
 
 
 @pytest.mark.parametrize("budget", [30, 60, 120, 10_000])
 def test_the_stated_prompt_length_is_exact_for_a_real_tokenizer(
-    model, tmp_path: Path, make_video: MakeVideo, budget: int
+    model: VideoModel, tmp_path: Path, make_video: MakeVideo, budget: int
 ) -> None:
     settings = replace(QUICK, retrieval_budget_tokens=budget)
     with keepsight.Watcher(model, tmp_path / "journal.db", settings) as watcher:
@@ -141,7 +145,7 @@ def test_the_stated_prompt_length_is_exact_for_a_real_tokenizer(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
-def test_two_thousand_clips_take_no_more_memory_than_a_few_hundred(model, tmp_path: Path) -> None:
+def test_two_thousand_clips_take_no_more_memory_than_a_few_hundred(model: VideoModel, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     pictures = [draw.integers(0, 256, (24, 32, 3), dtype=np.uint8) for _ in range(50)]
     sizes_bytes, memory_tokens = [], set()

@@ -1,30 +1,34 @@
 """The loop over one stream: every moment durable, resumable, within the model's window, cleanly ended."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from fake_model import FakeModel
 
-from keepsight.answering import Answer
+from keepsight.asking.answering import Answer
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.watcher import Watcher
 from keepsight.errors import (
     EmptyJournalError,
     JournalNotFoundError,
     JournalWriteError,
     NotAVideoError,
     PromptTooLongError,
+    SettingError,
     SourceNotFoundError,
     TruncatedVideoError,
+    UnknownStreamError,
 )
 from keepsight.journal import ClipRecord, EndReason, Journal, Quota, split_sheet
-from keepsight.models.protocol import Description
+from keepsight.method.protocol import DescribeRequest, Description, VisualInput
 from keepsight.settings import Settings
 from keepsight.spans import Span
 from keepsight.video import Frame, open_video
-from keepsight.watcher import Watcher
+from tests.fake_model import FakeModel
 
 MakeVideo = Callable[..., Path]
 QUICK = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25, memory_clips=3, max_caption_tokens=32)
@@ -171,13 +175,13 @@ def test_a_process_that_died_without_a_word_is_resumed(tmp_path: Path, make_vide
 
 def test_ctrl_c_in_the_model_keeps_what_was_handed_out(tmp_path: Path, make_video: MakeVideo) -> None:
     class Interrupted(FakeModel):
-        def describe(self, clip, prompt="", **others) -> Description:
+        def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
             if len(self.memory_lengths) == 2:
                 raise KeyboardInterrupt
-            return super().describe(clip, prompt, **others)
+            return super().describe(clip, request)
 
     with Watcher(Interrupted(), tmp_path / "journal.db", QUICK) as watcher:
-        moments = []
+        moments: list[Moment] = []
         with pytest.raises(KeyboardInterrupt):
             moments.extend(watcher.watch(make_video(seconds=9)))
         assert watcher.stream is not None
@@ -207,10 +211,36 @@ def test_other_settings_begin_another_stream(watcher: Watcher, make_video: MakeV
         assert len(journal.streams.all()) == 3
 
 
+def test_any_stream_of_a_source_can_be_resumed_with_its_own_settings(tmp_path: Path, make_video: MakeVideo) -> None:
+    """An older one, too, by a watcher with other settings; an uninterrupted one is the same."""
+    video, whole, parts = make_video(8), tmp_path / "whole.db", tmp_path / "parts.db"
+    with Watcher(FakeModel(), whole, QUICK) as watcher:
+        list(watcher.watch(video))
+    with Watcher(FakeModel(), parts, QUICK) as watcher:
+        with closing(watcher.watch(video)) as moments:
+            next(moments)
+        assert watcher.stream is not None
+        older = watcher.stream.id
+        list(watcher.watch(video, restart=True))
+    with Watcher(FakeModel(), parts, replace(QUICK, frames_per_clip=8)) as watcher:
+        with pytest.raises(UnknownStreamError):
+            list(watcher.resume("0" * 16))
+        assert [moment.clip_index for moment in watcher.resume(older)] == [1, 2, 3]
+        assert watcher.stream is not None
+        assert (watcher.stream.id, watcher.stream.end_reason) == (older, EndReason.COMPLETE)
+        assert list(watcher.resume(older)) == []
+    with Journal.open(parts) as journal:
+        captions = [caption.caption for caption in journal.clips.captions(older)]
+        assert len(journal.streams.all()) == 2
+    assert captions == [clip.caption for clip in clips_of(whole)]
+    with Watcher(FakeModel(name="another"), parts, QUICK) as watcher, pytest.raises(SettingError, match="got another"):
+        list(watcher.resume(older))
+
+
 def test_the_memory_never_exceeds_the_models_window(tmp_path: Path, make_video: MakeVideo) -> None:
     # 16 tokens a clip, all kept: the window leaves room for two clips and a half, the memory would hold eight.
     probe = FakeModel()
-    window = 16 + 32 + 40 + (probe.window - probe.max_memory_tokens(0, max_new_tokens=0))
+    window = 16 + 40 + (probe.window - probe.max_memory_tokens(0, DescribeRequest(max_new_tokens=32)))
     model = FakeModel(window=window)
     settings = replace(QUICK, selector="all", retention=1.0, memory_clips=8)
     with Watcher(model, tmp_path / "journal.db", settings) as watcher:
@@ -245,8 +275,8 @@ def test_a_truncated_video_keeps_what_was_captioned_and_marks_the_end(
 ) -> None:
     whole = make_video(seconds=9)
     remux_and_cut(whole, tmp_path / "whole.mkv", cut := tmp_path / "cut.mkv", share=0.6)
-    moments = []
-    with pytest.raises(TruncatedVideoError, match="cut off or damaged"):
+    moments: list[Moment] = []
+    with pytest.raises(TruncatedVideoError, match="truncated or damaged"):
         moments.extend(watcher.watch(cut))
     assert watcher.stream is not None
     stored = clips_of(tmp_path / "journal.db")
@@ -285,10 +315,10 @@ def test_bad_sources_begin_no_stream_and_no_journal(watcher: Watcher, tmp_path: 
 
 def test_a_failing_model_marks_the_stream_and_a_later_run_goes_on(tmp_path: Path, make_video: MakeVideo) -> None:
     class Failing(FakeModel):
-        def describe(self, clip, prompt="", **others) -> Description:
+        def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
             if len(clip.memory):
                 raise PromptTooLongError("too long for a test")
-            return super().describe(clip, prompt, **others)
+            return super().describe(clip, request)
 
     video = make_video(seconds=9)
     with Watcher(Failing(), tmp_path / "journal.db", QUICK) as watcher:
@@ -302,9 +332,9 @@ def test_a_failing_model_marks_the_stream_and_a_later_run_goes_on(tmp_path: Path
 
 def test_a_full_disk_ends_with_its_own_error_and_keeps_the_rest(tmp_path: Path, make_video: MakeVideo) -> None:
     path, video = tmp_path / "journal.db", make_video(seconds=60)
-    with Journal.create(path, max_bytes=140_000) as journal:
+    with Journal.create(path, max_bytes=170_000) as journal:
         watcher = Watcher(FakeModel(), journal, QUICK)
-        moments = []
+        moments: list[Moment] = []
         with pytest.raises(JournalWriteError, match="full"):
             moments.extend(watcher.watch(video))
         assert moments
@@ -384,7 +414,7 @@ def test_frames_of_an_iterator_are_watched_and_resumed_like_a_files(tmp_path: Pa
 def test_a_quota_is_looked_after_while_watching(
     tmp_path: Path, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keepsight.watching.watched_journal._QUOTA_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("keepsight.engine.watched_journal._QUOTA_EVERY_SECONDS", 0.0)
     video = make_video(seconds=60)
     with Watcher(FakeModel(), tmp_path / "whole.db", QUICK) as watcher:
         whole = list(watcher.watch(video))

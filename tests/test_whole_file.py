@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from keepsight.whole_file import write_whole
+from tests.patience import DEADLINE_SECONDS
 
 
 def test_a_file_is_made_or_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -42,6 +43,6 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
     reader.start()
     write_whole(tmp_path / "pipe", b"content")
-    reader.join(timeout=10)
+    reader.join(DEADLINE_SECONDS)
     assert read == [b"content"]
     assert (tmp_path / "pipe").is_fifo()

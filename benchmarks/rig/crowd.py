@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -48,6 +48,27 @@ class Tally:
     problems: list[str] = field(default_factory=list)
 
 
+class MemoryReading(NamedTuple):
+    """Memory at one moment.
+
+    Attributes:
+        minutes: since it was begun to watch.
+        server: megabytes of the server's process.
+        decoders: megabytes of all processes that decode for it.
+    """
+
+    minutes: float
+    server: float
+    decoders: float
+
+
+def _memory_of(metrics: dict[str, float], minutes: float) -> MemoryReading:
+    server, decoders = (
+        metrics[name] / 1e6 for name in ("process_resident_memory_bytes", "keepsight_decoder_memory_bytes")
+    )
+    return MemoryReading(minutes, server, decoders)
+
+
 class Crowd:
     """Clients of a server.
 
@@ -57,7 +78,7 @@ class Crowd:
 
     Attributes:
         tally: what they saw.
-        readings: minutes since it was last begun to watch, and the server's memory then, in megabytes.
+        readings: of memory, since it was last begun to watch.
     """
 
     def __init__(self, port: int, options: argparse.Namespace) -> None:
@@ -66,7 +87,7 @@ class Crowd:
         self.streams: list[str] = []
         self.is_over = threading.Event()
         self.tally = Tally()
-        self.readings: list[tuple[float, float]] = []
+        self.readings: list[MemoryReading] = []
 
     def get(self, path: str) -> Any:
         """What a route answers, from JSON."""
@@ -103,12 +124,12 @@ class Crowd:
         return {name: after[name] - before.get(name, 0.0) for name in after} | {"took": took}
 
     def _read_memory(self, seconds: float) -> None:
-        """For so long."""
+        """Sample memory readings for a number of seconds."""
         self.readings, began, elapsed = [], time.monotonic(), 0.0
         while elapsed < seconds:
             time.sleep(min(_MOST_SECONDS_BETWEEN_READINGS, seconds / 40, seconds - elapsed))
             elapsed = time.monotonic() - began
-            self.readings.append((elapsed / 60, self.metrics()["process_resident_memory_bytes"] / 1e6))
+            self.readings.append(_memory_of(self.metrics(), elapsed / 60))
 
     def _do(self, work: Any, number: int) -> None:
         try:
@@ -120,22 +141,22 @@ class Crowd:
     def _view(self, number: int) -> None:
         while not self.is_over.is_set():
             stream_id = self.streams[number % len(self.streams)]
-            told: list[int] = []
-            while not self.is_over.is_set() and self._visit(stream_id, told):
+            received: list[int] = []
+            while not self.is_over.is_set() and self._visit(stream_id, received):
                 continue
-            self._visit(stream_id, told, "?follow=false")
-            self._compare(told, [clip["clip_index"] for clip in self._clips(stream_id)][: len(told)])
+            self._visit(stream_id, received, "?follow=false")
+            self._compare(received, [clip["clip_index"] for clip in self._clips(stream_id)][: len(received)])
 
-    def _visit(self, stream_id: str, told: list[int], query: str = "") -> bool:
-        """Add the clips that one is told of; whether the stream goes on."""
-        headers = {"Last-Event-ID": str(told[-1])} if told else {}
+    def _visit(self, stream_id: str, received: list[int], query: str = "") -> bool:
+        """Collect clip indices of one event connection; returns whether the stream continues."""
+        headers = {"Last-Event-ID": str(received[-1])} if received else {}
         with self.tally.lock:
             self.tally.num_visits += 1
         with closing(self.open("GET", f"/v1/streams/{stream_id}/events{query}", headers=headers)) as connection:
             for name, data in events_of(connection.getresponse()):
                 if name == "clip":
-                    told.append(data["clip_index"])
-                    if not query and len(told) % CLIPS_BEFORE_HANGING_UP == 0:
+                    received.append(data["clip_index"])
+                    if not query and len(received) % CLIPS_BEFORE_HANGING_UP == 0:
                         return True
                 elif name == "removed" or (name == "state" and data["state"] not in _WATCHED):
                     return False
@@ -150,13 +171,13 @@ class Crowd:
             yield from page["clips"]
             place = page["next_index"]
 
-    def _compare(self, told: list[int], there_are: list[int]) -> None:
+    def _compare(self, received: list[int], there_are: list[int]) -> None:
         with self.tally.lock:
-            self.tally.num_events += len(told)
-            self.tally.num_twice += len(told) - len(set(told))
-            self.tally.num_lost += len(set(there_are) - set(told))
-            if told != sorted(told):
-                self.tally.problems.append(f"out of order: {told}")
+            self.tally.num_events += len(received)
+            self.tally.num_twice += len(received) - len(set(received))
+            self.tally.num_lost += len(set(there_are) - set(received))
+            if received != sorted(received):
+                self.tally.problems.append(f"out of order: {received}")
 
     def _keep_asking(self, number: int) -> None:
         draw = random.Random(number)

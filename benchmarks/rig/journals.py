@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from keepsight.engine.memory_rows import store_memory
 from keepsight.journal import ClipRecord, Journal, StreamRecord, contact_sheet
-from keepsight.models.protocol import VideoModel
-from keepsight.prompts import caption_line
+from keepsight.method.prompts import caption_line
+from keepsight.method.protocol import VideoModel
+from keepsight.method.recurrence import Recurrence
 from keepsight.settings import Settings
 from keepsight.spans import Span
-from keepsight.watching.memory_rows import store_memory
-from keepsight.watching.recurrence import Recurrence
 
 from .toy import toy_frames
 

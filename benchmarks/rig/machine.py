@@ -39,10 +39,11 @@ def _hardware(device: str) -> str:
         return f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
     free = free_memory_bytes(torch.device("cpu"))
     memory = "" if free is None else f", {free / 1e9:.0f} GB free"
-    return f"{_cpu_name()}, {os.cpu_count()} cores{memory}"
+    return f"{cpu_name()}, {os.cpu_count()} cores{memory}"
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Model of the processor and its widest vectors."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     facts = dict(line.split(":", 1) for line in lines if ":" in line)

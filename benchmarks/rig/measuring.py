@@ -97,7 +97,7 @@ def count_exactly() -> None:
 
 
 def _reset_peak(device: str) -> None:
-    """Begin to count the peak anew."""
+    """Reset the peak."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
     elif _CLEAR.is_file():

@@ -22,11 +22,11 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from keepsight.method.protocol import ModelInfo
 from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.checkpoint import quiet_transformers
 from keepsight.models.devices import DTYPES
 from keepsight.models.footprint import describe_footprint
-from keepsight.models.protocol import ModelInfo
 from keepsight.models.vision.preprocessing import make_preprocessor
 
 _CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>")
@@ -190,8 +190,8 @@ def _config(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> LlavaOnevisionC
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         ),
-        video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_index=tokenizer.get_vocab()["<video>"],
+        image_token_index=tokenizer.get_vocab()["<image>"],
     )
 
 
@@ -208,5 +208,5 @@ def _random_weights(config: LlavaOnevisionConfig, device: str, dtype: torch.dtyp
     with torch.no_grad():
         for part in (model.get_input_embeddings(), model.get_output_embeddings()):
             part.weight[:num_silent] = 0
-    model.generation_config.eos_token_id = config.text_config.eos_token_id
+    model.generation_config.eos_token_id = config.get_text_config().eos_token_id
     return model

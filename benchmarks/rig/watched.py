@@ -7,13 +7,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.rig.crowd import Crowd, events_of
+from benchmarks.rig.toy import enlarged, toy_frames
 from keepsight.settings import Settings
-from rig.crowd import Crowd, events_of
-from rig.toy import toy_frames
 
 
 class WatchedFile:
-    """A file, watched anew whenever it ends.
+    """A file, watched again whenever it ends.
 
     Args:
         path: under a root of the server.
@@ -41,16 +43,20 @@ class PushedCamera:
         number: of the camera.
         clip_seconds: a clip has so many.
         num_clips: of the story that it shows again and again.
+        picture_size: width and height of its pictures; (0, 0) for small ones.
 
     Attributes:
         delays: seconds from the frame that completed a clip to its event.
     """
 
-    def __init__(self, number: int, clip_seconds: float, num_clips: int) -> None:
+    def __init__(
+        self, number: int, clip_seconds: float, num_clips: int, picture_size: tuple[int, int] = (0, 0)
+    ) -> None:
         self._name = f"push:camera{number}"
         self._frames_per_clip = Settings().frames_per_clip
         self._fps = self._frames_per_clip / clip_seconds
-        self._messages = camera_messages(self._fps, num_clips, seed=number)
+        self._size = picture_size
+        self._frames = toy_frames(Settings(), first_clip=0, num_clips=num_clips, seed=number)
         self._pushed: list[float] = []
         self.delays: list[float] = []
 
@@ -68,12 +74,15 @@ class PushedCamera:
         for place in range(sys.maxsize):
             if crowd.is_over.wait(max(0.0, began + place / self._fps - time.monotonic())):
                 break
-            message = self._messages[place % len(self._messages)]
+            message = self._message(place % len(self._frames))
             self._pushed.append(time.monotonic())
             with closing(crowd.open("POST", f"/v1/streams/{stream_id}/frames", message)) as connection:
                 connection.getresponse().read()
         crowd.send("POST", f"/v1/streams/{stream_id}/pause", (200, 409))
         viewer.join()
+
+    def _message(self, place: int) -> bytes:
+        return frame_message(enlarged(self._frames[place].image, self._size), place / self._fps)
 
     def _view(self, crowd: Crowd, stream_id: str) -> None:
         with closing(crowd.open("GET", f"/v1/streams/{stream_id}/events")) as connection:
@@ -87,10 +96,13 @@ class PushedCamera:
 
 
 def camera_messages(fps: float, num_clips: int, seed: int) -> list[bytes]:
-    """Frames of a story in the format in which they are pushed."""
-    messages = []
-    for place, frame in enumerate(toy_frames(Settings(), first_clip=0, num_clips=num_clips, seed=seed)):
-        height, width, _ = frame.image.shape
-        head = {"type": "frame", "pts_seconds": place / fps, "width": width, "height": height}
-        messages.append(json.dumps(head).encode() + b"\n" + frame.image.tobytes())
-    return messages
+    """Small frames of a story in the format in which they are pushed."""
+    frames = toy_frames(Settings(), first_clip=0, num_clips=num_clips, seed=seed)
+    return [frame_message(frame.image, place / fps) for place, frame in enumerate(frames)]
+
+
+def frame_message(image: np.ndarray, seconds: float) -> bytes:
+    """A frame `[height, width, 3]` in the format in which it is pushed."""
+    height, width, _ = image.shape
+    head = {"type": "frame", "pts_seconds": seconds, "width": width, "height": height}
+    return json.dumps(head).encode() + b"\n" + image.tobytes()

@@ -9,21 +9,28 @@
         answer = watcher.ask("Where did the dog go?")
         print(answer.text, answer.citations)
 
-What needs torch or a video library is imported when it is first used, so `import keepsight` is quick.
+Modules that need torch or a video library are imported on first use, so `import keepsight` is fast.
 """
 
+import logging
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from keepsight.errors import (
     AddressRefusedError,
+    BusyError,
+    ConflictError,
     DataError,
     DecoderDiedError,
     DeliveryError,
     DiskFullError,
     EmptyJournalError,
+    IncompleteVideoError,
+    JournalBusyError,
     JournalError,
+    JournalLogError,
+    JournalMovedError,
     JournalNotFoundError,
     JournalTooNewError,
     JournalWriteError,
@@ -35,29 +42,51 @@ from keepsight.errors import (
     ModelTooBigError,
     NotAJournalError,
     NotAVideoError,
+    NotFoundError,
     NoVideoStreamError,
     PromptTooLongError,
     SettingError,
+    SourceChangedError,
     SourceNotFoundError,
     SourceStalledError,
     SourceUnreachableError,
     StreamLockedError,
+    TooLargeError,
     TruncatedVideoError,
     UnknownModelError,
+    UnknownStreamError,
     UnsupportedModelError,
+    UploadOffsetError,
     VideoError,
     VideoTooLongError,
+    WorkCancelledError,
 )
 from keepsight.settings import PAPER, Settings
 from keepsight.spans import Span
 
+# If torchao is installed, transformers imports it, and it warns about kernels that this machine does not need.
+for _talkative in ("torchao", "torch.utils._pytree"):
+    logging.getLogger(_talkative).setLevel(logging.ERROR)
+
 if TYPE_CHECKING:
-    from keepsight.answering import Answer, AnswerStream, Citation, answer_question
-    from keepsight.journal import Journal
+    from keepsight.asking.answering import Answer, AnswerStream, Ask, Citation, answer_question
+    from keepsight.engine.session import StreamSession
+    from keepsight.engine.source_notes import NoteKind, SourceNote
+    from keepsight.engine.stream_pipeline import Moment
+    from keepsight.engine.watch_together import Failure, SourceEvent, WatchTogether
+    from keepsight.engine.watcher import Watcher
+    from keepsight.journal import ClipRecord, EndReason, GapRecord, Journal, Quota, StreamRecord
+    from keepsight.journal.notebook import to_pandas
+    from keepsight.method.protocol import BatchModel, VideoModel
     from keepsight.models.loading import load_model
-    from keepsight.video import Clip, Frame, open_video
-    from keepsight.watcher import Watcher
-    from keepsight.watching.stream_state import Moment
+    from keepsight.sources.address import SourceAddress, SourceKind
+    from keepsight.sources.backoff import Backoff
+    from keepsight.sources.frame_queue import DropPolicy
+    from keepsight.sources.plug_in import Source
+    from keepsight.sources.settings import LoadSettings, SourceSettings, SupervisionSettings
+    from keepsight.sources.supervision import Connection, SourceState, StateChange
+    from keepsight.sources.worker_pipe import DecodeLimits
+    from keepsight.video import Clip, Frame, VideoFile, VideoInfo, open_video
 
     __version__: str
 
@@ -66,22 +95,39 @@ __all__ = [
     "AddressRefusedError",
     "Answer",
     "AnswerStream",
+    "Ask",
+    "Backoff",
+    "BatchModel",
+    "BusyError",
     "Citation",
     "Clip",
+    "ClipRecord",
+    "ConflictError",
+    "Connection",
     "DataError",
+    "DecodeLimits",
     "DecoderDiedError",
     "DeliveryError",
     "DiskFullError",
+    "DropPolicy",
     "EmptyJournalError",
+    "EndReason",
+    "Failure",
     "Frame",
+    "GapRecord",
+    "IncompleteVideoError",
     "Journal",
+    "JournalBusyError",
     "JournalError",
+    "JournalLogError",
+    "JournalMovedError",
     "JournalNotFoundError",
     "JournalTooNewError",
     "JournalWriteError",
     "JudgeBusyError",
     "JudgeError",
     "KeepsightError",
+    "LoadSettings",
     "MalformedVerdictError",
     "ModelError",
     "ModelTooBigError",
@@ -89,38 +135,91 @@ __all__ = [
     "NoVideoStreamError",
     "NotAJournalError",
     "NotAVideoError",
+    "NotFoundError",
+    "NoteKind",
     "PromptTooLongError",
+    "Quota",
     "SettingError",
     "Settings",
+    "Source",
+    "SourceAddress",
+    "SourceChangedError",
+    "SourceEvent",
+    "SourceKind",
     "SourceNotFoundError",
+    "SourceNote",
+    "SourceSettings",
     "SourceStalledError",
+    "SourceState",
     "SourceUnreachableError",
     "Span",
+    "StateChange",
     "StreamLockedError",
+    "StreamRecord",
+    "StreamSession",
+    "SupervisionSettings",
+    "TooLargeError",
     "TruncatedVideoError",
     "UnknownModelError",
+    "UnknownStreamError",
     "UnsupportedModelError",
+    "UploadOffsetError",
     "VideoError",
+    "VideoFile",
+    "VideoInfo",
+    "VideoModel",
     "VideoTooLongError",
+    "WatchTogether",
     "Watcher",
+    "WorkCancelledError",
     "__version__",
     "answer_question",
     "load_model",
     "open_video",
+    "to_pandas",
 ]
 
 _HOME_OF = {
-    "Answer": "keepsight.answering",
-    "AnswerStream": "keepsight.answering",
-    "Citation": "keepsight.answering",
+    "Answer": "keepsight.asking.answering",
+    "AnswerStream": "keepsight.asking.answering",
+    "Ask": "keepsight.asking.answering",
+    "Backoff": "keepsight.sources.backoff",
+    "BatchModel": "keepsight.method.protocol",
+    "Citation": "keepsight.asking.answering",
     "Clip": "keepsight.video",
+    "ClipRecord": "keepsight.journal",
+    "Connection": "keepsight.sources.supervision",
+    "DecodeLimits": "keepsight.sources.worker_pipe",
+    "DropPolicy": "keepsight.sources.frame_queue",
+    "EndReason": "keepsight.journal",
+    "Failure": "keepsight.engine.watch_together",
     "Frame": "keepsight.video",
+    "GapRecord": "keepsight.journal",
     "Journal": "keepsight.journal",
-    "Moment": "keepsight.watching.stream_state",
-    "Watcher": "keepsight.watcher",
-    "answer_question": "keepsight.answering",
+    "LoadSettings": "keepsight.sources.settings",
+    "Moment": "keepsight.engine.stream_pipeline",
+    "NoteKind": "keepsight.engine.source_notes",
+    "Quota": "keepsight.journal",
+    "Source": "keepsight.sources.plug_in",
+    "SourceAddress": "keepsight.sources.address",
+    "SourceEvent": "keepsight.engine.watch_together",
+    "SourceKind": "keepsight.sources.address",
+    "SourceNote": "keepsight.engine.source_notes",
+    "SourceSettings": "keepsight.sources.settings",
+    "SourceState": "keepsight.sources.supervision",
+    "StateChange": "keepsight.sources.supervision",
+    "StreamRecord": "keepsight.journal",
+    "StreamSession": "keepsight.engine.session",
+    "SupervisionSettings": "keepsight.sources.settings",
+    "VideoFile": "keepsight.video",
+    "VideoInfo": "keepsight.video",
+    "VideoModel": "keepsight.method.protocol",
+    "WatchTogether": "keepsight.engine.watch_together",
+    "Watcher": "keepsight.engine.watcher",
+    "answer_question": "keepsight.asking.answering",
     "load_model": "keepsight.models.loading",
     "open_video": "keepsight.video",
+    "to_pandas": "keepsight.journal.notebook",
 }
 
 

@@ -1,38 +1,50 @@
 """Every error that Keepsight raises on purpose, in one tree.
 
     KeepsightError
-    ├── SettingError            a setting is outside what is allowed (also a ValueError)
+    ├── SettingError            a setting is out of range (also a ValueError)
     ├── VideoError
     │   ├── SourceNotFoundError     no such file
-    │   ├── NotAVideoError          the file is no media that can be read
-    │   ├── NoVideoStreamError      media without pictures (audio only)
-    │   ├── TruncatedVideoError     the pictures end early; those before the damage were delivered
-    │   ├── VideoTooLongError       the source says that it is longer than is watched here
-    │   ├── SourceUnreachableError  a camera or server cannot be reached, or ended the connection
-    │   ├── SourceStalledError      a source has sent no picture for too long
-    │   ├── AddressRefusedError     an address that may not be connected to
-    │   └── DecoderDiedError        the process that decodes came to its end, or its limits
+    │   ├── NotAVideoError          the file is not readable media
+    │   ├── NoVideoStreamError      media without video (audio only)
+    │   ├── TruncatedVideoError     the video ends early; frames before the damage were delivered
+    │   ├── IncompleteVideoError    the source claims a longer duration; watching it again resumes
+    │   ├── VideoTooLongError       the source is longer than the limit
+    │   ├── SourceUnreachableError  a camera or server is unreachable, or closed the connection
+    │   ├── SourceStalledError      a source sent no frame in time
+    │   ├── SourceChangedError      the source's content was replaced
+    │   ├── AddressRefusedError     the address is not allowed
+    │   └── DecoderDiedError        the decoder process died, or hit its limits
     ├── ModelError
     │   ├── UnknownModelError       no such bundled name, folder or hub id
     │   ├── UnsupportedModelError   a model whose architecture has no adapter
     │   ├── ModelTooBigError        the model does not fit in the device's memory
-    │   └── PromptTooLongError      a prompt is longer than the model's context window
+    │   ├── PromptTooLongError      a prompt is longer than the model's context window
+    │   └── WorkCancelledError      a caption or answer was cancelled
     ├── JournalError
     │   ├── JournalNotFoundError    no such journal
     │   ├── NotAJournalError        the file is not a Keepsight journal
     │   ├── JournalTooNewError      written by a later version of Keepsight
+    │   ├── JournalLogError         the write-ahead log next to the journal is another journal's
     │   ├── EmptyJournalError       nothing has been captioned yet
-    │   ├── JournalWriteError       the disk refused a write (read-only, locked, damaged)
-    │   │   └── DiskFullError           there is no room on the disk, or in the journal's quota
-    │   └── StreamLockedError       another watcher has the stream
-    ├── DeliveryError           a webhook did not take an alert
-    ├── DataError               a data set or results file is not what its format says
-    └── JudgeError              the judge of answers cannot be reached or does not answer as asked
-        ├── JudgeBusyError          it was busy or out of reach; asking again may help
-        └── MalformedVerdictError   its reply is not in the form that was asked for
+    │   ├── UnknownStreamError      no stream or several streams match the name
+    │   ├── JournalWriteError       writing failed (read-only, damaged)
+    │   │   ├── DiskFullError           the disk or the journal's quota is full
+    │   │   ├── JournalBusyError        another program holds the journal's lock
+    │   │   └── JournalMovedError       the open journal was removed, renamed or replaced
+    │   └── StreamLockedError       another watcher holds the stream
+    ├── NotFoundError           the hub has no such stream, upload or question
+    ├── ConflictError           a request conflicts with the current state
+    │   └── UploadOffsetError       an upload resumes at another offset
+    ├── BusyError               a limit of the hub is reached; retry later
+    ├── TooLargeError           a request is too large
+    ├── DeliveryError           a webhook did not accept an alert
+    ├── DataError               a data set or results file does not match its format
+    └── JudgeError              the judge of answers is unreachable or replies in another format
+        ├── JudgeBusyError          it was busy or unreachable; retry
+        └── MalformedVerdictError   its reply is not in the requested format
 
-Each message is one line that says what is wrong and what is allowed; the command line prints it as it
-stands and ends with exit code 2.
+Each message is one line that says what is wrong and what to do. The command line prints it and exits
+with code 2.
 """
 
 
@@ -41,7 +53,21 @@ class KeepsightError(Exception):
 
 
 class SettingError(KeepsightError, ValueError):
-    """A setting is outside what is allowed; the message names the setting, its value and the range."""
+    """A setting is out of range; the message names the setting, its value and the range.
+
+    Args:
+        problem: `must be Y, got Z` if `setting` is given, else the whole message; one line.
+        setting: name of the invalid field, which starts the message.
+    """
+
+    def __init__(self, problem: str, setting: str | None = None) -> None:
+        super().__init__(problem if setting is None else f"{setting} {problem}")
+        self.problem = problem
+        self.setting = setting
+
+    def spelled(self, spelling: str) -> "SettingError":
+        """The same error with the setting spelled as given: a flag, a variable, a key of a file."""
+        return SettingError(f"{spelling} {self.problem}")
 
 
 class VideoError(KeepsightError):
@@ -53,39 +79,76 @@ class SourceNotFoundError(VideoError):
 
 
 class NotAVideoError(VideoError):
-    """The file exists but holds no media that can be read."""
+    """The file exists but is not readable media."""
 
 
 class NoVideoStreamError(VideoError):
-    """The file is media but has no pictures, such as an audio file."""
+    """The file is media without video, such as an audio file."""
 
 
 class TruncatedVideoError(VideoError):
-    """The pictures end before the file says they should; every frame before the damage was delivered."""
+    """The video ends before its claimed duration; every frame before the damage was delivered."""
+
+
+class IncompleteVideoError(VideoError):
+    """The source claims a longer duration, and no gap explains it; watching it again resumes."""
 
 
 class VideoTooLongError(VideoError):
-    """The source is longer than is watched here, or says that it is."""
+    """The source's actual or claimed duration exceeds the limit."""
 
 
 class SourceUnreachableError(VideoError):
-    """A camera or server cannot be reached, refuses, or has ended the connection; trying again may help."""
+    """A camera or server is unreachable, refuses, or closed the connection; retry later."""
 
 
 class SourceStalledError(VideoError):
-    """A source is connected and has sent no picture for too long."""
+    """A connected source sent no frame in time."""
+
+
+class SourceChangedError(VideoError):
+    """The source's content was replaced, such as a file under its name."""
 
 
 class AddressRefusedError(VideoError):
-    """The address is of a kind, or leads to a place, that may not be connected to."""
+    """The address has a scheme, or leads to a network, that is not allowed."""
 
 
 class DecoderDiedError(VideoError):
-    """The process that decodes a source crashed, or came to its limit of memory or time."""
+    """The decoder process of a source crashed, or hit its memory or time limit."""
+
+
+class NotFoundError(KeepsightError):
+    """The hub has no such stream, upload, question or clip."""
+
+
+class ConflictError(KeepsightError):
+    """A request conflicts with the current state."""
+
+
+class UploadOffsetError(ConflictError):
+    """An upload resumes at another offset than the client sent.
+
+    Args:
+        message: one line.
+        offset_bytes: expected offset.
+    """
+
+    def __init__(self, message: str, offset_bytes: int) -> None:
+        super().__init__(message)
+        self.offset_bytes = offset_bytes
+
+
+class BusyError(KeepsightError):
+    """A limit of the hub is reached; retry later."""
+
+
+class TooLargeError(KeepsightError):
+    """A request is too large."""
 
 
 class DeliveryError(KeepsightError):
-    """A webhook did not take an alert. The message holds no more of its address than the host."""
+    """A webhook did not accept an alert. The message shows only the host of its address."""
 
 
 class ModelError(KeepsightError):
@@ -108,6 +171,10 @@ class PromptTooLongError(ModelError):
     """A prompt is longer than the model's context window."""
 
 
+class WorkCancelledError(ModelError):
+    """A caption or answer was cancelled."""
+
+
 class JournalError(KeepsightError):
     """Something is wrong with a journal."""
 
@@ -124,8 +191,16 @@ class JournalTooNewError(JournalError):
     """The journal was written by a later version of Keepsight."""
 
 
+class JournalLogError(JournalError):
+    """The write-ahead log next to the journal belongs to another one; nothing was opened or changed."""
+
+
 class EmptyJournalError(JournalError):
     """The journal holds no caption that could answer a question."""
+
+
+class UnknownStreamError(JournalError):
+    """No stream, or streams of several sources, match a name; the message lists them."""
 
 
 class JournalWriteError(JournalError):
@@ -133,26 +208,34 @@ class JournalWriteError(JournalError):
 
 
 class DiskFullError(JournalWriteError):
-    """There is no room for a write; what was stored stays, and there may be room later."""
+    """The disk is full; stored data stays, and a retry may succeed."""
+
+
+class JournalBusyError(JournalWriteError):
+    """Another program holds the journal's lock; retry later."""
+
+
+class JournalMovedError(JournalWriteError):
+    """The open file is no longer at the journal's path; nothing more is stored."""
 
 
 class StreamLockedError(JournalError):
-    """Another watcher, of this process or another one, is watching the stream."""
+    """Another watcher, in this process or another, is watching the stream."""
 
 
 class DataError(KeepsightError):
-    """A data set's folder or a results file is missing, or is not what its format says."""
+    """A data set's folder or a results file is missing, or does not match its format."""
 
 
 class JudgeError(KeepsightError):
-    """The model that judges answers cannot be reached, or does not answer in the form it was asked for."""
+    """The model that judges answers is unreachable, or replies in another format."""
 
 
 class JudgeBusyError(JudgeError):
-    """The judge could not be reached, was busy, or sent what is no chat completion; asking again may help.
+    """The judge was unreachable, busy, or sent no chat completion; retry.
 
     Attributes:
-        wait_seconds: how long it asked to be left alone, None where it did not say.
+        wait_seconds: wait that it asked for, or None.
     """
 
     def __init__(self, message: str, wait_seconds: float | None = None) -> None:
@@ -161,4 +244,4 @@ class JudgeBusyError(JudgeError):
 
 
 class MalformedVerdictError(JudgeError):
-    """The judge's reply holds no verdict in the form that was asked for; asking again may help."""
+    """The judge's reply has no verdict in the requested format; retry."""

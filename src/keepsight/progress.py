@@ -1,6 +1,10 @@
-"""How watching goes on: a bar with the time left, and a summary at the end."""
+"""Progress bar and summary of watching."""
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,19 +18,19 @@ from keepsight.spans import format_clock
 
 @dataclass(frozen=True)
 class WatchSummary:
-    """What one run of watching did.
+    """Statistics of one run of watching.
 
     Attributes:
         num_clips: clips captioned in this run.
-        watched_seconds: their length together.
-        wall_seconds: time that the run took, decoding included, loading the model not.
-        num_visual_tokens: visual tokens that were seen.
+        watched_seconds: their total length.
+        wall_seconds: duration of the run, including decoding but not loading the model.
+        num_visual_tokens: visual tokens encoded.
         num_kept_tokens: visual tokens that entered the memory.
-        peak_memory_bytes: most host memory of the process, None where the system does not tell.
-        peak_device_bytes: most memory on the GPU, None without one.
-        spent_seconds: time that clips took, added up.
-        is_live: whether a live source was among those watched: then what was waited for it does not count as slowness.
-        num_frames_dropped: frames of live sources that were given up because the model was slower.
+        peak_memory_bytes: peak host memory of the process; None if unknown.
+        peak_device_bytes: peak GPU memory; None without a GPU.
+        spent_seconds: total time spent on clips.
+        is_live: whether a live source was watched; time spent waiting for it is then excluded from speed.
+        num_frames_dropped: frames of live sources dropped because the model was too slow.
     """
 
     num_clips: int = 0
@@ -42,22 +46,22 @@ class WatchSummary:
 
     @property
     def working_seconds(self) -> float:
-        """Time that the run took, less what live sources made it wait."""
+        """Duration of the run, excluding waits for live sources."""
         return min(self.spent_seconds, self.wall_seconds) if self.is_live else self.wall_seconds
 
     @property
     def seconds_a_clip(self) -> float | None:
-        """Time of one clip on average; None without clips."""
+        """Mean time per clip; None without clips."""
         return self.working_seconds / self.num_clips if self.num_clips else None
 
     @property
     def times_real_time(self) -> float | None:
-        """How much faster than the video itself; None where nothing was watched."""
+        """Speed relative to the video's duration; None if nothing was watched."""
         return self.watched_seconds / self.working_seconds if self.num_clips and self.working_seconds > 0 else None
 
     @property
     def kept_percent(self) -> float | None:
-        """Per cent of the visual tokens that entered the memory; None where there were none."""
+        """Percentage of visual tokens kept; None without tokens."""
         return self.num_kept_tokens / self.num_visual_tokens * 100 if self.num_visual_tokens else None
 
     def __str__(self) -> str:
@@ -81,9 +85,9 @@ class WatchSummary:
 
 
 def peak_memory_bytes() -> int | None:
-    """Most host memory this process has had so far; None where the system does not tell (not Linux).
+    """Peak host memory of this process so far; None if unknown (not Linux).
 
-    From `VmHWM`, because `getrusage` also counts what the parent process had when it started this one.
+    Read from `VmHWM`, since `getrusage` includes the parent process before `exec`.
     """
     status = Path("/proc/self/status")
     if not status.is_file():
@@ -96,7 +100,7 @@ def peak_memory_bytes() -> int | None:
 
 
 class _ClockColumn(ProgressColumn):
-    """Where watching stands: `03:12 of 09:04`."""
+    """Current position: `03:12 of 09:04`."""
 
     def render(self, task: Task) -> Text:
         whole = "" if task.total is None else f" of {format_clock(task.total)}"
@@ -104,12 +108,12 @@ class _ClockColumn(ProgressColumn):
 
 
 class WatchProgress:
-    """A bar over the length of a video, below what is printed on the same console.
+    """Progress bar over a video's length, below other output of the same console.
 
     Args:
-        console: where to draw; on one that is no terminal nothing is drawn.
-        total_seconds: length of the video, or None if it is unknown.
-        start_seconds: where watching begins.
+        console: console to draw on; nothing is drawn unless it is a terminal.
+        total_seconds: length of the video; None if unknown.
+        start_seconds: start of watching.
     """
 
     def __init__(self, console: Console, total_seconds: float | None, start_seconds: float = 0.0) -> None:
@@ -129,10 +133,11 @@ class WatchProgress:
         self._task = self._progress.add_task("watching", total=total_seconds)
         self.reach(start_seconds)
 
-    def reach(self, seconds: float) -> None:
-        """Move the bar to a time of the video."""
+    def reach(self, seconds: float, total_seconds: float | None = None) -> None:
+        """Move the bar to a position; sets the total length if it is known only now."""
         task = next(task for task in self._progress.tasks if task.id == self._task)
-        total = None if task.total is None else max(task.total, seconds)
+        known = task.total if total_seconds is None else total_seconds
+        total = None if known is None else max(known, seconds)
         self._progress.update(self._task, completed=seconds, total=total)
 
     def __enter__(self) -> Self:
@@ -143,3 +148,36 @@ class WatchProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+
+@contextmanager
+def shown_progress(console: Console | None = None) -> Iterator[Callable[[float, float | None], None]]:
+    """A bar below the cell of a notebook, or on a terminal; nothing elsewhere.
+
+    Gives a function that moves it: seconds reached, and seconds in all, or None where that is not known.
+
+    Args:
+        console: a terminal; stderr if None.
+    """
+    display = _notebook_display()
+    if display is not None:
+        yield display
+        return
+    with WatchProgress(console or Console(stderr=True), None) as progress:
+        yield progress.reach
+
+
+def _notebook_display() -> Callable[[float, float | None], None] | None:
+    """What draws below the cell that runs; None outside of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if getattr(shell, "kernel", None) is None:
+        return None
+    drawing = import_module("IPython.display")
+    handle = drawing.display(drawing.HTML("watching"), display_id=True)
+
+    def reach(seconds: float, total_seconds: float | None = None) -> None:
+        whole = "" if total_seconds is None else f" of {format_clock(total_seconds)}"
+        bar = f'<progress value="{seconds:.3f}" max="{total_seconds:.3f}"></progress> ' if total_seconds else ""
+        handle.update(drawing.HTML(f"{bar}{format_clock(seconds)}{whole}"))
+
+    return reach

@@ -1,26 +1,43 @@
 """How a stream is watched and how questions are answered: one frozen record, checked on creation."""
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from keepsight.errors import SettingError
-from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.plugins import Group, Part, Recorded, package_of
+from keepsight.schema import Choice, Flag, Layers, Maybe, Number, PartName, Text, Whole, check_fields, setting
+
+DESCRIBE_PROMPT = "Describe what's happening in the video."
+"""The captioning instruction (paper, section 3); the bundled models are trained on exactly this."""
 
 SELECTOR_NAMES = ("attention", "uniform", "random", "k-means", "mean-pool", "all")
-"""Names that `selection.make_selector` knows."""
+"""Built-in selectors; plug-ins add others."""
 
 RETRIEVER_NAMES = ("mmr", "similarity", "recency", "random", "all")
-"""Names that `asking.retrieval.make_retriever` knows."""
+"""Built-in retrievers; plug-ins add others."""
 
 HEAD_RULES = ("mean", "max")
-"""How attention heads are put together in the scores."""
+"""How scores of attention heads are combined."""
 
 MEMORY_POLICY_NAMES = ("fifo", "merge", "decay", "medoids", "novelty")
-"""Names that `memory.make_policy` knows."""
+"""Built-in memory policies; plug-ins add others."""
 
 MEMORY_POSITION_RULES = ("contiguous", "original")
-"""Where remembered tokens stand before a clip: side by side, or where they stood in the stream."""
+"""Positions of remembered tokens before a clip: contiguous, or as in the stream."""
+
+PARTS = MappingProxyType(
+    {
+        "selector": Group("keepsight.selectors", "selector", SELECTOR_NAMES, ("select",)),
+        "retriever": Group("keepsight.retrievers", "retriever", RETRIEVER_NAMES, ("choose",)),
+        "memory_policy": Group("keepsight.memory_policies", "memory_policy", MEMORY_POLICY_NAMES, ("retain",)),
+    }
+)
+"""Settings that are parts: a name, which plug-ins can add to, or an object."""
+
+MOST_ASKED_CLIP_FRAMES, MOST_ASKED_MEMORY_CLIPS = 256, 1024
+"""Limits of a request, since memory grows with it; the server's owner may exceed them."""
 
 _ANSWERING = frozenset(
     {"retriever", "mmr_lambda", "mmr_pool_budgets", "retrieval_budget_tokens", "max_answer_tokens", "live"}
@@ -39,99 +56,140 @@ DIFFERENCES: dict[str, tuple[object, object, str]] = {
         "times, which is all of them for the first hours, and keeps long journals quick to ask",
     ),
 }
-"""Where the defaults differ from the paper: setting -> (default here, the paper's, why). All other defaults are the
-paper's (arXiv 2510.17364, sections 3 and 4), except `mmr_lambda` and `max_answer_tokens`, which it does not give."""
+"""Where the defaults differ from the paper: setting -> (default here, the paper's, reason).
+
+The other defaults are the paper's (arXiv 2510.17364, sections 3 and 4) where it gives a value. It gives none for
+`mmr_lambda`, `max_answer_tokens` and `max_caption_tokens`, nor the prompt of an answer, nor what exactly
+`retrieval_budget_tokens` counts.
+"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Settings:
-    """All that decides how a stream is watched and how questions are answered. Its `repr` records an experiment.
+    """Settings of watching streams and answering questions. Its `repr` records an experiment.
 
-    Attributes:
-        frames_per_clip: sampled frames that are captioned together.
-        sample_fps: frames taken from each second of video.
-        selector: which visual tokens of a clip are kept, one of `SELECTOR_NAMES`.
-        retention: share of a clip's visual tokens that is kept, over 0 and at most 1.
-        score_layers: decoder layers, 1-based, whose attention scores the tokens; None takes the model's own, the
-            paper's at its depth; `"all"` takes every one.
-        score_heads: `mean` or `max` over attention heads.
-        seed: for selectors and retrievers that draw at random.
-        memory_clips: clips that the visual memory holds.
-        memory_tokens: visual tokens that the memory holds at most; None means only the model's window limits it.
-        memory_policy: what the memory holds when not all fits, one of `MEMORY_POLICY_NAMES`; those that do not hold
-            whole clips have room for as many tokens as `fifo`.
-        memory_positions: one of `MEMORY_POSITION_RULES`: remembered tokens stand side by side, or as far before the
-            clip as they did in the stream, as far as the model's window reaches.
-        describe_prompt: the captioning instruction.
-        max_caption_tokens: longest caption.
-        caption_partial_clip: caption the last frames of a video that do not fill a clip.
-        retriever: which captions a question is answered from, one of `RETRIEVER_NAMES`.
-        mmr_lambda: 1 ranks by likeness to the question alone, 0 by novelty alone.
-        mmr_pool_budgets: MMR chooses from the captions most like the question that would fill the budget so many times,
-            1 or more; None chooses from all, as in the paper.
-        retrieval_budget_tokens: most tokens of captions before a question; the model's window may allow fewer.
-        max_answer_tokens: longest answer; a quarter of the model's window if that is less.
-        live: also show the model the frames that have no caption yet when a question is asked.
+    Each field describes itself; `keepsight watch --help` shows that. Selector, retriever and memory policy are built-in
+    names, names of plug-ins, or objects: instances of frozen dataclasses, whose fields are JSON values. An object has
+    its own settings and ignores `retention` and `seed`.
 
     Raises:
-        SettingError: a value is outside what is allowed.
+        SettingError: a value is not allowed.
     """
 
-    frames_per_clip: int = 16
-    sample_fps: float = 0.5
-    selector: str = "attention"
-    retention: float = 0.0625
-    score_layers: tuple[int, ...] | Literal["all"] | None = None
-    score_heads: str = "mean"
-    seed: int = 0
-    memory_clips: int = 16
-    memory_tokens: int | None = None
-    memory_policy: str = "fifo"
-    memory_positions: str = "contiguous"
-    describe_prompt: str = DESCRIBE_PROMPT
-    max_caption_tokens: int = 128
-    caption_partial_clip: bool = True
-    retriever: str = "mmr"
-    mmr_lambda: float = 0.5
-    mmr_pool_budgets: float | None = 4.0
-    retrieval_budget_tokens: int = 10_000
-    max_answer_tokens: int = 256
-    live: bool = False
+    frames_per_clip: int = setting(
+        16,
+        Whole(1),
+        "Number of sampled frames that are captioned together.",
+        "method",
+        unit="frames",
+        request_kind=Whole(1, MOST_ASKED_CLIP_FRAMES),
+    )
+    sample_fps: float = setting(
+        0.5,
+        Number(0, 1000, is_above=True),
+        "Frames sampled per second of video.",
+        "basic",
+        unit="fps",
+        request_kind=Number(0.001, 1000),
+    )
+    selector: str | Part = setting(
+        "attention", PartName(PARTS["selector"]), "Select the visual tokens of a clip to keep by this rule.", "method"
+    )
+    retention: float = setting(
+        0.0625, Number(0, 1, is_above=True), "Share of each clip's visual tokens to keep.", "method", unit="share"
+    )
+    score_layers: tuple[int, ...] | Literal["all"] | None = setting(
+        None,
+        Layers(),
+        "Score tokens by the attention of these decoder layers, from 1; none takes the model's own, the paper's at its "
+        "depth.",
+        "method",
+    )
+    score_heads: str = setting(
+        "mean", Choice(HEAD_RULES), "Combine the scores of attention heads by this rule.", "method"
+    )
+    seed: int = setting(0, Whole(0), "Seed of selectors and retrievers that draw at random.", "method")
+    memory_clips: int = setting(
+        16,
+        Whole(0),
+        "Clips held in the visual memory.",
+        "method",
+        unit="clips",
+        request_kind=Whole(0, MOST_ASKED_MEMORY_CLIPS),
+    )
+    memory_tokens: int | None = setting(
+        None,
+        Maybe(Whole(0)),
+        "Limit the visual memory to this many tokens; none leaves it to the model's window.",
+        "method",
+        unit="tokens",
+    )
+    memory_policy: str | Part = setting(
+        "fifo",
+        PartName(PARTS["memory_policy"]),
+        "Decide by this policy what the visual memory holds when not all fits; those that hold no whole clips "
+        "have room for as many tokens as fifo.",
+        "method",
+    )
+    memory_positions: str = setting(
+        "contiguous",
+        Choice(MEMORY_POSITION_RULES),
+        "Place remembered tokens side by side before a clip, or as far before it as in the stream, within the model's "
+        "window.",
+        "method",
+    )
+    describe_prompt: str = setting(DESCRIBE_PROMPT, Text(), "Ask the model for a caption in these words.", "method")
+    max_caption_tokens: int = setting(128, Whole(1), "Limit the length of a caption.", "method", unit="tokens")
+    caption_partial_clip: bool = setting(
+        True, Flag(), "Caption the last frames of a video that do not fill a clip.", "method"
+    )
+    retriever: str | Part = setting(
+        "mmr",
+        PartName(PARTS["retriever"]),
+        "Choose by this rule the captions that a question is answered from.",
+        "method",
+    )
+    mmr_lambda: float = setting(0.5, Number(0, 1), "Weigh likeness to the question (1) against novelty (0).", "method")
+    mmr_pool_budgets: float | None = setting(
+        4.0,
+        Maybe(Number(1)),
+        "Let mmr choose from the captions most like the question that would fill the budget this many times; none "
+        "takes all, as in the paper.",
+        "method",
+    )
+    retrieval_budget_tokens: int = setting(
+        10_000,
+        Whole(1),
+        "Limit the captions given with a question; the model's window may allow fewer.",
+        "method",
+        unit="tokens",
+    )
+    max_answer_tokens: int = setting(
+        256, Whole(1), "Limit the length of an answer; at most a quarter of the model's window.", "basic", unit="tokens"
+    )
+    live: bool = setting(False, Flag(), "Show questions the frames that have no caption yet.", "live")
 
     def __post_init__(self) -> None:
-        for name in ("frames_per_clip", "max_caption_tokens", "max_answer_tokens", "retrieval_budget_tokens"):
-            _require_whole(name, getattr(self, name), minimum=1)
-        for name in ("seed", "memory_clips"):
-            _require_whole(name, getattr(self, name), minimum=0)
-        if self.memory_tokens is not None:
-            _require_whole("memory_tokens", self.memory_tokens, minimum=0)
-        _require_number("sample_fps", self.sample_fps, most=1000, zero_too=False)
-        _require_number("retention", self.retention, most=1, zero_too=False)
-        _require_number("mmr_lambda", self.mmr_lambda, most=1, zero_too=True)
-        _require_pool("mmr_pool_budgets", self.mmr_pool_budgets)
-        _require_choice("selector", self.selector, SELECTOR_NAMES)
-        _require_choice("retriever", self.retriever, RETRIEVER_NAMES)
-        _require_choice("memory_policy", self.memory_policy, MEMORY_POLICY_NAMES)
-        _require_choice("memory_positions", self.memory_positions, MEMORY_POSITION_RULES)
-        _require_choice("score_heads", self.score_heads, HEAD_RULES)
-        object.__setattr__(self, "score_layers", _as_layers(self.score_layers))
-        _require_flag("caption_partial_clip", self.caption_partial_clip)
-        _require_flag("live", self.live)
-        if not isinstance(self.describe_prompt, str) or not self.describe_prompt.strip():
-            raise SettingError(f"describe_prompt must be a text, not {self.describe_prompt!r}")
+        check_fields(self)
 
     @classmethod
     def paper(cls) -> Self:
-        """The settings of the paper: the defaults, with everything in `DIFFERENCES` set back."""
+        """The defaults, with every setting in `DIFFERENCES` at the paper's value."""
         return replace(cls(), **{name: paper for name, (_, paper, _) in DIFFERENCES.items()})  # type: ignore[arg-type]
 
     def to_json(self) -> str:
-        """The settings as a JSON object with sorted keys; `from_json` reads it back."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """Serialize the settings as a JSON object with sorted keys; `from_json` reads it back.
+
+        Parts that are not built in are recorded with their package and its version, objects with their fields.
+        """
+        return json.dumps(self._values(), sort_keys=True, default=Recorded.to_data)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Settings from `to_json`; a setting that the text lacks gets its default.
+        """Settings from `to_json`; missing settings get their default.
+
+        A part that was not built in becomes a `Recorded`, equal to what was recorded. Its package is loaded when the
+        part is needed.
 
         Raises:
             SettingError: not a JSON object, an unknown setting, or a value that is not allowed.
@@ -141,55 +199,46 @@ class Settings:
         except json.JSONDecodeError as error:
             raise SettingError(f"settings must be a JSON object: {error}") from error
         if not isinstance(values, dict):
-            raise SettingError(f"settings must be a JSON object, not {text!r}")
+            raise SettingError(f"settings must be a JSON object, got {text!r}")
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
                 raise SettingError(f"there is no setting {name!r}; the settings are {', '.join(known)}")
-        return cls(**values)
+        parts: dict[str, Any] = {name: Recorded.from_data(values[name]) for name in PARTS if name in values}
+        return cls(**{**values, **parts})
 
     def watching(self) -> dict[str, Any]:
-        """The part that decides captions and memory; a stream can only be resumed where this is the same."""
-        return {name: value for name, value in asdict(self).items() if name not in _ANSWERING}
+        """Settings that decide captions and memory; a stream resumes only if these are unchanged."""
+        return {name: value for name, value in self._values().items() if name not in _ANSWERING}
+
+    def answering_like(self, other: "Settings") -> Self:
+        """These settings with the other's answering settings."""
+        return replace(self, **{name: getattr(other, name) for name in _ANSWERING})
+
+    def _values(self) -> dict[str, Any]:
+        """All settings, with parts that are not built in as records."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return values | {name: group.record(values[name]) for name, group in PARTS.items()}
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Settings) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values().values()))
+
+    def __repr__(self) -> str:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        shown = {name: _shown(PARTS[name], value) if name in PARTS else repr(value) for name, value in values.items()}
+        return f"{type(self).__name__}({', '.join(f'{name}={text}' for name, text in shown.items())})"
 
 
-def _require_whole(name: str, value: object, *, minimum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise SettingError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
-
-
-def _require_number(name: str, value: object, *, most: float, zero_too: bool) -> None:
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
-    if not 0 <= number <= most or (number == 0 and not zero_too):
-        allowed = f"from 0 to {most}" if zero_too else f"over 0 and at most {most}"
-        raise SettingError(f"{name} must be a number {allowed}, not {value!r}")
-
-
-def _require_pool(name: str, value: object) -> None:
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
-    if value is not None and not 1 <= number < float("inf"):
-        raise SettingError(f"{name} must be a number of at least 1, or none, not {value!r}")
-
-
-def _require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
-
-
-def _as_layers(value: object) -> tuple[int, ...] | Literal["all"] | None:
-    """Layers as a tuple: JSON has lists."""
-    if value is None or value == "all":
-        return value
-    layers = value if isinstance(value, list | tuple) else ()
-    if not layers or not all(type(layer) is int and layer >= 1 for layer in layers):
-        raise SettingError(f'score_layers must be whole numbers of at least 1, "all" or none, not {value!r}')
-    return tuple(layers)
-
-
-def _require_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise SettingError(f"{name} must be true or false, not {value!r}")
+def _shown(group: Group, part: str | Part) -> str:
+    """A part for the record of an experiment, with its package unless built in."""
+    if isinstance(part, str | Recorded):
+        return repr(group.record(part))
+    package = package_of(type(part))
+    return f"{part!r} ({package})" if package and not package.startswith("keepsight ") else repr(part)
 
 
 PAPER = Settings.paper()
-"""The preset with every setting as in the paper."""
+"""The paper's value for every setting it gives; `DIFFERENCES` explains the others."""

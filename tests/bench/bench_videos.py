@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from fake_model import FakeModel
 from torch import Tensor
 
 from keepsight.bench.causal import watch_and_ask
@@ -17,8 +16,9 @@ from keepsight.bench.records import Question, TimeUnit, Video
 from keepsight.bench.results import CaptionedClip, Prediction
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import TruncatedVideoError
-from keepsight.models.protocol import VideoModel, VisualInput
+from keepsight.method.protocol import AnswerRequest, VideoModel
 from keepsight.video import Frame
+from tests.fake_model import FakeModel
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,13 @@ class TellingModel(FakeModel):
         self.num_encoded += len(frames)
         return super().encode(frames)
 
-    def answer(
-        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
-    ) -> Iterator[str]:
-        super().answer(context, question, visual, max_new_tokens=max_new_tokens)
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        super().answer(request)
+        visual = request.visual
         shown = None if visual is None else torch.cat([visual.memory, visual.tokens])
         self.shown.append(shown)
         seen = b"" if shown is None else shown.numpy().tobytes()
-        return iter([f"{context}|{question}|", f"{zlib.crc32(seen)} "])
+        return iter([f"{request.context}|{request.question}|", f"{zlib.crc32(seen)} "])
 
 
 def question(at: float, name: str = "") -> Question:

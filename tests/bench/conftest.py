@@ -1,10 +1,10 @@
 """A random model with a language side, for methods that work on keys and values."""
 
 import pytest
-from models.random_model import RandomShape, write_random_model
 
+from keepsight.method.protocol import VideoModel
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VideoModel
+from tests.models.random_model import RandomShape, write_random_model
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from bench_videos import PictureSource, TellingModel, question, video
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -20,7 +19,8 @@ from keepsight.bench.methods import make_method
 from keepsight.bench.records import DataSet, TimeUnit, Video
 from keepsight.bench.results import CaptionedClip, Prediction, Results
 from keepsight.errors import DataError
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import VideoModel
+from tests.bench.bench_videos import PictureSource, TellingModel, question, video
 
 VIDEO = video(PictureSource(9), [3.0, 5.0])
 DATA = DataSet("kitchens", (VIDEO,), "exact", "two questions")
@@ -271,5 +271,5 @@ def test_results_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot read"):
         Results.load(tmp_path)
     (tmp_path / "results.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(DataError, match="holds no results"):
+    with pytest.raises(DataError, match="must be results"):
         Results.load(tmp_path / "results.json")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from bench_videos import PictureSource, TellingModel, answers, video, watch
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -14,9 +13,10 @@ from hypothesis import strategies as st
 from keepsight.bench.methods import METHODS, Asked, Captioned, Method, Reply, make_method
 from keepsight.bench.records import Question, TimeUnit, Video
 from keepsight.errors import TruncatedVideoError
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame
+from tests.bench.bench_videos import PictureSource, TellingModel, answers, video, watch
 
 SETTINGS = Settings(frames_per_clip=4, sample_fps=1.0, memory_clips=3, retention=0.25)
 ALL_BUT_KEYS = tuple(name for name in METHODS if name != "kv-retrieval")

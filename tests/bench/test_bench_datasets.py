@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from keepsight.bench.datasets import DATASETS, load_dataset
-from keepsight.bench.datasets.nextqa import group_of
-from keepsight.bench.datasets.ovobench import group_of as ovo_group_of
 from keepsight.bench.records import DataSet, Question, TimeUnit
+from keepsight.bench.scoring.nextqa import group_of
+from keepsight.bench.scoring.ovobench import group_of as ovo_group_of
 from keepsight.errors import DataError, KeepsightError, SettingError
 from keepsight.spans import Span
 
@@ -194,7 +194,7 @@ def test_every_loader_is_tested() -> None:
 
 
 def test_unknown_name(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="no data set 'imagenet'; the data sets are rvs-ego, "):
+    with pytest.raises(SettingError, match=r"data set must be one of rvs-ego, .*, got 'imagenet'"):
         load_dataset("imagenet", tmp_path)
 
 
@@ -299,7 +299,7 @@ def test_nextqa_videos_under_bare_names(tmp_path: Path) -> None:
 def test_nextqa_groups() -> None:
     types = ["CW", "CH", "TN", "TC", "TP", "DC", "DL", "DO"]
     assert [group_of(task) for task in types] == list("CCTTTDDD")
-    with pytest.raises(DataError, match="not 'XY'"):
+    with pytest.raises(DataError, match="got 'XY'"):
         group_of("XY")
 
 
@@ -403,13 +403,13 @@ def test_settings_tell_other_annotations_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_missing_folder(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no folder .*nowhere; an? .* folder holds "):
+    with pytest.raises(DataError, match=r"no such folder: .*nowhere; an? .* folder holds "):
         load_dataset(name, tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_empty_folder(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no .*; an? .* folder holds "):
+    with pytest.raises(DataError, match=r"has no .*; an? .* folder holds "):
         load_dataset(name, tmp_path)
 
 
@@ -441,7 +441,7 @@ def test_missing_video(name: str, tmp_path: Path) -> None:
     for parent in parents if name == "vstream-qa-movie" else ():
         parent.rmdir()
     wanted = 2 if name == "vstream-qa-ego" else 3 if name == "ovobench" else 1
-    with pytest.raises(DataError, match=rf"{wanted} of {wanted} videos are not in .*, the first is .*folder holds "):
+    with pytest.raises(DataError, match=rf"{wanted} of {wanted} videos are missing from .*, first .*folder holds "):
         load_dataset(name, tmp_path)
 
 
@@ -451,7 +451,7 @@ def test_missing_video_folder(name: str, tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         if path.is_dir() and path.name != "annotations":
             shutil.rmtree(path)
-    with pytest.raises(DataError, match=r"holds no .*; an? .* folder holds "):
+    with pytest.raises(DataError, match=r"has no .*; an? .* folder holds "):
         load_dataset(name, tmp_path)
 
 
@@ -496,7 +496,7 @@ def test_every_field_is_needed_and_its_error_names_field_and_file(name: str, tmp
         del parent[keys[-1]]
         path.write_text(json.dumps(broken))
         if is_needed(name, keys[-1]):
-            with pytest.raises(DataError, match=rf"{path.name} lacks '{keys[-1]}'"):
+            with pytest.raises(DataError, match=rf"{path.name} has no field '{keys[-1]}'"):
                 load_dataset(name, tmp_path)
         else:
             load_dataset(name, tmp_path)
@@ -529,18 +529,21 @@ def test_nextqa_column_is_missing(column: str, tmp_path: Path) -> None:
     path = tmp_path / "val.csv"
     header, rest = path.read_text().split("\n", 1)
     path.write_text("\n".join([",".join("x" if name == column else name for name in header.strip().split(",")), rest]))
-    with pytest.raises(DataError, match=rf"val.csv lacks the column '{column}'; it has "):
+    with pytest.raises(DataError, match=rf"val.csv has no column '{column}'; columns: "):
         load_dataset("nextqa-mc", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("4010069381,1,1,1,q,5,6,CH,a,b,c,d,e", r"'answer' of question 0 of val.csv is .* one of 5 choices, not 5"),
-        ("4010069381,1,1,1,q,A,6,CH,a,b,c,d,e", "'answer' of question 0 of val.csv is a number, not 'A'"),
-        ("4010069381,1,1,1,q,0,6,ZZ,a,b,c,d,e", "not 'ZZ'"),
-        ("4010069381,1,1,1,q,0,6,CH,a,b", "question 0 of val.csv lacks 'a2'"),
-        ("99,1,1,1,q,0,6,CH,a,b,c,d,e", "map_vid_vidorID.json lacks '99'"),
+        (
+            "4010069381,1,1,1,q,5,6,CH,a,b,c,d,e",
+            r"'answer' of question 0 of val.csv must be an index into 5 choices, got 5",
+        ),
+        ("4010069381,1,1,1,q,A,6,CH,a,b,c,d,e", "'answer' of question 0 of val.csv must be a number, got 'A'"),
+        ("4010069381,1,1,1,q,0,6,ZZ,a,b,c,d,e", "got 'ZZ'"),
+        ("4010069381,1,1,1,q,0,6,CH,a,b", "question 0 of val.csv has no field 'a2'"),
+        ("99,1,1,1,q,0,6,CH,a,b,c,d,e", "map_vid_vidorID.json has no field '99'"),
     ],
 )
 def test_nextqa_wrong_rows(row: str, message: str, tmp_path: Path) -> None:
@@ -553,7 +556,7 @@ def test_nextqa_wrong_rows(row: str, message: str, tmp_path: Path) -> None:
 def test_nextqa_map_is_missing(tmp_path: Path) -> None:
     nextqa(tmp_path)
     (tmp_path / "map_vid_vidorID.json").unlink()
-    with pytest.raises(DataError, match=r"holds no map_vid_vidorID.json"):
+    with pytest.raises(DataError, match=r"has no map_vid_vidorID.json"):
         load_dataset("nextqa-mc", tmp_path)
 
 
@@ -564,14 +567,14 @@ def test_the_twelfth_question_is_named(tmp_path: Path) -> None:
     entries = [{**entry, "id": str(index)} for index in range(20)]
     del entries[12]["start_time"]
     path.write_text(json.dumps(entries))
-    with pytest.raises(DataError, match=r"^question 12 of test_qa_ego4d.json lacks 'start_time'$"):
+    with pytest.raises(DataError, match=r"^question 12 of test_qa_ego4d.json has no field 'start_time'$"):
         load_dataset("vstream-qa-ego", tmp_path)
 
 
 def test_a_wrong_array_is_found_when_loading(tmp_path: Path) -> None:
     rvs_movie(tmp_path)
     np.save(tmp_path / "videos/tt1.npy", np.zeros((5, 4, 6, 3), np.float32))
-    with pytest.raises(DataError, match=r"tt1.npy holds uint8 frames \[shots, height, width, 3\], not float32"):
+    with pytest.raises(DataError, match=r"tt1.npy must hold uint8 frames \[shots, height, width, 3\], got float32"):
         load_dataset("rvs-movie", tmp_path)
 
 

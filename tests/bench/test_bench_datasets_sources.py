@@ -13,6 +13,7 @@ from PIL import Image
 from keepsight.bench.datasets import load_dataset
 from keepsight.bench.datasets.shot_folder import ShotFolderSource, shot_number
 from keepsight.bench.datasets.sources import ArraySource, FileSource
+from keepsight.bench.records import FrameSource
 from keepsight.errors import DataError, SettingError, SourceNotFoundError
 from keepsight.video import Frame, open_video
 
@@ -68,7 +69,7 @@ def test_a_file_is_read_as_frames_are_asked_for_and_can_be_left(make_video: Make
 
 @pytest.mark.parametrize(("start", "end"), [(-1, None), (5, 5), (5, 4), (-2, -1)])
 def test_no_part(start: float, end: float | None) -> None:
-    with pytest.raises(SettingError, match=r"a part of a.mp4 runs forward from 0 or later"):
+    with pytest.raises(SettingError, match=r"a section of a.mp4 must have 0 <= start < end"):
         FileSource(Path("a.mp4"), start, end)
 
 
@@ -152,7 +153,7 @@ def test_missing_array_and_zip_archive(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read .*none\.npy"):
         next(ArraySource(tmp_path / "none.npy").frames(1))
     np.savez(tmp_path / "a.npz", np.zeros((3, 4, 6, 3), np.uint8))
-    with pytest.raises(DataError, match=r"is no \.npy array"):
+    with pytest.raises(DataError, match=r"as a \.npy array"):
         next(ArraySource(tmp_path / "a.npz").frames(1))
 
 
@@ -188,10 +189,10 @@ def test_pictures_in_order_of_shots_and_not_of_names(tmp_path: Path) -> None:
 def test_folder_without_pictures_or_with_a_broken_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read .*none"):
         next(ShotFolderSource(tmp_path / "none").frames(1))
-    with pytest.raises(DataError, match=r"holds no picture named like shot_0387_img_0\.jpg"):
+    with pytest.raises(DataError, match=r"has no image named like shot_0387_img_0\.jpg"):
         next(ShotFolderSource(tmp_path).frames(1))
     (tmp_path / "shot_0001_img_0.jpg").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"shot_0001_img_0\.jpg is no picture that can be read"):
+    with pytest.raises(DataError, match=r"cannot read the image .*shot_0001_img_0\.jpg"):
         next(ShotFolderSource(tmp_path).frames(1))
 
 
@@ -200,7 +201,11 @@ def test_folder_without_pictures_or_with_a_broken_one(tmp_path: Path) -> None:
 
 def test_sources_travel_to_other_processes(make_video: MakeVideo, tmp_path: Path) -> None:
     paint(tmp_path, "shot_0001_img_0.png", 7)
-    sources = [FileSource(make_video(10), 1, 2), ArraySource(shots(tmp_path / "a.npy", 2)), ShotFolderSource(tmp_path)]
+    sources: list[FrameSource] = [
+        FileSource(make_video(10), 1, 2),
+        ArraySource(shots(tmp_path / "a.npy", 2)),
+        ShotFolderSource(tmp_path),
+    ]
     for source in sources:
         copy = pickle.loads(pickle.dumps(source))
         assert copy == source

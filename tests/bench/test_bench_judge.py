@@ -12,14 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from fake_model import FakeModel
 
 from keepsight.bench.records import Question
 from keepsight.bench.scoring import make_scorer
 from keepsight.bench.scoring.endpoint import Endpoint, seconds_to_wait
 from keepsight.bench.scoring.judge import TEMPLATE, Judge, JudgeScorer, LocalJudge
-from keepsight.bench.scoring.verdict import Judged, Verdict, read_verdict, summarise
-from keepsight.errors import DataError, JudgeError, SettingError
+from keepsight.bench.scoring.verdict import Verdict, read_verdict
+from keepsight.errors import JudgeError, SettingError
+from keepsight.method.protocol import AnswerRequest
+from tests.fake_model import FakeModel
 
 SECRET = 'sk-top/"secret"-key'
 VARIABLE = "KEEPSIGHT_TEST_JUDGE_KEY"
@@ -195,7 +196,7 @@ def test_pauses_do_not_grow_beyond_what_is_allowed(server: Server) -> None:
 
 
 def test_a_server_that_asks_for_too_long_a_pause_is_given_up(server: Server) -> None:
-    with pytest.raises(JudgeError, match="asks to wait 3600 s, allowed is 60 s"):
+    with pytest.raises(JudgeError, match="Retry-After is 3600 s, above max_wait_seconds \\(60\\)"):
         ask(server.judge(Answer(b"", 429, {"Retry-After": "3600"})))
     assert (len(server.bodies), server.pauses) == (1, [])
 
@@ -250,7 +251,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("reply", MALFORMED)
 def test_a_malformed_verdict_is_never_guessed(reply: str) -> None:
-    with pytest.raises(JudgeError, match=r"allowed is \{'pred': 'yes' or 'no', 'score': 0 to 5\}"):
+    with pytest.raises(JudgeError, match=r"must reply \{'pred': 'yes' or 'no', 'score': 0 to 5\}"):
         read_verdict(reply)
 
 
@@ -300,14 +301,12 @@ def test_without_retries_there_is_one_attempt(server: Server) -> None:
 
 
 def test_a_silent_server_is_left_after_the_timeout(server: Server) -> None:
-    started = time.monotonic()
-    with pytest.raises(JudgeError, match=r"cannot be reached: .*timed out"):
+    with pytest.raises(JudgeError, match=r"cannot reach .*timed out"):
         ask(server.judge(Answer(b"", seconds=0.6), timeout_seconds=0.1, retries=1))
-    assert time.monotonic() - started < 0.6
 
 
 def test_a_server_that_is_not_there(server: Server) -> None:
-    with pytest.raises(JudgeError, match=r"cannot be reached: .* \(3 attempts\)"):
+    with pytest.raises(JudgeError, match=r"cannot reach .* \(3 attempts\)"):
         ask(server.judge(says(YES), url="http://127.0.0.1:9/v1/chat/completions"))
 
 
@@ -383,9 +382,9 @@ def test_retry_after_as_seconds_date_or_nonsense() -> None:
 class Grader(FakeModel):
     """A model that grades by whether the right answer's words stand in the prediction's line."""
 
-    def answer(self, context: str, question: str, visual: Any = None, *, max_new_tokens: int = 256) -> Any:
-        super().answer(context, question, visual, max_new_tokens=max_new_tokens)
-        _, right, given = question.split("|")
+    def answer(self, request: AnswerRequest) -> Any:
+        super().answer(request)
+        _, right, given = request.question.split("|")
         yield "{'pred': "
         yield f"'{'yes' if right in given else 'no'}', 'score': {5 * (right in given)}}}"
 
@@ -400,7 +399,7 @@ def test_a_local_model_judges() -> None:
 
 
 def test_a_local_model_that_does_not_reply_as_asked_is_an_error(fake_model: FakeModel) -> None:
-    with pytest.raises(JudgeError, match="the judge replied"):
+    with pytest.raises(JudgeError, match="the judge must reply"):
         LocalJudge(fake_model).judge("What?", "dog", "cat")
 
 
@@ -418,9 +417,3 @@ def test_without_a_judge_answers_stay_unscored_but_empty_ones_are_wrong() -> Non
     assert JudgeScorer().score(question, "the dog").value is None
     assert JudgeScorer().score(question, "the dog").f1 == 1
     assert JudgeScorer().score(question, " ").value == 0
-
-
-def test_both_means() -> None:
-    assert summarise([Verdict(True, 5), Verdict(False, 2), Verdict(True, 4)]) == Judged(2 / 3, 11 / 3, 3)
-    with pytest.raises(DataError, match="no verdicts"):
-        summarise([])

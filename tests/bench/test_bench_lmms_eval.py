@@ -20,12 +20,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from fake_model import FakeModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepsight.bench.scoring.judge import JudgeScorer
 from keepsight.bench.scoring.verdict import Verdict
+from keepsight.engine.watcher import Watcher
 from keepsight.errors import DataError, EmptyJournalError, MalformedVerdictError, SettingError, SourceNotFoundError
 from keepsight.journal import EndReason, Journal
 from keepsight.lmms_plugin import TASKS
@@ -33,8 +33,9 @@ from keepsight.lmms_plugin.answering import VideoAnswerer
 from keepsight.lmms_plugin.arguments import read_settings
 from keepsight.lmms_plugin.questions import VideoQuestion, read_question
 from keepsight.lmms_plugin.rvs_documents import LOADERS, mean_score, read_documents, score_reply, video_content
+from keepsight.method.protocol import AnswerRequest
 from keepsight.settings import Settings
-from keepsight.watcher import Watcher
+from tests.fake_model import FakeModel
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = Settings(sample_fps=1.0, frames_per_clip=4)  # clips of 4 s
@@ -55,7 +56,7 @@ def contexts_of_watcher(path: Path, folder: Path, times: list[float]) -> list[st
             try:
                 watcher.ask("What is there?", None if math.isinf(seconds) else seconds)
             except EmptyJournalError:
-                model.answer("", "What is there?")
+                model.answer(AnswerRequest("", "What is there?"))
     return [call.context for call in model.calls]
 
 
@@ -141,7 +142,7 @@ def test_shots_of_an_array_are_asked_about_by_their_number(tmp_path: Path) -> No
     questions = [VideoQuestion(path, "What?", ask_seconds=number) for number in (3, 4, 8, 9, 10)]
     answer(model, *questions, watched=Settings(sample_fps=0.25, frames_per_clip=4))
     assert [call.context.count("[") for call in model.calls] == [0, 1, 2, 2, 3]
-    with pytest.raises(DataError, match="from the first"):
+    with pytest.raises(DataError, match="must be 0, got"):
         answer(model, VideoQuestion(path, "What?", 2.0))
 
 
@@ -153,7 +154,7 @@ def test_a_video_that_is_cut_off_is_asked_about_as_far_as_it_goes(
     with caplog.at_level(logging.WARNING):
         (reply,) = answer(model, VideoQuestion(path, "What?"))
     assert 1 <= int(reply.split()[3]) <= 4
-    assert "cut off" in caplog.text
+    assert "truncated" in caplog.text
 
 
 def cut_off(folder: Path) -> Path:
@@ -250,16 +251,16 @@ def test_a_time_of_the_document_holds_where_the_message_gives_none() -> None:
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        ([TEXT], "not about text alone"),
+        ([TEXT], "got text alone"),
         ([{"type": "image", "url": "a.png"}, {"type": "image", "url": "b.png"}, TEXT], "2 of type 'image'"),
         ([VIDEO, {"type": "audio", "url": "a.wav"}, TEXT], "1 of type 'video' and 1 of type 'audio'"),
         ([VIDEO, VIDEO, TEXT], "2 of type 'video'"),
         ([{"type": "video", "url": "https://example.org/a.mp4"}, TEXT], "a file on this machine"),
-        ([{"type": "video", "url": [1, 2]}, TEXT], "by its path, not as list"),
+        ([{"type": "video", "url": [1, 2]}, TEXT], "by its path, got list"),
         ([{"type": "video", "url": {"video_path": "a.mp4", "timestep": 9}}, TEXT], "in seconds"),
-        ([{**VIDEO, "end_time": "1:00"}, TEXT], "end_time of a video is a time in seconds, not '1:00'"),
-        ([{**VIDEO, "start_time": 5.0, "end_time": 4.0}, TEXT], "asked at 4.0"),
-        ([VIDEO], "is empty"),
+        ([{**VIDEO, "end_time": "1:00"}, TEXT], "end_time of a video must be a time in seconds, got '1:00'"),
+        ([{**VIDEO, "start_time": 5.0, "end_time": 4.0}, TEXT], "0 <= start_seconds <= ask_seconds, got 5.0 and 4.0"),
+        ([VIDEO], "must not be empty"),
     ],
 )
 def test_what_cannot_be_answered_says_why(contents: list[dict[str, Any]], message: str) -> None:
@@ -329,7 +330,7 @@ def test_a_folder_that_is_not_named_or_not_there_is_an_error(monkeypatch: pytest
     with pytest.raises(SettingError, match="KEEPSIGHT_RVS_EGO is not set"):
         read_documents("rvs-ego", "KEEPSIGHT_RVS_EGO")
     monkeypatch.setenv("KEEPSIGHT_RVS_EGO", "/nowhere/at/all")
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match="no such folder"):
         read_documents("rvs-ego", "KEEPSIGHT_RVS_EGO")
 
 
@@ -513,9 +514,9 @@ def test_what_the_model_does_not_offer_is_an_error(lmms_model: Any, monkeypatch:
     with pytest.raises(SettingError, match="loglikelihood"):
         lmms_model.loglikelihood([object()])
     lmms_model.task_dict["task"] = {"test": [{"other": 1}]}
-    with pytest.raises(SettingError, match="ask_time_field is 'when'"):
+    with pytest.raises(SettingError, match=r"ask_time_field must be one of .*, got 'when'"):
         lmms_model.generate_until([request(lambda _: user(VIDEO, TEXT))])
-    with pytest.raises(SettingError, match="batch_size is 1"):
+    with pytest.raises(SettingError, match="batch_size must be 1"):
         type(lmms_model)(batch_size=8)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SettingError, match="one process"):

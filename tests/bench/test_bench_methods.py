@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bench_videos import PictureSource, TellingModel, answers, picture, question, video, watch
-from fake_model import Call, FakeModel
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -28,9 +26,12 @@ from keepsight.bench.records import Video
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import EmptyJournalError, SettingError
 from keepsight.journal import Journal
-from keepsight.models.protocol import VideoModel, VisualInput
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, VideoModel, VisualInput
 from keepsight.settings import Settings
 from keepsight.video import Frame, open_video
+from tests.bench.bench_videos import PictureSource, TellingModel, answers, picture, question, video, watch
+from tests.fake_model import Call, FakeModel
+from tests.small_videos import MakeVideo
 
 SETTINGS = Settings(frames_per_clip=4, sample_fps=1.0, memory_clips=3, retention=0.25)
 LOOP = ("captions", "captions-and-live", "captions-and-tokens", "selected-tokens", "visual-similarity")
@@ -47,8 +48,13 @@ VARIANTS = {
 }
 
 
+def tokens_of(shown: torch.Tensor | None) -> torch.Tensor:
+    assert shown is not None
+    return shown
+
+
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
-def test_the_full_loop_is_the_product(settings: Settings, make_video: Any, tmp_path: Path) -> None:
+def test_the_full_loop_is_the_product(settings: Settings, make_video: MakeVideo, tmp_path: Path) -> None:
     """The same file gives the same captions and, at every time, the same prompt."""
     path = make_video(seconds=40)
     step, clip_seconds = 1 / settings.sample_fps, settings.frames_per_clip / settings.sample_fps
@@ -77,7 +83,7 @@ def test_the_full_loop_is_the_product(settings: Settings, make_video: Any, tmp_p
 @pytest.mark.parametrize("name", ["captions", "captions-and-live"])
 @pytest.mark.parametrize("at", [0.5, 3.0, 3.5, 4.0, 10.2, 22.9, 39.0, 40.0])
 def test_a_stream_that_is_asked_while_it_is_watched_is_the_product(
-    name: str, at: float, make_video: Any, journal: Journal
+    name: str, at: float, make_video: MakeVideo, journal: Journal
 ) -> None:
     path = make_video(seconds=40)
     product = FakeModel(window=200)
@@ -161,7 +167,7 @@ def test_captions_and_tokens_share_a_small_window() -> None:
     given_tokens = [clip.tokens for clip in observer.clips if clip.line in given_lines]
     assert call.num_visual_tokens % 16 == 0
     newest = given_tokens[-(call.num_visual_tokens // 16) :]
-    assert torch.equal(model.shown[0], torch.cat(newest))
+    assert torch.equal(tokens_of(model.shown[0]), torch.cat(newest))
     room = 300 - 75 - model.count_prompt_tokens(call.context, call.question, call.num_visual_tokens)
     assert 0 <= room < 16 or len(newest) == len(given_tokens)
 
@@ -175,7 +181,7 @@ def test_selected_tokens_are_those_of_the_nearest_clips() -> None:
     make_method("selected-tokens", settings).answer(model, observer, asked)
     nearest = sorted(nearest_clips(observer, model.embed(asked.question))[:3])
     assert {len(clip.tokens) for clip in observer.clips} == {4}
-    assert torch.equal(model.shown[0], torch.cat([observer.clips[index].tokens for index in nearest]))
+    assert torch.equal(tokens_of(model.shown[0]), torch.cat([observer.clips[index].tokens for index in nearest]))
     assert model.calls[0].question == asked.wording
 
 
@@ -271,7 +277,7 @@ def test_live_frames_are_those_without_a_caption() -> None:
     model = TellingModel()
     watch(model, video(PictureSource(40), [4.0, 18.5]), {"live": make_method("captions-and-live", SETTINGS)})
     assert model.shown[0] is None
-    assert torch.equal(model.shown[1], encoded([16, 17, 18]))
+    assert torch.equal(tokens_of(model.shown[1]), encoded([16, 17, 18]))
     assert [call.context.count("\n[") for call in model.calls] == [1, 4]
 
 
@@ -379,9 +385,9 @@ def test_settings_that_a_text_leaves_open() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "a method is one of captions, "),
-        ("magic", "not 'magic'"),
-        ("Captions", "not 'Captions'"),
+        ("", "method must be one of captions, "),
+        ("magic", "got 'magic'"),
+        ("Captions", "got 'Captions'"),
         ("captions:retention", "name:setting=value"),
         ("captions:,retention=0.1,nonsense", "name:setting=value"),
         ("captions:settings=1", "no setting 'settings'"),
@@ -393,8 +399,8 @@ def test_settings_that_a_text_leaves_open() -> None:
         ("captions:score_layers=[2,", "score_layers"),
         ("captions:memory_clips=1.5", "memory_clips must be a whole number"),
         ('captions:selector={"a":1}', "selector"),
-        ("last-frames:num_frames=0", "num_frames must be a whole number of at least 1, not 0"),
-        ("last-frames:num_frames=few", "num_frames must be a whole number of at least 1, not 'few'"),
+        ("last-frames:num_frames=0", "num_frames must be a whole number of at least 1, got 0"),
+        ("last-frames:num_frames=few", "num_frames must be a whole number of at least 1, got 'few'"),
         ("uniform-frames:num_frames=2.5", "num_frames"),
         ("uniform-frames:num_frames=true", "num_frames"),
         ("uniform-frames:num_frames=null", "num_frames"),
@@ -424,7 +430,7 @@ def test_the_record_of_a_method_tells_all_its_settings(name: str) -> None:
 
 
 def test_keys_and_values_need_a_model_that_shows_them() -> None:
-    with pytest.raises(SettingError, match="kv-retrieval works on keys and values, which fake does not give"):
+    with pytest.raises(SettingError, match="kv-retrieval needs a model that exposes keys and values; fake does not"):
         watch(FakeModel(), video(PictureSource(4), [2.0]), {"kv": make_method("kv-retrieval", SETTINGS)})
 
 
@@ -436,10 +442,8 @@ def test_keys_and_values_of_all_frames_are_the_plain_prompt(random_model: VideoM
     for prediction, num_frames in zip(predictions, (5, 10), strict=True):
         tokens = random_model.encode([picture(number) for number in range(num_frames)])
         asked = watched.questions[num_frames // 10].question
-        assert (
-            prediction.answer
-            == "".join(random_model.answer("", asked, VisualInput(tokens[:0], tokens), max_new_tokens=8)).strip()
-        )
+        request = AnswerRequest("", asked, VisualInput(tokens[:0], tokens), max_new_tokens=8)
+        assert prediction.answer == "".join(random_model.answer(request)).strip()
         assert prediction.num_prompt_tokens == random_model.count_prompt_tokens("", asked, len(tokens))
     assert captions == []
 
@@ -453,19 +457,19 @@ class TestSharedModel:
             chosen = [pictures[place] for place in places]
             assert torch.equal(shared.encode(chosen), alone.encode(chosen))
         tokens = alone.encode(pictures[:2])
-        ours = shared.describe(VisualInput(tokens[:3], tokens), "What?", max_new_tokens=20)
-        theirs = alone.describe(VisualInput(tokens[:3], tokens), "What?", max_new_tokens=20)
+        request = DescribeRequest("What?", max_new_tokens=20)
+        ours = shared.describe(VisualInput(tokens[:3], tokens), request)
+        theirs = alone.describe(VisualInput(tokens[:3], tokens), request)
         assert (ours.caption, ours.scores.tolist()) == (theirs.caption, theirs.scores.tolist())
         for visual in (None, VisualInput(tokens[:0], tokens)):
             for _ in range(2):
-                texts = ["".join(model.answer("[1]", "Where?", visual, max_new_tokens=9)) for model in (shared, alone)]
+                where = AnswerRequest("[1]", "Where?", visual, max_new_tokens=9)
+                texts = ["".join(model.answer(where)) for model in (shared, alone)]
                 assert texts[0] == texts[1]
         assert torch.equal(shared.embed("a dog"), alone.embed("a dog"))
         assert shared.count_tokens("a dog") == alone.count_tokens("a dog")
         assert shared.count_prompt_tokens("[1]", "Where?", 3) == alone.count_prompt_tokens("[1]", "Where?", 3)
-        assert shared.max_memory_tokens(5, "What?", max_new_tokens=9) == alone.max_memory_tokens(
-            5, "What?", max_new_tokens=9
-        )
+        assert shared.max_memory_tokens(5, request) == alone.max_memory_tokens(5, request)
 
     def test_each_frame_is_encoded_once_for_all_methods(self) -> None:
         model = TellingModel()
@@ -494,10 +498,11 @@ class TestSharedModel:
         tokens = encoded([0])
         for _ in range(2):
             for context, asked, length in (("[1]", "a?", 9), ("[2]", "a?", 9), ("[1]", "b?", 9), ("[1]", "a?", 8)):
-                assert "".join(shared.answer(context, asked, max_new_tokens=length)).startswith(f"{context}|{asked}")
+                request = AnswerRequest(context, asked, max_new_tokens=length)
+                assert "".join(shared.answer(request)).startswith(f"{context}|{asked}")
         assert len(model.calls) == 4
         for _ in range(2):
-            list(shared.answer("[1]", "a?", VisualInput(tokens[:0], tokens), max_new_tokens=9))
+            list(shared.answer(AnswerRequest("[1]", "a?", VisualInput(tokens[:0], tokens), max_new_tokens=9)))
         assert len(model.calls) == 6
 
     def test_what_was_saved_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,9 +516,9 @@ class TestSharedModel:
                 now[0] += 8 * len(frames)
                 return super().encode(frames)
 
-            def answer(self, *given_values: Any, **named: Any) -> Any:
+            def answer(self, request: AnswerRequest) -> Any:
                 now[0] += 2
-                return super().answer(*given_values, **named)
+                return super().answer(request)
 
         methods = {name: make_method("last-frames", SETTINGS) for name in ("first", "second")}
         methods |= {name: make_method("blind", SETTINGS) for name in ("third", "fourth")}

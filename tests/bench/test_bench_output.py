@@ -6,12 +6,14 @@ import itertools
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from rich.console import Console
 
 from keepsight.bench.output import Cell, ConsoleTable, Row, Table, as_csv, as_json, as_markdown, save_tables
@@ -49,7 +51,8 @@ def read_markdown(markdown: str) -> list[list[str]]:
     return rows
 
 
-def shown(children) -> str:
+def shown(children: Sequence[Token] | None) -> str:
+    assert children is not None
     assert {child.type for child in children} <= {"text", "text_special"}
     return "".join(child.content for child in children)
 
@@ -59,26 +62,26 @@ def as_one_line(text: str) -> str:
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
-def test_console_shows_every_number_once_at_any_width(width):
+def test_console_shows_every_number_once_at_any_width(width: int) -> None:
     text = on_console(TABLE, width)
     assert Counter(NUMBER.findall(text)) == NUMBERS
     assert max(map(len, text.splitlines())) <= width
     assert all(word in text for word in ("ours", "uniform", "blind", "1465", "1400", "yes/no", "other"))
 
 
-def test_console_puts_a_method_on_one_line_where_there_is_room():
+def test_console_puts_a_method_on_one_line_where_there_is_room() -> None:
     (line,) = [line for line in on_console(TABLE, 120).splitlines() if line.startswith("uniform")]
     assert " ".join(line.split()) == "uniform 1465 60.0 [57.0, 63.0] -1.2 [-3.1, +0.8] ~ 0.210 - -"
 
 
-def test_console_puts_intervals_below_where_there_is_less_room():
+def test_console_puts_intervals_below_where_there_is_less_room() -> None:
     lines = on_console(TABLE, 80).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("uniform"))
     assert " ".join(lines[at].split()) == "uniform 1465 60.0 -1.2 ~ 0.210 - -"
     assert " ".join(lines[at + 1].split()) == "[57.0, 63.0] [-3.1, +0.8]"
 
 
-def test_console_spreads_columns_over_tables_where_they_do_not_fit():
+def test_console_spreads_columns_over_tables_where_they_do_not_fit() -> None:
     tasks = tuple(f"task {letter}" for letter in "abcdefghij")
     rows = tuple(Row(name, {task: Cell(0.5, 0.4, 0.6) for task in tasks}, 9) for name in ("ours", "theirs"))
     text = on_console(Table("Tasks", "", tasks, rows), 60)
@@ -88,7 +91,7 @@ def test_console_spreads_columns_over_tables_where_they_do_not_fit():
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_console_folds_long_names_and_shows_no_markup(width):
+def test_console_folds_long_names_and_shows_no_markup(width: int) -> None:
     row = Row("[bold]" + "very long name " * 5, {"all": Cell(0.123, 0.111, 0.135)}, 7)
     text = on_console(Table("A\x1b[31m title", "", ("prospective reasoning about goals",), ()), width)
     assert "\x1b" not in text
@@ -103,7 +106,7 @@ def test_console_folds_long_names_and_shows_no_markup(width):
     st.lists(st.text("ab cd", min_size=1).filter(str.strip), min_size=1, max_size=3, unique=True),
     st.sampled_from([60, 80, 200]),
 )
-def test_console_never_loses_a_digit(shares, names, width):
+def test_console_never_loses_a_digit(shares: list[float], names: list[str], width: int) -> None:
     columns = tuple("abcdefgh"[: len(shares)])
     cells = {column: Cell(share, share / 2, share) for column, share in zip(columns, shares, strict=True)}
     text = on_console(Table("t", "", columns, tuple(Row(name, cells, 5) for name in names)), width)
@@ -111,7 +114,7 @@ def test_console_never_loses_a_digit(shares, names, width):
     assert Counter(NUMBER.findall(text)) == {number: count * len(names) for number, count in expected.items()}
 
 
-def test_legend_explains_only_what_is_there():
+def test_legend_explains_only_what_is_there() -> None:
     bare = Table("t", "", ("all",), (Row("ours", {"all": Cell(0.5)}, 4),))
     assert "~" not in on_console(bare, 80)
     assert "difference" not in on_console(bare, 80)
@@ -122,7 +125,7 @@ def test_legend_explains_only_what_is_there():
     assert "95 % intervals" in words
 
 
-def test_markdown_read_back():
+def test_markdown_read_back() -> None:
     rows = read_markdown(as_markdown(TABLE))
     assert rows == [
         ["method", "n", "all", "difference", "p", "yes/no", "other"],
@@ -132,7 +135,7 @@ def test_markdown_read_back():
     ]
 
 
-def test_markdown_of_awkward_names_by_hand():
+def test_markdown_of_awkward_names_by_hand() -> None:
     row = Row("a|b\nc \\ *d*", {"x|y": Cell(0.5)}, 1)
     lines = as_markdown(Table("# t", "1. no list", ("x|y",), (row,))).splitlines()
     assert lines[0] == r"### \# t"
@@ -147,7 +150,7 @@ WORDS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("|\\`*_[
 
 
 @given(WORDS, WORDS, WORDS, WORDS)
-def test_markdown_shows_any_text_as_it_stands(title, caption, column, method):
+def test_markdown_shows_any_text_as_it_stands(title: str, caption: str, column: str, method: str) -> None:
     markdown = as_markdown(Table(title, caption, (column,), (Row(method, {column: Cell(0.5)}, 3),)))
     assert read_markdown(markdown) == [["method", "n", as_one_line(column)], [as_one_line(method), "3", "50.0"]]
     tokens = MarkdownIt("commonmark").enable(["table"]).parse(markdown)
@@ -156,7 +159,7 @@ def test_markdown_shows_any_text_as_it_stands(title, caption, column, method):
     assert [token.type for token in tokens].count("paragraph_open") == 2
 
 
-def test_csv_has_a_line_for_each_method_and_column():
+def test_csv_has_a_line_for_each_method_and_column() -> None:
     lines = list(csv.DictReader(io.StringIO(as_csv([TABLE, TABLE]), newline="")))
     assert len(lines) == 10
     assert [(line["method"], line["column"]) for line in lines[:3]] == [("ours", c) for c in TABLE.columns]
@@ -179,7 +182,7 @@ def test_csv_has_a_line_for_each_method_and_column():
 
 
 @given(WORDS, WORDS, WORDS, st.floats(0, 1))
-def test_csv_and_json_keep_all_text_and_digits(title, column, method, share):
+def test_csv_and_json_keep_all_text_and_digits(title: str, column: str, method: str, share: float) -> None:
     table = Table(title, "", (column,), (Row(method, {column: Cell(share, 0, 1)}, 3),))
     (line,) = csv.DictReader(io.StringIO(as_csv([table]), newline=""))
     assert (line["table"], line["method"], line["column"]) == (title, method, column)
@@ -189,7 +192,7 @@ def test_csv_and_json_keep_all_text_and_digits(title, column, method, share):
     assert (record["title"], record["rows"][0]["method"]) == (title, method)
 
 
-def test_json_builds_the_same_table_again():
+def test_json_builds_the_same_table_again() -> None:
     (record,) = json.loads(as_json([TABLE]))
     rows = [
         Row(
@@ -205,7 +208,7 @@ def test_json_builds_the_same_table_again():
 
 
 @pytest.mark.parametrize("suffix", [".md", ".csv", ".json", ".JSON"])
-def test_tables_are_saved_by_suffix(tmp_path: Path, suffix):
+def test_tables_are_saved_by_suffix(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"tables{suffix}"
     save_tables(path, [TABLE, TABLE])
     content = path.read_bytes().decode()
@@ -216,14 +219,14 @@ def test_tables_are_saved_by_suffix(tmp_path: Path, suffix):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_tables_are_not_saved_as_anything_else(tmp_path: Path):
-    with pytest.raises(SettingError, match=r"\.md, \.csv or \.json, not to tables\.xlsx"):
+def test_tables_are_not_saved_as_anything_else(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"\.md, \.csv or \.json, got tables\.xlsx"):
         save_tables(tmp_path / "tables.xlsx", [TABLE])
     with pytest.raises(OSError, match="nowhere"):
         save_tables(tmp_path / "nowhere" / "tables.md", [TABLE])
 
 
-def test_differences_carry_their_sign_and_zero_has_none():
+def test_differences_carry_their_sign_and_zero_has_none() -> None:
     rows = [
         Row(name, {"all": Cell(0.5)}, 9, Cell(difference), None, inside_noise=False)
         for name, difference in (("more", 0.004), ("less", -0.0004), ("same", 0.0))
@@ -263,7 +266,7 @@ HALF = {"all": Cell(0.5)}
         lambda: Table("t", "", ("all",), (), interval_percent=100),
     ],
 )
-def test_tables_that_make_no_sense_are_refused(wrong):
+def test_tables_that_make_no_sense_are_refused(wrong: Callable[[], object]) -> None:
     with pytest.raises(SettingError) as caught:
         wrong()
     assert "\n" not in str(caught.value)

@@ -16,7 +16,7 @@ from keepsight.bench.experiments import Experiment, make_experiments
 from keepsight.bench.records import DataSet, Video
 from keepsight.bench.reporting import Chapter, write_report
 from keepsight.bench.results import CaptionedClip, Prediction, Results
-from keepsight.models.protocol import ModelInfo
+from keepsight.method.protocol import ModelInfo
 from keepsight.toyworld.captions import true_captions
 
 TINY = ModelInfo("tiny", "A", 12_345, "cpu", "float32", 1, 8, 1024, (96, 96), (3, 3), (1, 2))
@@ -28,7 +28,7 @@ DATA = make_toyworld(ToyWorldSettings(num_videos=3, minutes=7))
 
 @pytest.fixture(scope="module")
 def environment() -> dict[str, object]:
-    from fake_model import FakeModel
+    from tests.fake_model import FakeModel
 
     return describe_environment(FakeModel(), processes=2, seed=0)
 

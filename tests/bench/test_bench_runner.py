@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bench_videos import PictureSource, TellingModel, question, video, watch
 
 from keepsight.bench import runner
 from keepsight.bench.datasets.sources import ArraySource, FileSource
@@ -19,7 +18,9 @@ from keepsight.bench.results import Results
 from keepsight.bench.runner import Failure, RunSettings, run
 from keepsight.bench.scoring import Score, make_scorer
 from keepsight.errors import JudgeError, SettingError
+from keepsight.method.protocol import AnswerRequest
 from keepsight.settings import Settings
+from tests.bench.bench_videos import PictureSource, TellingModel, question, video, watch
 
 SETTINGS = Settings(frames_per_clip=4, sample_fps=1.0)
 NAMES = ("kitchen", "bath", "hall")
@@ -37,10 +38,10 @@ class StoppingModel(TellingModel):
 
     stops_at: float = math.inf
 
-    def answer(self, *values: Any, **named: Any) -> Iterator[str]:
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
         if len(self.calls) >= self.stops_at:
             raise PowerCut
-        return super().answer(*values, **named)
+        return super().answer(request)
 
 
 class Bench:
@@ -276,7 +277,7 @@ def test_another_rule_of_scoring_watches_nothing_again(bench: Bench) -> None:
 
 
 def test_at_least_one_process() -> None:
-    with pytest.raises(SettingError, match="processes is 1 or more, not 0"):
+    with pytest.raises(SettingError, match="processes must be at least 1, got 0"):
         RunSettings(processes=0)
 
 

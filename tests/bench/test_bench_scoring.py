@@ -15,7 +15,7 @@ from keepsight.bench.scoring.exact import token_f1
 from keepsight.bench.scoring.nextqa import GROUP_OF_TYPE, group_of, reported_type
 from keepsight.bench.scoring.ovobench import TASKS_OF_GROUP
 from keepsight.bench.scoring.ovobench import group_of as ovobench_group_of
-from keepsight.bench.scoring.splits import split_yes_no
+from keepsight.bench.scoring.splits import is_yes_no
 from keepsight.errors import DataError, SettingError
 
 PETS = ("a cat", "the dog", "a dog and a cat", "nothing")
@@ -41,19 +41,19 @@ def test_every_rule_can_be_made_by_its_name_and_takes_an_empty_answer(name: str)
 
 
 def test_a_rule_that_is_not_known_is_refused_with_the_names() -> None:
-    with pytest.raises(SettingError, match="exact, choice, ovobench, streamingbench, judge, not 'bleu'"):
+    with pytest.raises(SettingError, match="exact, choice, ovobench, streamingbench, judge, got 'bleu'"):
         make_scorer("bleu")
 
 
 @pytest.mark.parametrize("score", [(-0.1, None), (1.1, None), (1, 2), (float("nan"), None)])
 def test_scores_outside_their_range_are_refused(score: tuple[float, float | None]) -> None:
-    with pytest.raises(DataError, match="from 0 to 1"):
+    with pytest.raises(DataError, match="between 0 and 1"):
         Score(*score)
 
 
 @pytest.mark.parametrize("rating", [-1, 6])
 def test_ratings_outside_their_range_are_refused(rating: int) -> None:
-    with pytest.raises(DataError, match="from 0 to 5"):
+    with pytest.raises(DataError, match="between 0 and 5"):
         Score(1.0, None, rating)
 
 
@@ -234,14 +234,14 @@ def test_ovobench(question: Question, reply: str, right: bool) -> None:
 
 
 def test_ovobench_refuses_answers_that_it_has_no_rule_for() -> None:
-    with pytest.raises(DataError, match="choices, yes, no or a count"):
+    with pytest.raises(DataError, match="choice, yes, no or a count"):
         make_scorer("ovobench").score(open_question("a dog"), "a dog")
 
 
 def test_ovobench_has_twelve_tasks_in_three_groups() -> None:
     assert {ovobench_group_of(task) for tasks in TASKS_OF_GROUP.values() for task in tasks} == set(TASKS_OF_GROUP)
     assert [len(tasks) for tasks in TASKS_OF_GROUP.values()] == [3, 6, 3]
-    with pytest.raises(DataError, match="not 'XYZ'"):
+    with pytest.raises(DataError, match="got 'XYZ'"):
         ovobench_group_of("XYZ")
 
 
@@ -253,24 +253,13 @@ def test_streamingbench_reads_the_first_letter_only(reply: str, right: float) ->
 def test_nextqa_reports_previous_within_next_and_both_as_temporal() -> None:
     assert "".join(group_of(kind) for kind in GROUP_OF_TYPE) == "CCTTTDDD"
     assert [reported_type(kind) for kind in ("TP", "TN", "TC", "CW")] == ["TN", "TN", "TC", "CW"]
-    with pytest.raises(DataError, match="not 'XX'"):
+    with pytest.raises(DataError, match="got 'XX'"):
         group_of("XX")
 
 
-def test_yes_no_questions_are_split_off_with_the_constant_answer_beside_them() -> None:
-    answers = [("Yes", 1), ("no.", 0), ("yes", 1), ("No way", 1), ("a dog", 0), ("A dog", 0.5), ("yes and no", 0)]
-    split = split_yes_no([prediction(right, score) for right, score in answers])
-    assert (split.yes_no.num_questions, split.yes_no.accuracy) == (3, pytest.approx(2 / 3))
-    assert (split.yes_no.majority_answer, split.yes_no.majority_accuracy) == ("yes", pytest.approx(2 / 3))
-    assert (split.other.num_questions, split.other.accuracy) == (4, pytest.approx(1.5 / 4))
-    assert (split.other.majority_answer, split.other.majority_accuracy) == ("a dog", 0.5)
-
-
-def test_a_side_of_the_split_without_questions_has_no_numbers() -> None:
-    split = split_yes_no([prediction("yes", 1)])
-    assert (split.other.num_questions, split.other.accuracy, split.other.majority_answer) == (0, None, None)
-
-
-def test_answers_that_are_not_judged_cannot_be_split() -> None:
-    with pytest.raises(DataError, match="1 of 2 answers have no score yet"):
-        split_yes_no([prediction("yes", 1), prediction("no", None)])
+@pytest.mark.parametrize(
+    ("answer", "is_one"),
+    [("Yes", True), ("no.", True), (" yes ", True), ("No way", False), ("a dog", False), ("yes and no", False)],
+)
+def test_only_exactly_yes_or_no_is_a_yes_no_answer(answer: str, is_one: bool) -> None:
+    assert is_yes_no(answer) == is_one

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from keepsight.bench.results import Results
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -69,9 +70,9 @@ def test_two_processes_stopped_and_begun_again_give_what_one_gives(whole: Result
     while process.poll() is None and not kept(tmp_path):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PROCESS_SECONDS)
     assert (process.returncode, output) == (130, "")
-    assert errors == "keepsight: stopped; the same command goes on after the last video that was done\n"
+    assert errors == "keepsight: stopped; run the same command to resume after the last finished video\n"
     before = kept(tmp_path)
     assert 0 < len(before) < 12
     assert timeless(finished(tmp_path, *SMALL, "--processes", "2")) == timeless(whole)

@@ -288,13 +288,13 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_nearly() -> None:
 
 @pytest.mark.parametrize("scores", [{}, {"v": []}, {"v": [1.5]}, {"v": [-1]}, {"v": [float("nan")]}])
 def test_scores_are_checked(scores: dict[str, list[float]]) -> None:
-    with pytest.raises(DataError, match="from 0 to 1"):
+    with pytest.raises(DataError, match="between 0 and 1"):
         bootstrap_interval(scores)
 
 
 @pytest.mark.parametrize(("a", "b", "videos"), [([1], [1, 0], ["u"]), ([1], [1], []), ([1], [1], ["u", "v"])])
 def test_pairs_belong_together(a: list[float], b: list[float], videos: list[str]) -> None:
-    with pytest.raises(DataError, match="one by one"):
+    with pytest.raises(DataError, match="equally many"):
         paired_difference(a, b, videos)
 
 
@@ -305,11 +305,11 @@ def test_nothing_cannot_be_compared() -> None:
 
 @pytest.mark.parametrize("settings", [{"num_resamples": 99}, {"seed": -1}])
 def test_settings_are_checked(settings: dict[str, int]) -> None:
-    with pytest.raises(SettingError, match="100 or more and seed 0 or more"):
+    with pytest.raises(SettingError, match="at least 100 and seed at least 0"):
         bootstrap_interval({"u": [1], "v": [0]}, **settings)
 
 
 @pytest.mark.parametrize(("share", "number"), [(1.1, 5), (-0.1, 5), (0.5, 0)])
 def test_a_share_is_of_something(share: float, number: int) -> None:
-    with pytest.raises(DataError, match="from 0 to 1 of 1"):
+    with pytest.raises(DataError, match="share must be between 0 and 1 and num_questions at least 1"):
         wilson_interval(share, number)

@@ -19,7 +19,7 @@ from keepsight.bench.statistics import bootstrap_interval, paired_difference
 from keepsight.bench.tabulate import Scored, curve_over_groups, make_curves, make_table, scored_answers
 from keepsight.bench.toy_captions import EVENTS, PAST, past_clauses, past_scores, scored_captions
 from keepsight.errors import SettingError
-from keepsight.models.protocol import ModelInfo
+from keepsight.method.protocol import ModelInfo
 from keepsight.spans import Span
 from keepsight.toyworld.captions import clip_spans, true_captions
 
@@ -42,7 +42,7 @@ def prediction(method: str, question_id: str, score: float | None, **values: obj
     )
 
 
-SCORES = {
+SCORES: dict[str, dict[str, float | None]] = {
     "ours": {"q1": 1.0, "q2": 1.0, "q3": 0.0, "q4": 0.5},
     "blind": {"q1": 1.0, "q2": 0.0, "q3": 0.0, "q4": None},
     "mute": dict.fromkeys(RIGHT),
@@ -339,7 +339,7 @@ def test_every_row_of_every_experiment_is_a_method(info: ModelInfo) -> None:
 def test_experiments_by_name() -> None:
     assert [each.name for each in make_experiments((), TINY)] == list(EXPERIMENTS)
     assert [each.name for each in make_experiments(("memory", "clips"), TINY)] == ["memory", "clips"]
-    with pytest.raises(SettingError, match=r"an experiment is one of overview, .*, not 'everything'"):
+    with pytest.raises(SettingError, match=r"experiment must be one of overview, .*, got 'everything'"):
         make_experiments(("everything",), TINY)
 
 

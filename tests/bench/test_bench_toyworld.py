@@ -19,8 +19,8 @@ from keepsight.toyworld.questions import QUESTION_KINDS, Past
 from keepsight.toyworld.render import render_frame
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES
-from keepsight.toyworld.training.reading import FIRST_SEED
 from keepsight.toyworld.vocabulary import article
+from training.reading import FIRST_SEED
 
 
 def one_video(**settings: object) -> Video:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from ended import Ended, Keepsight
-from fake_model import FakeModel
 
 from keepsight.cli.app import run
+from tests.cli.ended import Ended, Keepsight
+from tests.fake_model import FakeModel
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from ended import Keepsight, MakeVideo
 
 from keepsight.cli.options import parse_time
 from keepsight.errors import SettingError
+from tests.cli.ended import Keepsight, MakeVideo
 
 WATCH = ("--model", "fake", "--sample-fps", 2, "--journal", "a.db")
 
@@ -24,7 +24,7 @@ def test_a_question_before_the_first_clip_has_ended(keepsight: Keepsight, make_v
     keepsight("watch", make_video(seconds=16), *WATCH)
     ended = keepsight("ask", "a.db", "Where is it?", "--at", "3")
     assert ended.code == 2
-    assert "nothing had been captioned by 00:03" in ended.complaint
+    assert "nothing was captioned by 00:03" in ended.complaint
 
 
 def test_an_answer_as_text_shows_question_answer_and_closest_captions(
@@ -38,7 +38,7 @@ def test_an_answer_as_text_shows_question_answer_and_closest_captions(
     assert f"? When: {unlike}" in lines
     assert any("lines [99:00-99:32]." in line for line in lines)
     assert any(line.startswith("    0") and line.endswith(unlike) for line in lines)
-    assert lines[-1] == "    (given 10 captions, the 5 closest are shown)"
+    assert lines[-1] == "    (10 captions, the 5 closest are shown)"
 
 
 @pytest.mark.parametrize("at", ["soon", "1:2:3:4", "-5", ""])
@@ -46,7 +46,7 @@ def test_a_time_that_is_none(keepsight: Keepsight, make_video: MakeVideo, at: st
     keepsight("watch", make_video(seconds=8), *WATCH)
     ended = keepsight("ask", "a.db", "Where?", f"--at={at}")
     assert ended.code == 2
-    assert "a time is written as" in ended.complaint
+    assert "a time must be written as" in ended.complaint
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,16 @@ def test_times_as_people_write_them(text: str, seconds: float) -> None:
 def test_times_in_other_digits_are_refused() -> None:
     with pytest.raises(SettingError):
         parse_time("١٢")
+
+
+@pytest.mark.parametrize("text", ["99:99:99", "1:60", "1:60:00", "0:00:60", "0:99"])
+def test_more_minutes_or_seconds_than_there_are_are_refused(text: str) -> None:
+    with pytest.raises(SettingError, match=f"below 60, got '{text}'"):
+        parse_time(text)
+
+
+def test_many_minutes_and_hours_are_none_too_many() -> None:
+    assert (parse_time("90:00"), parse_time("100:00:00"), parse_time("7200")) == (5400, 360_000, 7200)
 
 
 def test_the_report_of_a_watched_video(keepsight: Keepsight, make_video: MakeVideo) -> None:

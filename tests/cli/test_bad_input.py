@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ended import Keepsight, MakeVideo
 
 from keepsight.errors import ModelTooBigError
 from keepsight.journal import Journal
+from tests.cli.ended import Keepsight, MakeVideo
 
 WATCH = ("--model", "fake", "--sample-fps", 2)
 
@@ -41,9 +41,9 @@ def make_newer_journal(path: Path) -> None:
     ("make", "says"),
     [
         (lambda path: None, "no such file"),
-        (lambda path: path.mkdir(), "holds no pictures"),
+        (lambda path: path.mkdir(), "has no images"),
         (lambda path: path.touch(), "is empty"),
-        (lambda path: path.write_text("hello " * 500), "not a video"),
+        (lambda path: path.write_text("hello " * 500), "as a video"),
         (make_audio, "no pictures|no video"),
     ],
     ids=["missing", "empty folder", "empty", "text", "audio"],
@@ -72,7 +72,7 @@ def test_a_truncated_video_keeps_what_was_captioned_and_answers_about_it(
     Path("cut.avi").write_bytes(content[: len(content) * 2 // 3])
     ended = keepsight("watch", "cut.avi", *WATCH, "--ask", "Where is the dog?")
     assert ended.code == 2
-    assert "pictures end" in ended.complaint
+    assert "frames end" in ended.complaint
     assert len(ended.of("clip")) >= 3
     assert len(ended.of("answer")) == 1
     with Journal.open("cut.db", read_only=True) as journal:
@@ -97,17 +97,21 @@ def copy_pictures(source: Path, target: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--sample-fps", 0), "sample_fps must be a number over 0 and at most 1000, not 0.0"),
-        (("--sample-fps", -1), "sample_fps"),
-        (("--sample-fps", "nan"), "sample_fps"),
-        (("--retention", 0), "retention"),
-        (("--retention", 1.5), "retention"),
-        (("--memory-clips", -1), "memory_clips"),
-        (("--selector", "best"), "selector must be one of"),
-        (("--ask", " "), "--ask is empty"),
-        (("--memory-clips", "many"), "--memory-clips"),
+        (("--sample-fps", 0), "--sample-fps must be a number over 0 and at most 1000, got 0.0"),
+        (("--sample-fps", -1), "--sample-fps must"),
+        (("--sample-fps", "nan"), "--sample-fps must"),
+        (("--retention", 0), "--retention must"),
+        (("--retention", 1.5), "--retention must"),
+        (("--memory-clips", -1), "--memory-clips must"),
+        (("--selector", "best"), "--selector must be one of attention"),
+        (("--ask", " "), "the question of --ask must be text, got only invisible characters"),
+        (
+            ("--ask", "Who?", "--ask", "\udcff"),
+            "the question of --ask must be valid UTF-8, got '\\udcff' at character 1",
+        ),
+        (("--memory-clips", "many"), "--memory-clips must be a whole number of at least 0, got 'many'"),
         (("--frobnicate",), "No such option"),
-        (("--device", "tpu"), "device"),
+        (("--device", "tpu"), "--device must be auto, cpu, cuda or cuda:NUMBER, or none, got 'tpu'"),
     ],
     ids=str,
 )
@@ -135,7 +139,7 @@ def test_a_command_that_is_not_complete(keepsight: Keepsight, words: tuple[str, 
 def test_an_unknown_model(keepsight: Keepsight, make_video: MakeVideo) -> None:
     ended = keepsight("watch", make_video(seconds=8), "--model", "hugest")
     assert ended.code == 2
-    assert "there is no model 'hugest'" in ended.complaint
+    assert "no such model: 'hugest'" in ended.complaint
     assert not list(Path().glob("*.db"))
 
 
@@ -155,7 +159,7 @@ def test_a_model_that_does_not_fit(
     [
         (lambda path: path.write_text("not a journal " * 100), "not a Keepsight journal"),
         (make_foreign_database, "not a Keepsight journal"),
-        (make_newer_journal, "install a later one"),
+        (make_newer_journal, "upgrade Keepsight"),
     ],
     ids=["text", "other database", "newer"],
 )
@@ -180,7 +184,7 @@ def test_a_file_that_is_no_journal_of_ours_is_left_as_it_was(
 
 @pytest.mark.parametrize("words", [("ask", "a.db", "Where?"), ("report", "a.db")], ids=["ask", "report"])
 def test_a_journal_that_is_missing_or_empty(keepsight: Keepsight, words: tuple[str, ...]) -> None:
-    assert "there is no journal at a.db" in keepsight(*words).complaint
+    assert "no journal at a.db" in keepsight(*words).complaint
     Journal.create("a.db").close()
     ended = keepsight(*words)
     assert ended.code == 2
@@ -193,7 +197,7 @@ def test_a_full_disk_while_watching_keeps_what_was_printed(
     """The journal gets room for some clips only, by SQLite's own limit, which fails as a full disk does."""
     create = Journal.create
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "create", lambda path: create(path, max_bytes=140_000))
+        patch.setattr(Journal, "create", lambda path: create(path, max_bytes=170_000))
         ended = keepsight("watch", make_video(seconds=400), *WATCH, "--journal", "a.db")
     assert ended.code == 2
     assert "full" in ended.complaint

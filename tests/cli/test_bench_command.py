@@ -4,20 +4,21 @@ import csv
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ended import Keepsight, MakeVideo
-from fake_model import FakeModel
 
 from keepsight.bench import runner
 from keepsight.bench.datasets import DATASETS
 from keepsight.bench.experiments import EXPERIMENTS
 from keepsight.bench.methods import METHODS
 from keepsight.bench.results import Results
+from keepsight.method.protocol import AnswerRequest
+from tests.cli.ended import Keepsight, MakeVideo
+from tests.fake_model import FakeModel
 
 TOY = ("bench", "run", "--videos", 1, "--minutes", 1.5, "--processes", 1)
 
@@ -29,10 +30,10 @@ class SignallingModel(FakeModel):
     signals_at: int = -1
     signal_number: int = signal.SIGINT
 
-    def answer(self, *values: Any, **named: Any) -> Iterator[str]:
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
         if len(self.calls) == self.signals_at:
             os.kill(os.getpid(), self.signal_number)
-        return super().answer(*values, **named)
+        return super().answer(request)
 
 
 @pytest.fixture
@@ -41,6 +42,17 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> SignallingModel:
     model = SignallingModel()
     monkeypatch.setattr(runner, "_load", lambda *_: model)
     return model
+
+
+def test_without_matplotlib_nothing_is_begun(
+    keepsight: Keepsight, stand_in: SignallingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    ended = keepsight(*TOY, "--method", "captions", "--out", "out")
+    assert (ended.code, ended.complaint.count("\n")) == (2, 0)
+    assert ended.complaint == 'keepsight bench run needs matplotlib: pip install "keepsight[bench]"'
+    assert not stand_in.calls
+    assert not Path("out").exists()
 
 
 def test_a_run_with_the_bundled_model(keepsight: Keepsight) -> None:
@@ -111,21 +123,21 @@ def test_our_own_results_are_scored_again(keepsight: Keepsight, stand_in: FakeMo
     [
         ((), "Missing command"),
         (("frobnicate",), "frobnicate"),
-        (("run", "kitchens"), "not 'kitchens'"),
+        (("run", "kitchens"), "got 'kitchens'"),
         (("run", "rvs-ego"), "give it with --folder"),
         (("run", "rvs-ego", "--folder", "nowhere"), "nowhere"),
         (("run", "rvs-ego", "--folder", "."), "ego4d_oe.json"),
         (("run", "--folder", "."), "leave --folder out"),
-        (("run", "--experiment", "everything"), "an experiment is one of overview"),
-        (("run", "--experiment", ""), "an experiment is one of overview"),
+        (("run", "--experiment", "everything"), "experiment must be one of overview"),
+        (("run", "--experiment", ""), "experiment must be one of overview"),
         (("run", "--experiment", "memory", "--method", "blind"), "either --experiment or --method"),
-        (("run", "--method", "magic"), "a method is one of captions"),
-        (("run", "--method", ""), "a method is one of captions"),
+        (("run", "--method", "magic"), "method must be one of captions"),
+        (("run", "--method", ""), "method must be one of captions"),
         (("run", "--method", "captions:magic=1"), "no setting 'magic'"),
         (("run", "--method", "captions:retention=2"), "retention must be"),
         (("run", "--method", "last-frames:num_frames=few"), "num_frames must be"),
         (("run", "--method", "captions:retention"), "name:setting=value"),
-        (("run", "--difficulty", "silly"), "difficulty is one of"),
+        (("run", "--difficulty", "silly"), "difficulty must be one of"),
         (("run", "--videos", 0), "videos"),
         (("run", "--videos", -3), "videos"),
         (("run", "--videos", 1001), "1000 videos"),
@@ -134,17 +146,17 @@ def test_our_own_results_are_scored_again(keepsight: Keepsight, stand_in: FakeMo
         (("run", "--minutes", -1), "minutes"),
         (("run", "--minutes", "nan"), "minutes"),
         (("run", "--questions", -1), "numbers of questions"),
-        (("run", "--questions", 0), "needs questions"),
-        (("run", "--ask-minutes", "soon"), "ask_minutes are numbers"),
-        (("run", "--ask-minutes", "1,,x"), "ask_minutes are numbers"),
-        (("run", "--ask-minutes", "1:30"), "ask_minutes are numbers"),
-        (("run", "--ask-minutes", "-2"), "ask_minutes lie in the video"),
-        (("run", "--ask-minutes", "2,99"), "ask_minutes lie in the video"),
-        (("run", "--ask-minutes", "nan"), "ask_minutes lie in the video"),
-        (("run", "--processes", 0), "processes is 1 or more"),
-        (("run", "--processes", -2), "processes is 1 or more"),
+        (("run", "--questions", 0), "must be above 0, got 0 for both"),
+        (("run", "--ask-minutes", "soon"), "ask_minutes must be numbers"),
+        (("run", "--ask-minutes", "1,,x"), "ask_minutes must be numbers"),
+        (("run", "--ask-minutes", "1:30"), "ask_minutes must be numbers"),
+        (("run", "--ask-minutes", "-2"), "ask_minutes must lie within"),
+        (("run", "--ask-minutes", "2,99"), "ask_minutes must lie within"),
+        (("run", "--ask-minutes", "nan"), "ask_minutes must lie within"),
+        (("run", "--processes", 0), "processes must be at least 1"),
+        (("run", "--processes", -2), "processes must be at least 1"),
         (("run", "--device", "tpu"), "device"),
-        (("run", "--model", "hugest", "--method", "blind"), "there is no model 'hugest'"),
+        (("run", "--model", "hugest", "--method", "blind"), "no such model: 'hugest'"),
         (
             (
                 "run",
@@ -203,7 +215,7 @@ JUDGE = ("--judge-url", "http://localhost:9/v1/chat/completions", "--judge-model
     [
         ((), "give --judge-url and --judge-model"),
         (("--judge-model", "judge"), "give --judge-url and --judge-model"),
-        (("--judge-url", "http://localhost:9/v1/chat/completions"), "needs a name"),
+        (("--judge-url", "http://localhost:9/v1/chat/completions"), "model name must not be empty"),
         (("--judge-url", "localhost", "--judge-model", "judge"), "a host and a path"),
         (("--judge-url", "http://me:secret@localhost/", "--judge-model", "judge"), "password"),
         ((*JUDGE, "--judge-prompt", "none.txt"), "cannot read the judge's prompt none.txt"),
@@ -272,7 +284,7 @@ def test_stopping_keeps_the_videos_that_were_done(
     stand_in.signals_at, stand_in.signal_number = 20, number
     ended = keepsight(*words)
     assert ended.code == code
-    assert "the same command goes on" in ended.complaint
+    assert "run the same command to resume" in ended.complaint
     assert ended.out == ""
     done = {json.loads(path.read_text(encoding="utf-8"))["predictions"][0]["video_id"] for path in cached()}
     assert done == {"default-60000"}
@@ -292,7 +304,7 @@ def cached() -> list[Path]:
 def test_methods_that_the_model_cannot_do(keepsight: Keepsight, stand_in: FakeModel) -> None:
     ended = keepsight(*TOY, "--method", "kv-retrieval")
     assert ended.code == 2
-    assert "kv-retrieval works on keys and values, which fake does not give" in ended.complaint
+    assert "kv-retrieval needs a model that exposes keys and values; fake does not" in ended.complaint
 
 
 def test_help_of_every_command(keepsight: Keepsight) -> None:

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_model import FakeModel
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from models.random_model import RandomShape, write_random_model
 
 from keepsight.cli.app import run
+from keepsight.engine.watcher import Watcher
 from keepsight.journal import Journal
 from keepsight.settings import Settings
-from keepsight.watcher import Watcher
+from tests.fake_model import FakeModel
+from tests.models.random_model import RandomShape, write_random_model
+from tests.server.mcp_calls import text_of
+from tests.small_videos import MakeVideo
 
 KEEPSIGHT = ["-c", "from keepsight.cli import main; main()"]
 
@@ -31,7 +33,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory, make_video) -> Path:
+def journal(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Path:
     path = tmp_path_factory.mktemp("mcp-command") / "journal.db"
     settings = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25)
     watcher = Watcher(FakeModel(), path, settings)
@@ -60,7 +62,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> Any:
 
 
 async def test_a_journal_is_asked_and_not_written(
-    journal: Path, random_model: Path, make_video, tmp_path: Path
+    journal: Path, random_model: Path, make_video: MakeVideo, tmp_path: Path
 ) -> None:
     log = tmp_path / "stderr"
     with Journal.open(journal, read_only=True) as opened:
@@ -81,13 +83,15 @@ async def test_a_journal_is_asked_and_not_written(
         assert [part.type for part in shown.content] == ["text", "image"]
         refused = await client.call_tool("ask", {"stream": "nothing", "question": "What?"})
         assert refused.is_error
-        assert "no such stream" in refused.content[0].text
+        assert "no stream matches" in text_of(refused.content[0])
     assert log.read_text() == ""
     with Journal.open(journal, read_only=True) as opened:
         assert opened.answers.of(stream.id) == []
 
 
-async def test_a_clip_that_another_process_writes_is_waited_for(journal: Path, tmp_path: Path, make_video) -> None:
+async def test_a_clip_that_another_process_writes_is_waited_for(
+    journal: Path, tmp_path: Path, make_video: MakeVideo
+) -> None:
     watched = tmp_path / "journal.db"
     settings = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25)
     with Journal.create(watched) as writing:
@@ -99,7 +103,7 @@ async def test_a_clip_that_another_process_writes_is_waited_for(journal: Path, t
             seen = await call(client, "watch_for", stream=stream, words="a", after_clip_index=-1)
             assert (seen["found"], seen["clip"]["caption"]) == (True, first.caption)
             late = await call(client, "watch_for", stream=stream, words="unseen", timeout_seconds=0.1)
-            assert (late["found"], late["reason"]) == (False, "the time is over")
+            assert (late["found"], late["reason"]) == (False, "timeout")
             second = next(moments)
             later = await call(client, "watch_for", stream=stream, words="a", after_clip_index=seen["last_clip_index"])
             assert later["clip"]["caption"] == second.caption

@@ -1,26 +1,33 @@
 """The command as a process of its own: quick to start, quiet, and no traceback when its reader goes away."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from ended import MakeVideo
-from models.random_model import RandomShape, write_random_model
 
 from keepsight.journal import Journal
+from keepsight.plugins.packages import GROUPS
+from tests.cli.ended import MakeVideo
+from tests.models.random_model import RandomShape, write_random_model
+from tests.patience import PROCESS_SECONDS
+from tests.plug_in import install
 
 KEEPSIGHT = [sys.executable, "-c", "from keepsight.cli import main; main()"]
 
 
-def test_help_loads_nothing_heavy() -> None:
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    groups = {group.removeprefix("keepsight."): "a_part = a_plug_in:Part" for group in GROUPS}
+    site = install(tmp_path / "site", "a-plug-in", "a_plug_in", "raise SystemExit('imported')", **groups)
     code = (
         "import sys\nfrom keepsight.cli.app import run\nassert run(['--help']) == 0\n"
         "print(*{'torch', 'av', 'transformers', 'numpy', 'PIL', 'jinja2'} & set(sys.modules), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stderr.split() == []
     for command in ("watch", "ask", "report", "models", "toyworld"):
         assert command in done.stdout
@@ -71,7 +78,7 @@ def test_a_real_model_in_a_pipe_whose_reader_goes_away(
     assert process.stderr is not None
     stderr = process.stderr.read()
     process.stderr.close()
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=PROCESS_SECONDS) == 141
     assert stderr == ""
     with Journal.open(tmp_path / "a.db", read_only=True) as journal:
         stream = journal.streams.latest()
@@ -91,10 +98,30 @@ def test_another_process_asks_while_watching_goes_on(random_model: Path, make_vi
     done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    output, stderr = process.communicate(timeout=60)
+    output, stderr = process.communicate(timeout=PROCESS_SECONDS)
     assert process.returncode == 143
-    assert "the same command goes on from there" in stderr
+    assert "run the same command to resume" in stderr
     answer = json.loads(done.stdout)
     assert answer["num_captions_given"] >= 2
     assert done.stderr == ""
     assert '"event": "summary"' in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("num_frames", [0, 20])
+def test_a_program_that_dies_while_it_pushes_is_an_error_and_what_it_pushed_is_kept(
+    random_model: Path, tmp_path: Path, num_frames: int
+) -> None:
+    line = b'{"type": "frame", "pts_seconds": %d, "width": 4, "height": 4}\n'
+    pushed = b"".join(line % second + bytes(48) for second in range(num_frames))
+    words = [*KEEPSIGHT, "watch", "-", "--model", str(random_model), "--sample-fps", "1"]
+    done = subprocess.run(words, input=pushed, cwd=tmp_path, capture_output=True)
+    complaint = done.stderr.decode().splitlines()[-1]
+    assert done.returncode == 2
+    assert "stdin ended" in complaint
+    journal = tmp_path / "stdin.db"
+    assert journal.exists() == bool(num_frames)
+    if num_frames:
+        with Journal.open(journal) as kept:
+            (stream,) = kept.streams.all()
+            assert kept.clips.count(stream.id) == 2  # of 16 frames and of 4
+            assert stream.end_detail in complaint

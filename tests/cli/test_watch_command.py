@@ -1,18 +1,18 @@
 """`keepsight watch`: what it prints is what it stores, and it goes on where it was stopped."""
 
+import json
 import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ended import Keepsight, MakeVideo
-from fake_model import FakeModel
 
 from keepsight.journal import EndReason, Journal
-from keepsight.models.protocol import Description, VisualInput
+from keepsight.method.protocol import DescribeRequest, Description, VisualInput
 from keepsight.settings import PAPER, Settings
+from tests.cli.ended import Keepsight, MakeVideo
+from tests.fake_model import FakeModel
 
 WATCH = ("--model", "fake", "--sample-fps", 2)  # a clip spans 8 s
 
@@ -37,6 +37,9 @@ def test_json_lines_are_what_is_stored(keepsight: Keepsight, make_video: MakeVid
     assert summary["kept_percent"] == pytest.approx(6.25, abs=1)
     assert summary["seconds_a_clip"] == pytest.approx(summary["wall_seconds"] / 4, rel=0.01)
     assert [line["event"] for line in ended.events] == ["start", *["clip"] * 4, "summary"]
+    with Journal.open(Path(f"{video.stem}.db")) as journal:
+        (stream,) = journal.streams.all()
+    assert ended.events[0]["settings"] == json.loads(stream.settings_json)
 
 
 def test_text_has_each_caption_behind_its_span_and_a_summary(keepsight: Keepsight, make_video: MakeVideo) -> None:
@@ -64,7 +67,7 @@ def test_watching_again_finds_nothing_new_and_still_answers(keepsight: Keepsight
     assert ended.code == 0
     assert ended.out.startswith("nothing new to watch; journal a.db")
     assert "? Where?" in ended.out
-    assert "(given 2 captions)" in ended.out
+    assert "(2 captions)" in ended.out
 
 
 class Interrupting(FakeModel):
@@ -74,10 +77,10 @@ class Interrupting(FakeModel):
         super().__init__()
         self.at_call, self.number = at_call, number
 
-    def describe(self, clip: VisualInput, *others: Any, **named: Any) -> Description:
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
         if len(self.memory_lengths) == self.at_call:
             os.kill(os.getpid(), self.number)
-        return super().describe(clip, *others, **named)
+        return super().describe(clip, request)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -94,9 +97,7 @@ def test_a_signal_ends_cleanly_and_the_same_command_goes_on(
         stopped = keepsight("watch", video, *WATCH, "--journal", "a.db")
     assert stopped.code == code
     assert len(stopped.of("clip")) == 2
-    assert stopped.complaint == (
-        "stopped at 00:16; everything up to there is in a.db, and the same command goes on from there"
-    )
+    assert stopped.complaint == ("stopped at 00:16; everything up to there is in a.db; run the same command to resume")
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     with Journal.open("a.db", read_only=True) as journal:
         stream = journal.streams.latest()
@@ -124,7 +125,7 @@ def test_options_reach_the_settings(keepsight: Keepsight, make_video: MakeVideo)
 def test_a_caption_cannot_steer_the_terminal(
     keepsight: Keepsight, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch, fake_model: FakeModel
 ) -> None:
-    monkeypatch.setattr("fake_model.NOUNS", ("dog\x1b[2J\x07\r[red]\n",) * 8)
+    monkeypatch.setattr("tests.fake_model.NOUNS", ("dog\x1b[2J\x07\r[red]\n",) * 8)
     ended = keepsight("watch", make_video(seconds=8), *WATCH, "--no-json")
     assert "[red]" in ended.out
     assert not {"\x1b", "\x07", "\r"} & set(ended.out)

@@ -1,19 +1,15 @@
 """Malformed and odd media files, made on the spot, each with what reading it should give.
 
-python tests/hostile/corpus.py FOLDER       # write them all, and print the table of docs/hostile-input.md
+python -m tests.hostile.corpus FOLDER    # write them all, and print the table of docs/hostile-input.md
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-import corpus_broken
-import corpus_codecs
-import corpus_odd
-import corpus_posing
-from outcomes import Sample
-
-from keepsight.video.wording import one_line
+from keepsight.incoming import one_line
+from tests.hostile import corpus_broken, corpus_codecs, corpus_odd, corpus_posing
+from tests.hostile.outcomes import Sample
 
 
 def samples() -> list[Sample]:

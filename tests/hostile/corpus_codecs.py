@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from outcomes import Sample, frames
-from small_media import HEVC, Coding, encoded, write_late
+from tests.hostile.outcomes import Sample, frames
+from tests.hostile.small_media import HEVC, Coding, encoded, write_late
 
 SIZE = (64, 48)
 _CODECS = [
@@ -26,6 +26,9 @@ _CODECS = [
 ]
 
 
+_SHOWN_SIZES = {"h263": (140, 96)}  # its pixels are 12:11 (ITU-T H.263, section 5.1.5)
+
+
 def samples() -> list[Sample]:
     """One file a codec."""
     options = {"dnxhd": {"profile": "dnxhr_lb"}, "libx265": HEVC.options}
@@ -36,7 +39,7 @@ def samples() -> list[Sample]:
             write_late(
                 partial(encoded, Coding(codec, pix_fmt, size, format=form, options=options.get(codec, {})), range(10))
             ),
-            frames(4, 4, size),
+            frames(4, 4, _SHOWN_SIZES.get(codec, size)),
         )
         for name, codec, pix_fmt, form, size in _CODECS
     ]

@@ -4,8 +4,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 import av
-from outcomes import Sample, frames, refused
-from small_media import (
+
+from keepsight.errors import NoVideoStreamError
+from tests.hostile.outcomes import Sample, frames, refused
+from tests.hostile.small_media import (
     H264,
     HEVC,
     MJPEG_AVI,
@@ -19,8 +21,6 @@ from small_media import (
     write_late,
 )
 
-from keepsight.errors import NoVideoStreamError
-
 SIZE = (64, 48)
 WHOLE = frames(12, 12, SIZE)
 """30 pictures at 25 a second, sampled ten times a second."""
@@ -33,7 +33,9 @@ def _jpeg() -> bytes:
     return bytes(encoder.encode(frame)[0])
 
 
-def _shift(packet: av.Packet, ticks: int) -> None:
+def _shift(packet: "av.Packet[av.VideoStream]", ticks: int) -> None:
+    assert packet.pts is not None
+    assert packet.dts is not None
     packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
 
 

@@ -9,13 +9,13 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from outcomes import Sample, anything, frames, refused
-from small_media import H264, Coding, encoded, write, write_late
 
 from keepsight.errors import NoVideoStreamError, SourceNotFoundError
+from tests.hostile.outcomes import Sample, anything, frames, refused
+from tests.hostile.small_media import H264, Coding, encoded, write, write_late
 
 WHOLE = frames(12, 12, (64, 48))
-NOT_READ = refused("not a video that can be read")
+NOT_READ = refused("as a video")
 NOT_REGULAR = refused("not a regular file")
 
 
@@ -104,7 +104,7 @@ def _codec_samples() -> list[Sample]:
             name,
             f"a codec that is not read: {codec}",
             write_late(partial(encoded, Coding(codec, pix, format=form), range(5))),
-            refused("not a video" if form == "rm" else f"coded as {codec}"),
+            refused("as a video" if form == "rm" else f"uses the codec {codec}"),
         )
         for name, codec, pix, form in refusals
     ]
@@ -146,7 +146,7 @@ def _place_samples() -> list[Sample]:
         Sample(
             "memory.mp4", "a link to a file of the kernel", lambda path: path.symlink_to("/proc/self/maps"), NOT_READ
         ),
-        Sample("folder.mp4", "a folder without pictures", lambda path: path.mkdir(), refused("is a folder")),
+        Sample("folder.mp4", "a folder without pictures", lambda path: path.mkdir(), refused("got a folder")),
         Sample("link.mp4", "a link to a video", link, WHOLE),
         Sample(
             "broken.mp4",

@@ -1,6 +1,6 @@
 """Reads many files, each in a process of its own, which is forked from one that has imported everything.
 
-    python tests/hostile/fork_server.py    # a path a line on stdin, an outcome in JSON a line on stdout
+    python -m tests.hostile.fork_server    # a path a line on stdin, an outcome in JSON a line on stdout
 
 A forked process does what `keepsight.sources.worker` does: the limits, `open_video`, sampled frames. What it saves is
 the start of an interpreter. A crash ends the fork alone.
@@ -16,18 +16,20 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from outcomes import MOST_FRAMES, SAMPLE_FPS, Outcome
-
 from keepsight.errors import DecoderDiedError, KeepsightError
-from keepsight.sources.limits import DecodeLimits, limit_this_process
+from keepsight.sources.worker_pipe import DecodeLimits, limit_this_process
 from keepsight.video import open_video
+from tests.child_process import importing_tests
+from tests.hostile.outcomes import MOST_FRAMES, SAMPLE_FPS, Outcome
 
 MEMORY_MEGABYTES = DecodeLimits().memory_megabytes
 
 
 def read_here(path: str) -> Outcome:
     """Read a file in this process."""
-    num_frames, first, last = 0, (), ()
+    num_frames = 0
+    first: tuple[int, ...] = ()
+    last: tuple[int, ...] = ()
     error = message = ""
     try:
         with open_video(path) as reader:
@@ -39,7 +41,7 @@ def read_here(path: str) -> Outcome:
     except KeepsightError as raised:
         error, message = type(raised).__name__, str(raised)
     except MemoryError:
-        error, message = DecoderDiedError.__name__, "decoding needs more memory than it may have"
+        error, message = DecoderDiedError.__name__, "decoding exceeds the memory limit"
     except Exception as raised:  # noqa: BLE001 - the edge of a process, as in the worker
         trace = raised.__traceback__
         while trace is not None and trace.tb_next is not None:
@@ -88,7 +90,8 @@ class ForkServer:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "tests.hostile.fork_server"],
+            env=importing_tests(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Changes to the bytes of a media file that tend to lead a reader astray."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def _change_header(data: bytes, _: bytes, rng: Random) -> bytes:
 def _edit_length(data: bytes, _: bytes, rng: Random) -> bytes:
     """Put an edge value, or one near the old one, where a number no larger than the file stands."""
     size = int(rng.choice([1, 2, 4, 8]))
-    order = "big" if rng.random() < 0.6 else "little"
+    order: Literal["big", "little"] = "big" if rng.random() < 0.6 else "little"
     for place in rng.integers(0, len(data) - size, 200).tolist():
         old = int.from_bytes(data[place : place + size], order)
         if 0 < old <= len(data):

@@ -131,4 +131,4 @@ def anything() -> Expected:
 
 def cut_off(low: int, high: int) -> Expected:
     """Some frames, and then the error that there should have been more."""
-    return Expected((low, high), None, TruncatedVideoError, "cut off")
+    return Expected((low, high), None, TruncatedVideoError, "truncated")

@@ -12,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-Retime = Callable[[av.Packet], None]
+Retime = Callable[["av.Packet[av.VideoStream]"], None]
 """Changes a coded packet's timestamps."""
 
 BIT_EXACT = {"fflags": "+bitexact"}
@@ -95,6 +95,7 @@ def audio_only(format_name: str, cover: bytes = b"") -> bytes:
     with _writing(format_name, {}) as (container, path), container:
         codec = "libmp3lame" if format_name == "mp3" else "aac"
         audio = container.add_stream(codec, rate=16000, layout="mono")
+        assert isinstance(audio, av.AudioStream)
         image = container.add_stream("mjpeg") if cover else None
         if image is not None:
             image.width, image.height, image.pix_fmt = 64, 48, "yuvj420p"
@@ -136,6 +137,7 @@ def _writing(
 def _add_stream(container: av.container.OutputContainer, coding: Coding) -> av.VideoStream:
     options = coding.options | {"flags": "+bitexact" + "+ildct+ilme" * coding.interlaced}
     stream = container.add_stream(coding.codec, rate=coding.fps, options=options)
+    assert isinstance(stream, av.VideoStream)
     stream.width, stream.height = coding.size
     stream.pix_fmt = coding.pix_fmt
     stream.codec_context.time_base = 1 / coding.fps
@@ -144,7 +146,7 @@ def _add_stream(container: av.container.OutputContainer, coding: Coding) -> av.V
     return stream
 
 
-def _packets(stream: av.VideoStream, coding: Coding, ticks: Iterable[int]) -> Iterable[av.Packet]:
+def _packets(stream: av.VideoStream, coding: Coding, ticks: Iterable[int]) -> Iterable["av.Packet[av.VideoStream]"]:
     for number, tick in enumerate(ticks):
         frame = av.VideoFrame.from_ndarray(picture(number, coding.size), format="rgb24")
         frame = frame.reformat(format=coding.pix_fmt)

@@ -6,20 +6,22 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import corpus
 import pytest
-from fake_model import FakeModel
-from fork_server import MEMORY_MEGABYTES, ForkServer
-from outcomes import MOST_FRAMES, SAMPLE_FPS, Outcome, Sample
-from small_media import H264_FIRST, encoded
 
+from keepsight.engine.watcher import Watcher
 from keepsight.errors import TruncatedVideoError, VideoError
+from keepsight.incoming import one_line
 from keepsight.journal import EndReason, Journal
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress
 from keepsight.sources.isolated import IsolatedReader
-from keepsight.video.wording import one_line
-from keepsight.watcher import Watcher
+from tests.child_process import importing_tests
+from tests.fake_model import FakeModel
+from tests.hostile import corpus
+from tests.hostile.fork_server import MEMORY_MEGABYTES, ForkServer
+from tests.hostile.outcomes import MOST_FRAMES, SAMPLE_FPS, Outcome, Sample
+from tests.hostile.small_media import H264_FIRST, encoded
+from tests.patience import PROCESS_SECONDS
 
 SAMPLES = corpus.samples()
 QUICK = Settings(frames_per_clip=4, sample_fps=10.0, retention=0.25, memory_clips=3, max_caption_tokens=32)
@@ -52,7 +54,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """The folder that the script wrote, and the table that it printed."""
     folder = tmp_path_factory.mktemp("corpus")
     done = subprocess.run(
-        [sys.executable, corpus.__file__, str(folder)], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-m", "tests.hostile.corpus", str(folder)],
+        env=importing_tests(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PROCESS_SECONDS,
     )
     return folder, done.stdout.splitlines()
 
@@ -131,7 +138,7 @@ def test_what_was_captioned_before_the_damage_is_in_the_journal(tmp_path: Path) 
         captions = [moment.caption for moment in watcher.watch(whole)]
     seen = []
     with Watcher(FakeModel(), tmp_path / "damaged.db", QUICK) as watcher:
-        with pytest.raises(TruncatedVideoError, match="cut off or damaged"):
+        with pytest.raises(TruncatedVideoError, match="truncated or damaged"):
             seen += [moment.caption for moment in watcher.watch(damaged)]
         assert watcher.stream is not None
         assert watcher.stream.end_reason == EndReason.TRUNCATED

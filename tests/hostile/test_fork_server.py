@@ -3,22 +3,22 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from outcomes import Outcome
 
-FOLDER = Path(__file__).parent
+from tests.child_process import importing_tests
+from tests.hostile.outcomes import Outcome
 
 
 def outcome_of(action: str) -> Outcome:
     """Outcome of a file at which a reader does something; in a process without threads, as forking wants."""
     code = (
-        "import json, os, signal, sys, time; from dataclasses import asdict; sys.path.insert(0, sys.argv[1]);"
-        f"import fork_server; fork_server.open_video = lambda path: {action};"
+        "import json, os, signal, sys, time; from dataclasses import asdict;"
+        f"from tests.hostile import fork_server; fork_server.open_video = lambda path: {action};"
         "print(json.dumps(asdict(fork_server.read_apart('any', 1.0))))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(FOLDER)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=importing_tests())
     return Outcome(**json.loads(done.stdout))
 
 
@@ -27,7 +27,7 @@ def outcome_of(action: str) -> Outcome:
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", ("", "", 11, False)),
         ("time.sleep(60)", ("", "", 0, True)),
-        ("bytearray(7_000_000_000)", ("DecoderDiedError", "more memory than it may have", 0, False)),
+        ("bytearray(7_000_000_000)", ("DecoderDiedError", "decoding exceeds the memory limit", 0, False)),
         ("[][1]", ("DecoderDiedError", "decoding failed: IndexError", 0, False)),
     ],
 )

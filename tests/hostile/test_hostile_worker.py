@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from keepsight.errors import DecoderDiedError, SourceStalledError, VideoError
 from keepsight.sources.address import SourceAddress
 from keepsight.sources.isolated import IsolatedReader
-from keepsight.sources.limits import DecodeLimits
 from keepsight.sources.messages import MAX_LINE_BYTES, Message, read_message
+from keepsight.sources.worker_pipe import DecodeLimits
 
 INFO = {
     "type": "info",

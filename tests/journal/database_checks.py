@@ -22,5 +22,7 @@ def bytes_of_rows(connection: sqlite3.Connection, stream_id: str) -> int:
     columns = "caption, frame_seconds, kept_indices, embedding, scores, thumbnail"
     clips = connection.execute(f"SELECT {columns} FROM clips WHERE stream_id = ?", (stream_id,))
     total = sum(len(cell.encode() if isinstance(cell, str) else cell) for row in clips for cell in row)
-    memory = connection.execute("SELECT tokens FROM memory WHERE stream_id = ?", (stream_id,))
-    return total + sum(len(tokens) for (tokens,) in memory)
+    for table in ("memory", "memory_before_end"):
+        memory = connection.execute(f"SELECT tokens, positions FROM {table} WHERE stream_id = ?", (stream_id,))
+        total += sum(len(tokens) + len(positions or b"") for tokens, positions in memory)
+    return total

@@ -1,4 +1,4 @@
-"""Promise R2: a clip that was announced is on disk, whenever the process dies; others may read meanwhile."""
+"""A clip that was announced is on disk, whenever the process dies; others may read meanwhile."""
 
 import random
 import subprocess
@@ -8,17 +8,18 @@ import threading
 from pathlib import Path
 
 import pytest
-from clip_records import assert_same_clip, make_clip
-from database_checks import assert_sound
 
 from keepsight.journal import Journal
+from tests.child_process import importing_tests
+from tests.journal.clip_records import assert_same_clip, make_clip
+from tests.journal.database_checks import assert_sound
+from tests.patience import PROCESS_SECONDS
 
 WRITER = textwrap.dedent(
     """
     import sys
     import time
-    sys.path.insert(0, sys.argv[2])
-    from clip_records import make_clip
+    from tests.journal.clip_records import make_clip
     from keepsight.journal import Journal
 
     with Journal.create(sys.argv[1]) as journal:
@@ -31,15 +32,15 @@ WRITER = textwrap.dedent(
                 journal.memory.put(stream.id, index, bytes([index % 256]) * 5000, held_clips=held)
             print(index, flush=True)
             index += 1
-            time.sleep(float(sys.argv[3]) if sys.argv[3:] else 0.0)
+            time.sleep(float(sys.argv[2]) if sys.argv[2:] else 0.0)
     """
 )
 
 
 def kill_while_writing(path: Path, num_lines: int, spin: int) -> list[int]:
     """Start a writer, kill it some instants after its `num_lines`th announcement; all that it announced."""
-    command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=importing_tests()) as process:
         assert process.stdout is not None
         announced = [int(process.stdout.readline()) for _ in range(num_lines)]
         for _ in range(spin):
@@ -72,8 +73,8 @@ def test_announced_clips_survive_kill_at_any_point(tmp_path: Path) -> None:
 @pytest.mark.parametrize("read_only", [True, False])
 def test_another_process_reads_while_one_writes(tmp_path: Path, read_only: bool) -> None:
     path = tmp_path / "journal.db"
-    command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=importing_tests()) as process:
         assert process.stdout is not None
         seen = 0
         for _ in range(15):
@@ -91,10 +92,9 @@ def test_another_process_reads_while_one_writes(tmp_path: Path, read_only: bool)
 ASKER = textwrap.dedent(
     """
     import sys
-    sys.path[:0] = sys.argv[2:]
-    from fake_model import FakeModel
+    from tests.fake_model import FakeModel
     from keepsight.journal import Journal
-    from keepsight.watcher import Watcher
+    from keepsight.engine.watcher import Watcher
 
     seen = 0
     with Watcher(FakeModel(), sys.argv[1]) as watcher, Journal.open(sys.argv[1], read_only=True) as reader:
@@ -113,16 +113,19 @@ ASKER = textwrap.dedent(
 
 def test_several_processes_read_and_ask_while_one_watches(tmp_path: Path) -> None:
     """Nobody is kept out or sees half of a clip, and each answer is stored, too."""
-    path, here = tmp_path / "journal.db", Path(__file__).parent
-    writer = [sys.executable, "-c", WRITER, str(path), str(here), "0.03"]
-    asker = [sys.executable, "-c", ASKER, str(path), str(here), str(here.parent)]
-    with subprocess.Popen(writer, stdout=subprocess.PIPE, text=True) as watching:
+    path, environment = tmp_path / "journal.db", importing_tests()
+    writer = [sys.executable, "-c", WRITER, str(path), "0.03"]
+    asker = [sys.executable, "-c", ASKER, str(path)]
+    with subprocess.Popen(writer, stdout=subprocess.PIPE, text=True, env=environment) as watching:
         assert watching.stdout is not None
         announced = [int(watching.stdout.readline())]
-        drain = threading.Thread(target=lambda: announced.extend(map(int, watching.stdout)))
+        drain = threading.Thread(target=lambda lines: announced.extend(map(int, lines)), args=(watching.stdout,))
         drain.start()
-        asking = [subprocess.Popen(asker, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-        outputs = [process.communicate(timeout=120) for process in asking]
+        asking = [
+            subprocess.Popen(asker, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+            for _ in range(2)
+        ]
+        outputs = [process.communicate(timeout=PROCESS_SECONDS) for process in asking]
         watching.kill()
         drain.join()
     assert [(process.returncode, errors) for process, (_, errors) in zip(asking, outputs, strict=True)] == [(0, "")] * 2

@@ -1,12 +1,11 @@
 """Which files are journals, what happens to those that are not, and what the disk may refuse."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
-from clip_records import make_clip
 
 from keepsight.errors import (
     JournalNotFoundError,
@@ -17,6 +16,7 @@ from keepsight.errors import (
 )
 from keepsight.journal import Journal
 from keepsight.journal.schema import APPLICATION_ID, Migration, migrate, read_version, shipped_migrations
+from tests.journal.clip_records import make_clip
 
 
 def write_foreign_database(path: Path) -> None:
@@ -31,7 +31,9 @@ def write_text(path: Path) -> None:
 
 @pytest.mark.parametrize("write", [write_foreign_database, write_text], ids=["another SQLite file", "a text"])
 @pytest.mark.parametrize("enter", [Journal.open, Journal.create], ids=["open", "create"])
-def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, write, enter) -> None:
+def test_a_foreign_file_is_refused_and_left_alone(
+    tmp_path: Path, write: Callable[[Path], None], enter: Callable[[Path], Journal]
+) -> None:
     path = tmp_path / "file.db"
     write(path)
     before = path.read_bytes()
@@ -48,7 +50,7 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
         Journal.open(tmp_path / "missing.db", read_only=True)
     with pytest.raises(NotAJournalError, match="is a folder"):
         Journal.open(tmp_path)
-    with pytest.raises(JournalWriteError, match="no folder"):
+    with pytest.raises(JournalWriteError, match="no such folder"):
         Journal.create(tmp_path / "missing" / "journal.db")
     assert list(tmp_path.iterdir()) == []
 
@@ -135,7 +137,7 @@ def test_a_full_disk_keeps_what_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("max_bytes", [0, -1])
 def test_a_quota_is_positive(tmp_path: Path, max_bytes: int) -> None:
-    with pytest.raises(SettingError, match=f"max_bytes must be at least 1, not {max_bytes}"):
+    with pytest.raises(SettingError, match=f"max_bytes must be at least 1, got {max_bytes}"):
         Journal.create(tmp_path / "journal.db", max_bytes=max_bytes)
 
 

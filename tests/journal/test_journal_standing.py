@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clip_records import assert_same_clip, make_clip
-from database_checks import assert_sound
-from version_1 import write_version_1
 
 from keepsight.errors import JournalWriteError, SettingError
 from keepsight.journal import Journal
 from keepsight.journal.backup import backup_path
 from keepsight.journal.schema import migrate, shipped_migrations
-from keepsight.journal.standing_records import CheckMethod, Progress, Step, Webhook
+from keepsight.journal.standing_records import CheckMethod, DeliveryState, Progress, Step, Webhook
+from tests.journal.clip_records import assert_same_clip, make_clip
+from tests.journal.database_checks import assert_sound
+from tests.journal.version_1 import write_version_1
 
 HOOK = Webhook("https://user:hunter2@hooks.example/T0/secret", "whsec")
 
@@ -116,6 +116,19 @@ def test_alerts_in_pages_and_after_an_id(journal: Journal, monkeypatch: pytest.M
     assert [alert.id for alert in journal.alerts.after(8, 10, stream_id=stream_id)] == [9, 10]
     assert journal.alerts.after(0, 10, stream_id="other") == []
     assert journal.alerts.newest_id() == 10
+
+
+def test_a_delivery_does_not_wait_for_a_clock_that_was_set_back(journal: Journal) -> None:
+    journal.standing.add("q", webhook=HOOK)
+    begin(journal, 1)
+    progress = only(journal.standing.due())
+    journal.standing.advance(progress, alert_step(journal, progress))
+    table, soon = journal.deliveries, journal.deliveries.next_time()
+    assert soon is not None
+    two_hours_before = soon - 7200
+    assert table.next_due(two_hours_before) is None
+    assert table.next_due(two_hours_before, latest_unix_seconds=two_hours_before + 3600) is not None
+    assert table.next_due(soon - 1800, latest_unix_seconds=soon + 1800) is None  # a wait as it may be
 
 
 def test_deliveries_wait_their_time(journal: Journal) -> None:
@@ -247,5 +260,7 @@ def test_what_was_announced_before_a_kill_is_there_and_nothing_twice(tmp_path: P
         assert [alert.clip_index for alert in stored] == list(range(len(stored)))
         assert only(journal.standing.due()).next_clip_index == len(stored) if len(stored) < 200 else True
         assert journal.standing.tally(stored[0].question_id).num_alerts == len(stored)
-        assert replace(stored[-1], delivery="waiting") == stored[-1]  # an alert has its delivery, or neither is there
+        assert (
+            replace(stored[-1], delivery=DeliveryState.WAITING) == stored[-1]
+        )  # an alert has its delivery, or neither is there
     assert_sound(path)

@@ -7,18 +7,19 @@ import subprocess
 import sys
 import textwrap
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from clip_records import assert_same_clip, make_clip
-from database_checks import assert_sound
-from version_1 import STARTED_AT, write_version_1
 
 from keepsight.errors import JournalWriteError
 from keepsight.journal import Journal, StreamPosition
 from keepsight.journal.backup import backup_path
-from keepsight.journal.schema import shipped_migrations
+from keepsight.journal.schema import migrate, shipped_migrations
+from tests.journal.clip_records import assert_same_clip, make_clip
+from tests.journal.database_checks import assert_sound
+from tests.journal.version_1 import STARTED_AT, write_version_1
+from tests.patience import PROCESS_SECONDS
 
 
 @pytest.fixture
@@ -65,6 +66,24 @@ def assert_all_is_there(path: Path) -> None:
     assert_sound(path)
 
 
+def test_a_journal_of_version_3_has_streams_on_one_wall_clock(tmp_path: Path) -> None:
+    path = tmp_path / "camera.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, shipped_migrations()[:3])
+        connection.execute(
+            "INSERT INTO streams (id, source, model, settings, started_at, is_live) "
+            "VALUES ('a', 'rtsp://camera', 'tiny', '{}', ?, 1)",
+            (STARTED_AT,),
+        )
+    with Journal.open(path) as journal:
+        stream = journal.streams.get("a")
+        began = datetime.fromisoformat(STARTED_AT)
+        assert (stream.wall_clocks, stream.wall_time(3600)) == ((), began + timedelta(hours=1))
+        assert stream.seconds_at(began + timedelta(hours=1)) == 3600
+    assert version_of(path) == len(shipped_migrations())
+    assert version_of(backup_path(path, 3)) == 3
+
+
 def test_all_that_version_1_had_is_there(old: Path) -> None:
     before = dump(old)
     Journal.open(old).close()
@@ -101,7 +120,7 @@ def test_without_its_copy_a_journal_is_not_touched(old: Path) -> None:
     blocking = backup_path(old, 1)
     blocking.mkdir()
     with pytest.raises(
-        JournalWriteError, match=r"cannot write .*kitchen\.db\.v1\.bak.*the journal is as it was"
+        JournalWriteError, match=r"cannot write .*kitchen\.db\.v1\.bak.*the journal is unchanged"
     ) as caught:
         Journal.open(old)
     assert "\n" not in str(caught.value)
@@ -114,7 +133,7 @@ def test_without_its_copy_a_journal_is_not_touched(old: Path) -> None:
 
 
 def test_reading_only_asks_for_an_update_and_does_none(old: Path) -> None:
-    with pytest.raises(JournalWriteError, match="version 1: open it for writing once"):
+    with pytest.raises(JournalWriteError, match="version 1; open it for writing once"):
         Journal.open(old, read_only=True)
     assert version_of(old) == 1
     assert not backup_path(old, 1).exists()
@@ -122,7 +141,7 @@ def test_reading_only_asks_for_an_update_and_does_none(old: Path) -> None:
 
 def test_too_little_room_for_the_update_leaves_version_1(old: Path) -> None:
     size = old.stat().st_size
-    with pytest.raises(JournalWriteError, match="largest size"):
+    with pytest.raises(JournalWriteError, match="size limit"):
         Journal.create(old, max_bytes=size)
     assert version_of(old) == 1
     Journal.create(old).close()
@@ -133,14 +152,14 @@ UPDATE = textwrap.dedent(
     """
     import os, signal, sys
     from keepsight.journal import Journal
-    from keepsight.journal import backup, database
+    from keepsight.journal import backup, writer
 
     def die_after(*arguments):
         backup.back_up(*arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
     if sys.argv[2] == "die":
-        database.back_up = die_after
+        writer.back_up = die_after
     Journal.open(sys.argv[1]).close()
     """
 )
@@ -162,7 +181,7 @@ def test_processes_that_open_it_at_once_update_it_once(old: Path) -> None:
     command = [sys.executable, "-c", UPDATE, str(old), "live"]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     for process in processes:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PROCESS_SECONDS)
         assert (process.returncode, errors) == (0, "")
     assert_all_is_there(old)
     assert dump(backup_path(old, 1)) == before

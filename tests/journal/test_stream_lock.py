@@ -53,7 +53,7 @@ def test_a_second_watcher_in_the_same_process_is_refused(tmp_path: Path) -> None
     journal = tmp_path / "kitchen.db"
     with StreamLock.acquire(journal, "s1"):
         assert names(tmp_path) == ["kitchen.db.s1.lock"]
-        with pytest.raises(StreamLockedError, match=f"s1 is being watched already, by process {os.getpid()}$"):
+        with pytest.raises(StreamLockedError, match=f"s1 is already being watched, by process {os.getpid()}$"):
             StreamLock.acquire(journal, "s1")
         with StreamLock.acquire(journal, "s2"), StreamLock.acquire(tmp_path / "other.db", "s1"):
             assert len(names(tmp_path)) == 3

@@ -4,10 +4,9 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from clip_records import make_clip
-
 from keepsight.journal.encoding import float32_blob, int32_blob, seconds_blob
 from keepsight.journal.schema import migrate, shipped_migrations
+from tests.journal.clip_records import make_clip
 
 STARTED_AT = "2026-03-01T10:00:00.250000+00:00"
 

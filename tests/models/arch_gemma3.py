@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
 from torch import Tensor
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
-from word_tokenizer import word_tokenizer
+
+from tests.models.architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
+from tests.models.word_tokenizer import word_tokenizer
 
 CONTROLS = (
     *("<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"),
@@ -42,7 +43,7 @@ class Gemma3(Architecture):
 
     def config(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> Gemma3Config:
         kinds = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(num_layers)]
-        ids = tokenizer.convert_tokens_to_ids(["<start_of_image>", "<end_of_image>", "<image_soft_token>"])
+        vocabulary = tokenizer.get_vocab()
         return Gemma3Config(
             vision_config={
                 "model_type": "siglip_vision_model",
@@ -72,9 +73,9 @@ class Gemma3(Architecture):
                 "pad_token_id": tokenizer.pad_token_id,
             },
             mm_tokens_per_image=TOKENS,
-            boi_token_index=ids[0],
-            eoi_token_index=ids[1],
-            image_token_index=ids[2],
+            boi_token_index=vocabulary["<start_of_image>"],
+            eoi_token_index=vocabulary["<end_of_image>"],
+            image_token_index=vocabulary["<image_soft_token>"],
             initializer_range=0.2,
         )
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
 from torch import Tensor
 from transformers import InternVLConfig, InternVLForConditionalGeneration, PreTrainedTokenizerFast
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
-from word_tokenizer import word_tokenizer
+
+from tests.models.architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
+from tests.models.word_tokenizer import word_tokenizer
 
 CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>")
 TEMPLATE = (
@@ -59,7 +60,7 @@ class InternVL(Architecture):
                 "eos_token_id": tokenizer.eos_token_id,
                 "pad_token_id": tokenizer.pad_token_id,
             },
-            image_token_id=tokenizer.convert_tokens_to_ids(self.placeholder),
+            image_token_id=tokenizer.get_vocab()[self.placeholder],
             image_seq_length=TOKENS_PER_FRAME,
         )
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
 from torch import Tensor
 from transformers import (
     CLIPVisionConfig,
@@ -14,7 +13,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from word_tokenizer import word_tokenizer
+
+from tests.models.architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
+from tests.models.word_tokenizer import word_tokenizer
 
 CONTROLS = ("<s>", "</s>", "<pad>", "<video>", "<image>")
 TEMPLATE = (
@@ -61,8 +62,8 @@ class LlavaNextVideo(Architecture):
                 eos_token_id=tokenizer.eos_token_id,
                 pad_token_id=tokenizer.pad_token_id,
             ),
-            video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
-            image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+            video_token_index=tokenizer.get_vocab()["<video>"],
+            image_token_index=tokenizer.get_vocab()["<image>"],
         )
 
     def settings(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
 from torch import Tensor
 from transformers import (
     LlavaOnevisionConfig,
@@ -14,7 +13,9 @@ from transformers import (
     SiglipVisionConfig,
 )
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-from word_tokenizer import word_tokenizer
+
+from tests.models.architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
+from tests.models.word_tokenizer import word_tokenizer
 
 CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>")
 TEMPLATE = (
@@ -60,8 +61,8 @@ class LlavaOnevision(Architecture):
                 eos_token_id=tokenizer.eos_token_id,
                 pad_token_id=tokenizer.pad_token_id,
             ),
-            video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
-            image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+            video_token_index=tokenizer.get_vocab()["<video>"],
+            image_token_index=tokenizer.get_vocab()["<image>"],
         )
 
     def settings(self) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """Qwen2.5-VL, as transformers' modelling and processing files have it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
 from PIL import Image
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-from word_tokenizer import word_tokenizer
+
+from tests.models.architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
+from tests.models.word_tokenizer import word_tokenizer
 
 CONTROLS = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
@@ -36,14 +37,14 @@ GRIDS = {(24, 40): (2, 4), (40, 24): (4, 2), (24, 24): (3, 3), (8, 8): (1, 1)}
 
 class Qwen25VL(Architecture):
     model_type = "qwen2_5_vl"
-    model_class = Qwen2_5_VLForConditionalGeneration
+    model_class: ClassVar[type[PreTrainedModel]] = Qwen2_5_VLForConditionalGeneration
     placeholder = "<|video_pad|>"
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return word_tokenizer(CONTROLS, TEMPLATE, eos="<|im_end|>", pad="<|endoftext|>")
 
-    def config(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> Qwen2_5_VLConfig:
-        ids = {name: tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in ("image_pad", "video_pad")}
+    def config(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> Any:
+        ids = {name: tokenizer.get_vocab()[f"<|{name}|>"] for name in ("image_pad", "video_pad")}
         return Qwen2_5_VLConfig(
             vision_config={
                 "depth": 2,
@@ -75,8 +76,8 @@ class Qwen25VL(Architecture):
             },
             image_token_id=ids["image_pad"],
             video_token_id=ids["video_pad"],
-            vision_start_token_id=tokenizer.convert_tokens_to_ids("<|vision_start|>"),
-            vision_end_token_id=tokenizer.convert_tokens_to_ids("<|vision_end|>"),
+            vision_start_token_id=tokenizer.get_vocab()["<|vision_start|>"],
+            vision_end_token_id=tokenizer.get_vocab()["<|vision_end|>"],
         )
 
     def settings(self) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from arch_qwen2_5_vl import CONTROLS, FRAMES_PER_STEP, GRIDS, MERGE, PATCH_PIXELS, Qwen25VL
-from architecture import Stock, StockPrompt
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
-from word_tokenizer import word_tokenizer
+
+from tests.models.arch_qwen2_5_vl import CONTROLS, FRAMES_PER_STEP, GRIDS, MERGE, PATCH_PIXELS, Qwen25VL
+from tests.models.architecture import Stock, StockPrompt
+from tests.models.word_tokenizer import word_tokenizer
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}"
@@ -30,7 +31,7 @@ class Qwen3VL(Qwen25VL):
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return word_tokenizer(CONTROLS, TEMPLATE, eos="<|im_end|>", pad="<|endoftext|>")
 
-    def config(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> Qwen3VLConfig:
+    def config(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> Any:
         return Qwen3VLConfig(
             vision_config={
                 "depth": 3,
@@ -60,10 +61,10 @@ class Qwen3VL(Qwen25VL):
                 "eos_token_id": tokenizer.eos_token_id,
                 "pad_token_id": tokenizer.pad_token_id,
             },
-            image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
-            video_token_id=tokenizer.convert_tokens_to_ids(PAD),
-            vision_start_token_id=tokenizer.convert_tokens_to_ids(START),
-            vision_end_token_id=tokenizer.convert_tokens_to_ids(END),
+            image_token_id=tokenizer.get_vocab()["<|image_pad|>"],
+            video_token_id=tokenizer.get_vocab()[PAD],
+            vision_start_token_id=tokenizer.get_vocab()[START],
+            vision_end_token_id=tokenizer.get_vocab()[END],
         )
 
     def stock_features(self, stock: Stock, frames: Sequence[np.ndarray]) -> Tensor:

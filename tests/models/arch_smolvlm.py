@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, SmolVLMConfig, SmolVLMForConditionalGeneration
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
-from word_tokenizer import word_tokenizer
+
+from tests.models.architecture import IMAGE_MEAN, IMAGE_STD, Architecture, Stock, StockPrompt
+from tests.models.word_tokenizer import word_tokenizer
 
 CONTROLS = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<end_of_utterance>"),
@@ -61,7 +62,7 @@ class SmolVLM(Architecture):
                 "eos_token_id": tokenizer.eos_token_id,
                 "pad_token_id": tokenizer.pad_token_id,
             },
-            image_token_id=tokenizer.convert_tokens_to_ids(self.placeholder),
+            image_token_id=tokenizer.get_vocab()[self.placeholder],
             scale_factor=SCALE,
         )
 
@@ -80,7 +81,8 @@ class SmolVLM(Architecture):
     def stock_features(self, stock: Stock, frames: Sequence[np.ndarray]) -> Tensor:
         """Both resizings of the processor go to the tower's size here."""
         settings = self.settings() | {"size": {"height": PIXELS, "width": PIXELS}, "do_image_splitting": False}
-        pixels = SmolVLMImageProcessorPil(**settings)([list(frames)], return_tensors="pt")["pixel_values"]
+        processor: Any = SmolVLMImageProcessorPil(**settings)
+        pixels = processor([list(frames)], return_tensors="pt")["pixel_values"]
         return stock.model.get_image_features(pixels).pooler_output[0]
 
     def stock_prompt(

@@ -217,4 +217,4 @@ def _fill_constant_weights(model: PreTrainedModel) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.numel() > 1 and float(parameter.float().std()) == 0:
-                parameter += torch.randn_like(parameter) * 0.2
+                parameter.add_(torch.randn_like(parameter) * 0.2)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from random_model import ModelFolder, RandomShape, write_random_model
+
+from tests.models.random_model import ModelFolder, RandomShape, write_random_model
 
 
 @pytest.fixture(scope="session")

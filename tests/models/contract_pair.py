@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from architecture import FRAME_SIZES, Architecture, Stock, StockPrompt, random_frames
 from torch import Tensor
 
+from keepsight.method.protocol import DescribeRequest, Description, VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import Description, VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.settings import DESCRIBE_PROMPT
+from tests.models.architecture import FRAME_SIZES, Architecture, Stock, StockPrompt, random_frames
 
 NEW_TOKENS = 8
 
@@ -64,19 +64,24 @@ class Pair:
         reply = self.stock.reply(prompt, tokens, max_new_tokens)
         return reply, self.stock.scores(prompt, tokens, reply, self.model.info.score_layers)
 
-    def prompt_seen(self, visual: VisualInput, prompt: StockPrompt, **options: Any) -> "Seen":
+    def prompt_seen(self, visual: VisualInput, prompt: StockPrompt) -> "Seen":
         """What the adapter's decoder takes and gives over the whole of a captioning prompt."""
         with Seen(self.model) as seen:
-            self.model.describe(visual, max_new_tokens=1, **options)
+            self.model.describe(visual, DescribeRequest(max_new_tokens=1))
         seen.cut(len(prompt.ids))
         return seen
 
     def reply_ids(self, describe: Callable[[], Description]) -> tuple[Description, list[int]]:
         """A description with the token ids behind its caption."""
         decoded: list[list[int]] = []
-        tokenizer = self.model._tokenizer
+        tokenizer: Any = self.model._tokenizer
         decode = tokenizer.decode
-        tokenizer.decode = lambda ids, **options: (decoded.append(list(ids)), decode(ids, **options))[1]
+
+        def decode_and_note(ids: Sequence[int], **options: Any) -> str:
+            decoded.append(list(ids))
+            return decode(ids, **options)
+
+        tokenizer.decode = decode_and_note
         try:
             return describe(), decoded[-1]
         finally:

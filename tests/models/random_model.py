@@ -119,8 +119,8 @@ def random_config(shape: RandomShape, tokenizer: PreTrainedTokenizerFast) -> Lla
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         ),
-        video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_index=tokenizer.get_vocab()["<video>"],
+        image_token_index=tokenizer.get_vocab()["<image>"],
     )
 
 

@@ -2,22 +2,24 @@
 
 import json
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from architecture import FRAME_SIZES, Architecture, random_frames
-from architectures import ARCHITECTURES
-from contract_pair import NEW_TOKENS, Pair, Seen, top_set
 from safetensors.torch import load_file, save_file
 
 from keepsight.errors import ModelError, PromptTooLongError, SettingError
+from keepsight.method.prompts import captions_context, question_text
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, VisualInput
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import Description, VisualInput
 from keepsight.models.registry import ADAPTERS
-from keepsight.prompts import DESCRIBE_PROMPT, captions_context, question_text
+from keepsight.settings import DESCRIBE_PROMPT
+from tests.models.architecture import FRAME_SIZES, Architecture, random_frames
+from tests.models.architectures import ARCHITECTURES
+from tests.models.contract_pair import NEW_TOKENS, Pair, Seen, top_set
 
 CONTEXT = captions_context(["[00:00-00:16] a dog arrives", "[00:16-00:32] a red cat leaves the kitchen"])
 QUESTION = "Where is the dog now?"
@@ -100,13 +102,15 @@ def test_memory_stands_as_far_back_as_it_was_seen(pair: Pair) -> None:
     gaps = [int(extra[0] - (0 if j is None else extra[j])) for j in following]
     seen = pair.prompt_seen(placed, prompt)
     assert seen.positions.flatten().tolist() == [place + gap for place, gap in enumerate(gaps)]
-    contiguous = pair.model.describe(replace(visual, memory_offsets=torch.arange(7, 0, -1)), max_new_tokens=3)
-    torch.testing.assert_close(contiguous.scores, pair.model.describe(visual, max_new_tokens=3).scores)
+    request = DescribeRequest(max_new_tokens=3)
+    contiguous = pair.model.describe(replace(visual, memory_offsets=torch.arange(7, 0, -1)), request)
+    torch.testing.assert_close(contiguous.scores, pair.model.describe(visual, request).scores)
 
 
 def test_the_order_of_the_memory_matters(pair: Pair) -> None:
     frames, memory = random_frames(3), pair.memory(6)
-    one, other = (pair.model.describe(pair.shown(m, frames), max_new_tokens=1) for m in (memory, memory.flip(0)))
+    request = DescribeRequest(max_new_tokens=1)
+    one, other = (pair.model.describe(pair.shown(m, frames), request) for m in (memory, memory.flip(0)))
     assert not torch.allclose(one.scores, other.scores, rtol=1e-3, atol=0)
 
 
@@ -117,7 +121,7 @@ def test_scores_equal_full_eager_attention(pair: Pair, num_frames: int, memory_s
     clip = pair.shown(pair.nothing, frames)
     memory = pair.memory(int(memory_share * len(clip.tokens)))
     visual = pair.shown(memory, frames)
-    check_description(pair, pair.model.describe(visual, max_new_tokens=NEW_TOKENS), visual, frames)
+    check_description(pair, pair.model.describe(visual, DescribeRequest(max_new_tokens=NEW_TOKENS)), visual, frames)
 
 
 @pytest.mark.parametrize(("seed", "num_layers"), [(1, 2), (2, 5)])
@@ -127,20 +131,22 @@ def test_scores_of_other_weights_and_depths(
     other = Pair(architecture, write(seed=seed, num_layers=num_layers))
     frames = random_frames(4, seed=seed)
     visual = other.shown(other.memory(5), frames)
-    check_description(other, other.model.describe(visual, max_new_tokens=NEW_TOKENS), visual, frames)
+    check_description(other, other.model.describe(visual, DescribeRequest(max_new_tokens=NEW_TOKENS)), visual, frames)
 
 
 def test_a_caption_of_one_token_has_scores(pair: Pair) -> None:
     frames = random_frames(2)
     visual = pair.shown(pair.memory(3), frames)
-    check_description(pair, pair.model.describe(visual, max_new_tokens=1), visual, frames, max_new_tokens=1)
+    description = pair.model.describe(visual, DescribeRequest(max_new_tokens=1))
+    check_description(pair, description, visual, frames, max_new_tokens=1)
 
 
 def test_other_aspect_ratios_are_scored(pair: Pair) -> None:
     for height, width in FRAME_SIZES[1:3]:
         frames = random_frames(3, height=height, width=width)
         visual = pair.shown(pair.memory(4), frames)
-        check_description(pair, pair.model.describe(visual, max_new_tokens=3), visual, frames, max_new_tokens=3)
+        description = pair.model.describe(visual, DescribeRequest(max_new_tokens=3))
+        check_description(pair, description, visual, frames, max_new_tokens=3)
 
 
 def test_a_later_token_changes_no_earlier_state(pair: Pair) -> None:
@@ -163,7 +169,7 @@ def test_a_later_token_changes_no_earlier_state(pair: Pair) -> None:
 def test_answers_are_the_stock_ones(pair: Pair, context: str, num_memory: int, num_frames: int) -> None:
     frames = random_frames(num_frames)
     visual = pair.shown(pair.memory(num_memory), frames)
-    answer = "".join(pair.model.answer(context, QUESTION, visual, max_new_tokens=5))
+    answer = "".join(pair.model.answer(AnswerRequest(context, QUESTION, visual, max_new_tokens=5)))
     prompt = pair.stock.prompt(question_text(context, QUESTION), num_memory, frames)
     reply = pair.stock.reply(prompt, torch.cat([visual.memory, visual.tokens]), 5)
     assert answer == pair.stock.text(reply)
@@ -174,14 +180,14 @@ def test_answers_are_the_stock_ones(pair: Pair, context: str, num_memory: int, n
 def test_the_window_is_filled_to_the_last_token_and_not_beyond(architecture: Architecture, write: WriteModel) -> None:
     narrow = Pair(architecture, write(window=256))
     clip = narrow.shown(narrow.nothing, random_frames(4))
-    room = narrow.model.max_memory_tokens(len(clip.tokens), max_new_tokens=6)
+    room = narrow.model.max_memory_tokens(len(clip.tokens), DescribeRequest(max_new_tokens=6))
     memory = torch.zeros(room + 1, narrow.model.info.token_width)
     assert 0 < room < 256
     fits = VisualInput(memory[1:], clip.tokens, token_grid=clip.token_grid)
-    assert narrow.model.describe(fits, max_new_tokens=6).scores.shape == (len(clip.tokens),)
+    assert narrow.model.describe(fits, DescribeRequest(max_new_tokens=6)).scores.shape == (len(clip.tokens),)
     too_many = VisualInput(memory, clip.tokens, token_grid=clip.token_grid)
-    with pytest.raises(PromptTooLongError, match="but the model's window is 256 tokens"):
-        narrow.model.describe(too_many, max_new_tokens=6)
+    with pytest.raises(PromptTooLongError, match="but the model's context window is 256 tokens"):
+        narrow.model.describe(too_many, DescribeRequest(max_new_tokens=6))
     assert narrow.model.max_memory_tokens(10_000) == 0
 
 
@@ -193,7 +199,7 @@ def test_control_tokens_in_a_text_are_data(pair: Pair) -> None:
     embeds = []
     for text in (DESCRIBE_PROMPT, attack):
         with Seen(pair.model) as seen:
-            pair.model.describe(visual, text, max_new_tokens=1)
+            pair.model.describe(visual, DescribeRequest(text, max_new_tokens=1))
         embeds.append(seen.embeds[0][0])
     assert len(embeds[1]) > len(embeds[0]) + len(controls)
     for token_id in pair.stock.tokenizer.convert_tokens_to_ids([token.content for token in controls]):
@@ -205,14 +211,14 @@ def test_control_tokens_in_a_text_are_data(pair: Pair) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_is_near(pair: Pair, dtype: str) -> None:
     if dtype not in pair.architecture.half_dtypes:
-        with pytest.raises(SettingError, match=f"dtype is '{dtype}'; allowed are"):
+        with pytest.raises(SettingError, match=f"dtype must be one of .*, got '{dtype}'"):
             load_model(pair.folder, device="cpu", dtype=dtype)
         return
     half = Pair(pair.architecture, pair.folder, dtype)
     frames = random_frames(5)
     visual = half.shown(half.memory(6), frames)
     assert visual.tokens.dtype == getattr(torch, dtype)
-    description, reply = half.reply_ids(lambda: half.model.describe(visual, max_new_tokens=NEW_TOKENS))
+    description, reply = half.reply_ids(lambda: half.model.describe(visual, DescribeRequest(max_new_tokens=NEW_TOKENS)))
     assert description.scores.dtype == torch.float32
     assert bool(description.scores.isfinite().all())
     tokens = torch.cat([visual.memory, visual.tokens]).float()
@@ -230,7 +236,7 @@ def test_a_saved_model_loads_again(pair: Pair, tmp_path: Path) -> None:
     pair.model._model.save_pretrained(folder)
     again = load_model(folder, device="cpu")
     visual = pair.shown(pair.memory(4), random_frames(3))
-    one, other = (model.describe(visual, max_new_tokens=4) for model in (pair.model, again))
+    one, other = (model.describe(visual, DescribeRequest(max_new_tokens=4)) for model in (pair.model, again))
     assert one.caption == other.caption
     assert torch.equal(one.scores, other.scores)
     assert torch.equal(again.encode(random_frames(3)), visual.tokens)
@@ -258,9 +264,9 @@ def test_a_batch_is_what_its_clips_are_one_by_one(pair: Pair) -> None:
         pair.shown(pair.memory(num_memory), random_frames(num_frames, seed=num_frames))
         for num_memory, num_frames in ((0, 4), (9, 4), (3, 1), (0, 2))
     ]
-    together = pair.model.describe_batch(shown, max_new_tokens=NEW_TOKENS)
+    together = pair.model.describe_batch(shown, DescribeRequest(max_new_tokens=NEW_TOKENS))
     for visual, description in zip(shown, together, strict=True):
-        alone = pair.model.describe(visual, max_new_tokens=NEW_TOKENS)
+        alone = pair.model.describe(visual, DescribeRequest(max_new_tokens=NEW_TOKENS))
         assert (description.caption, description.num_caption_tokens) == (alone.caption, alone.num_caption_tokens)
         torch.testing.assert_close(description.scores, alone.scores, rtol=1e-5, atol=1e-8)
 
@@ -269,7 +275,8 @@ def test_questions_together_are_answered_as_alone(pair: Pair) -> None:
     questions = [QUESTION, "What?", "Was there a red cat in the kitchen, or was it somewhere else?", QUESTION]
     for context in ("", CONTEXT):
         together = finished(pair.model.answering(context, questions, max_new_tokens=NEW_TOKENS))
-        alone = ["".join(pair.model.answer(context, one, max_new_tokens=NEW_TOKENS)) for one in questions]
+        requests = [AnswerRequest(context, one, max_new_tokens=NEW_TOKENS) for one in questions]
+        alone = ["".join(pair.model.answer(request)) for request in requests]
         assert together == alone
     with pytest.raises(PromptTooLongError):
         pair.model.answering("", ["What?", "dog " * pair.model.info.context_window_tokens], max_new_tokens=NEW_TOKENS)
@@ -300,25 +307,29 @@ def test_guesses_change_nothing_but_the_number_of_passes(pair: Pair) -> None:
 def test_what_cannot_be_is_refused(pair: Pair) -> None:
     visual = pair.shown(pair.nothing, random_frames(1))
     wide = torch.zeros(3, pair.model.info.token_width + 1)
-    with pytest.raises(SettingError, match="frames is empty"):
+    with pytest.raises(SettingError, match="frames must have at least one frame"):
         pair.model.encode([])
-    with pytest.raises(SettingError, match="has no tokens"):
+    with pytest.raises(SettingError, match="must have at least one visual token"):
         pair.model.describe(VisualInput(visual.tokens, pair.nothing))
-    with pytest.raises(SettingError, match="allowed is"):
+    with pytest.raises(SettingError, match="must have shape"):
         pair.model.describe(VisualInput(wide, visual.tokens, token_grid=visual.token_grid))
     with pytest.raises(SettingError, match="max_new_tokens"):
-        pair.model.describe(visual, max_new_tokens=0)
+        pair.model.describe(visual, DescribeRequest(max_new_tokens=0))
 
 
-def described(pair: Pair, visual: VisualInput, **options: tuple[str, ...]) -> tuple[Description, int]:
+def described(pair: Pair, visual: VisualInput, recent_captions: tuple[str, ...] = ()) -> tuple[Description, int]:
     """A description and the number of passes through the decoder that it took."""
     with Seen(pair.model) as seen:
-        description = pair.model.describe(visual, max_new_tokens=16, **options)
+        description = pair.model.describe(visual, DescribeRequest(max_new_tokens=16, recent_captions=recent_captions))
     return description, seen.num_passes
 
 
 def check_description(
-    pair: Pair, description: Description, visual: VisualInput, frames: list, max_new_tokens: int = NEW_TOKENS
+    pair: Pair,
+    description: Description,
+    visual: VisualInput,
+    frames: Sequence[np.ndarray],
+    max_new_tokens: int = NEW_TOKENS,
 ) -> None:
     reply, scores = pair.expected(visual, frames, max_new_tokens)
     assert description.caption == pair.stock.text(reply)

@@ -4,19 +4,20 @@ import json
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from random_model import ModelFolder
-from stock_model import StockModel, random_frames
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from keepsight.errors import ModelError, SettingError
+from keepsight.method.protocol import DescribeRequest, VisualInput
 from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, row_weights
 from keepsight.models.layers import check_layers, scale_layers
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.settings import DESCRIBE_PROMPT
+from tests.models.random_model import ModelFolder
+from tests.models.stock_model import StockModel, random_frames
 
 SHAPES = [
     pytest.param({"num_layers": 2, "num_heads": 4, "num_key_value_heads": 4}, id="2-layers-no-groups"),
@@ -46,7 +47,7 @@ def test_scores_equal_full_eager_attention(model_folder: ModelFolder, sizes: dic
     tokens = model.encode(random_frames(16))
     memory = with_memory(tokens, memory_share * len(tokens))
 
-    description = model.describe(VisualInput(memory, tokens), max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(memory, tokens), DescribeRequest(max_new_tokens=NEW_TOKENS))
 
     ids = stock.prompt_ids(DESCRIBE_PROMPT, len(memory) + len(tokens) + 1)
     embeds = stock.embeds(ids, torch.cat([memory, tokens]))
@@ -69,7 +70,7 @@ def test_without_memory_describing_is_the_stock_path_from_pixels(model_folder: M
     folder = model_folder()
     model, stock = load_model(folder), StockModel(folder)
     tokens = model.encode(random_frames(16))
-    description = model.describe(VisualInput(tokens[:0], tokens), max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(tokens[:0], tokens), DescribeRequest(max_new_tokens=NEW_TOKENS))
 
     pixels = torch.from_numpy(stock_pixels(folder, 16))
     ids = stock.prompt_ids(DESCRIBE_PROMPT, len(tokens) + 1)
@@ -81,7 +82,7 @@ def test_without_memory_describing_is_the_stock_path_from_pixels(model_folder: M
     torch.testing.assert_close(features[-1], stock.model.model.image_newline.detach())
 
 
-def stock_pixels(folder: Path, num_frames: int):
+def stock_pixels(folder: Path, num_frames: int) -> Any:
     """Pixels by transformers' image processor with the PIL backend, `[1, num_frames, 3, height, width]`."""
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
@@ -114,7 +115,7 @@ def test_other_layers_give_the_scores_of_those_layers(model_folder: ModelFolder)
     model, stock = load_model(folder, score_layers=(4, 2)), StockModel(folder)
     assert model.info.score_layers == (2, 4)
     tokens = model.encode(random_frames(4))
-    description = model.describe(VisualInput(tokens[:0], tokens), max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(tokens[:0], tokens), DescribeRequest(max_new_tokens=NEW_TOKENS))
     ids = stock.prompt_ids(DESCRIBE_PROMPT, len(tokens) + 1)
     embeds = stock.embeds(ids, tokens)
     reply = stock.generate(NEW_TOKENS, inputs_embeds=embeds)
@@ -129,7 +130,7 @@ def test_bfloat16_scores_are_near_those_of_float32_for_the_same_caption(model_fo
     model, exact = load_model(folder, dtype="bfloat16"), StockModel(folder)
     half = StockModel(folder, attention="sdpa", dtype=torch.bfloat16)
     tokens = model.encode(random_frames(16))
-    description = model.describe(VisualInput(tokens[:0], tokens), max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(tokens[:0], tokens), DescribeRequest(max_new_tokens=NEW_TOKENS))
     assert description.scores.dtype == torch.float32
 
     ids = exact.prompt_ids(DESCRIBE_PROMPT, len(tokens) + 1)
@@ -149,7 +150,9 @@ class LargestTensor(TorchDispatchMode):
         super().__init__()
         self.num_elements = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         result = func(*args, **(kwargs or {}))
         for value in result if isinstance(result, tuple | list) else [result]:
             if isinstance(value, torch.Tensor):
@@ -162,7 +165,7 @@ def test_nothing_of_length_by_length_is_made(model_folder: ModelFolder) -> None:
     model, stock = load_model(folder), StockModel(folder)
     tokens = model.encode(random_frames(64))
     with LargestTensor() as ours:
-        model.describe(VisualInput(tokens, tokens), max_new_tokens=4)
+        model.describe(VisualInput(tokens, tokens), DescribeRequest(max_new_tokens=4))
     length = 2 * len(tokens)
     assert ours.num_elements < length**2 / 4
     ids = stock.prompt_ids(DESCRIBE_PROMPT, length + 1)
@@ -175,12 +178,13 @@ def test_nothing_of_length_by_length_is_made(model_folder: ModelFolder) -> None:
 def test_descriptions_side_by_side_do_not_mix(model_folder: ModelFolder) -> None:
     model = load_model(model_folder())
     clips = [model.encode(random_frames(4, seed=seed)) for seed in range(4)]
-    alone = [model.describe(VisualInput(clip[:0], clip), max_new_tokens=NEW_TOKENS).scores for clip in clips]
+    request = DescribeRequest(max_new_tokens=NEW_TOKENS)
+    alone = [model.describe(VisualInput(clip[:0], clip), request).scores for clip in clips]
     together: dict[int, torch.Tensor] = {}
 
     def describe(index: int) -> None:
         clip = clips[index]
-        together[index] = model.describe(VisualInput(clip[:0], clip), max_new_tokens=NEW_TOKENS).scores
+        together[index] = model.describe(VisualInput(clip[:0], clip), request).scores
 
     threads = [threading.Thread(target=describe, args=(index,)) for index in range(len(clips))]
     for thread in threads:

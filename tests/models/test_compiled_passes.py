@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from random_model import ModelFolder
-from stock_model import random_frames
 
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, VisualInput
+from keepsight.models.adapter import VideoAdapter
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VisualInput
+from tests.models.random_model import ModelFolder
+from tests.models.stock_model import random_frames
 
 
 class CountingBackend:
@@ -29,6 +30,7 @@ def pair(model_folder: ModelFolder) -> tuple[Any, Any, CountingBackend]:
     torch.compiler.reset()
     folder = model_folder(num_layers=2, grid=4)
     plain, compiled, backend = load_model(folder), load_model(folder), CountingBackend()
+    assert isinstance(compiled, VideoAdapter)
     compiled.compile_passes(backend)
     return plain, compiled, backend
 
@@ -38,7 +40,7 @@ def test_captions_and_scores_stay_the_same_while_memory_fills(pair: tuple[Any, A
     tokens = plain.encode(random_frames(16))
     for num_memory in (0, 5, 31, 64):
         clip = VisualInput(tokens[:num_memory], tokens)
-        expected, found = (model.describe(clip, max_new_tokens=9) for model in (plain, compiled))
+        expected, found = (model.describe(clip, DescribeRequest(max_new_tokens=9)) for model in (plain, compiled))
         assert (found.caption, found.num_caption_tokens) == (expected.caption, expected.num_caption_tokens)
         torch.testing.assert_close(found.scores, expected.scores, rtol=1e-5, atol=1e-9)
     assert backend.num_graphs == 1
@@ -51,7 +53,8 @@ def test_batches_of_unequal_memories_take_a_graph_for_each_power_of_two(
     tokens = plain.encode(random_frames(8))
     for size in (3, 4, 2, 3):
         clips = [VisualInput(tokens[: 5 * number], tokens[: 32 - 4 * number]) for number in range(size)]
-        expected, found = (model.describe_batch(clips, max_new_tokens=7) for model in (plain, compiled))
+        request = DescribeRequest(max_new_tokens=7)
+        expected, found = (model.describe_batch(clips, request) for model in (plain, compiled))
         for theirs, ours in zip(expected, found, strict=True):
             assert ours.caption == theirs.caption
             torch.testing.assert_close(ours.scores, theirs.scores, rtol=1e-5, atol=1e-9)
@@ -62,9 +65,9 @@ def test_guesses_take_one_graph_more(pair: tuple[Any, Any, CountingBackend]) -> 
     plain, compiled, backend = pair
     tokens = plain.encode(random_frames(8))
     clip = VisualInput(tokens[:4], tokens)
-    expected = plain.describe(clip, max_new_tokens=12)
-    for recent in ([expected.caption], ["a red dog arrives . a red dog", expected.caption[:20]]):
-        found = compiled.describe(clip, max_new_tokens=12, recent_captions=recent)
+    expected = plain.describe(clip, DescribeRequest(max_new_tokens=12))
+    for recent in ((expected.caption,), ("a red dog arrives . a red dog", expected.caption[:20])):
+        found = compiled.describe(clip, DescribeRequest(max_new_tokens=12, recent_captions=recent))
         assert found.caption == expected.caption
         torch.testing.assert_close(found.scores, expected.scores, rtol=1e-5, atol=1e-9)
     assert backend.num_graphs <= 2
@@ -74,11 +77,11 @@ def test_a_caption_and_an_answer_in_work_at_once_do_not_share_a_room(pair: tuple
     plain, compiled, _ = pair
     tokens = plain.encode(random_frames(4))
     clip = VisualInput(tokens[:0], tokens)
-    told = "".join(plain.answer("", "Where is the dog?", clip, max_new_tokens=10))
-    caption = plain.describe(clip, max_new_tokens=10).caption
-    describing = compiled.describing([clip], max_new_tokens=10)
+    told = "".join(plain.answer(AnswerRequest("", "Where is the dog?", clip, max_new_tokens=10)))
+    caption = plain.describe(clip, DescribeRequest(max_new_tokens=10)).caption
+    describing = compiled.describing([clip], DescribeRequest(max_new_tokens=10))
     next(describing)
-    pieces = compiled.answer("", "Where is the dog?", clip, max_new_tokens=10)
+    pieces = compiled.answer(AnswerRequest("", "Where is the dog?", clip, max_new_tokens=10))
     text = next(pieces)
     next(describing)
     text += "".join(pieces)
@@ -105,6 +108,6 @@ def test_inductor_gives_the_same(model_folder: ModelFolder) -> None:
     tokens = plain.encode(random_frames(8))
     for num_memory in (0, 9):
         clip = VisualInput(tokens[:num_memory], tokens)
-        expected, found = (model.describe(clip, max_new_tokens=9) for model in (plain, compiled))
+        expected, found = (model.describe(clip, DescribeRequest(max_new_tokens=9)) for model in (plain, compiled))
         assert found.caption == expected.caption
         torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-7)

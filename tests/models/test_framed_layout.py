@@ -2,24 +2,27 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
-from arch_internvl import InternVL
-from arch_qwen3_vl import Qwen3VL
-from arch_smolvlm import SmolVLM
-from architecture import Architecture, random_frames
-from contract_pair import Pair
 from transformers import InternVLProcessor, Qwen3VLProcessor, SmolVLMProcessor
 from transformers.models.smolvlm import processing_smolvlm
 
 from keepsight.errors import PromptTooLongError, SettingError
+from keepsight.method.prompts import question_text
+from keepsight.method.protocol import DescribeRequest, VisualInput
 from keepsight.models.adapters.smolvlm import in_words
 from keepsight.models.prompting.framed_layout import step_seconds
-from keepsight.models.prompting.layout import Frames, Memory, Piece
+from keepsight.models.prompting.layout import Frames, Memory, Piece, Separator
 from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
-from keepsight.models.protocol import VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT, question_text
+from keepsight.settings import DESCRIBE_PROMPT
+from tests.models.arch_internvl import InternVL
+from tests.models.arch_qwen2_5_vl import Qwen25VL
+from tests.models.arch_qwen3_vl import Qwen3VL
+from tests.models.arch_smolvlm import SmolVLM
+from tests.models.architecture import Architecture, random_frames
+from tests.models.contract_pair import Pair
 
 PairOf = Callable[[Architecture], Pair]
 FRAMED = [InternVL(), Qwen3VL(), SmolVLM()]
@@ -41,7 +44,7 @@ def pair_of(tmp_path_factory: pytest.TempPathFactory) -> PairOf:
 
 def qwen3_text(pair: Pair, seconds: tuple[float, ...]) -> str:
     """The processor of transformers 4.57 puts this in the place of the whole mark, that of 5 inside of it."""
-    processor = SimpleNamespace(
+    processor: Any = SimpleNamespace(
         video_token="<|video_pad|>",
         vision_start_token="<|vision_start|>",
         vision_end_token="<|vision_end|>",
@@ -58,7 +61,7 @@ def qwen3_text(pair: Pair, seconds: tuple[float, ...]) -> str:
 
 
 def internvl_text(pair: Pair, seconds: tuple[float, ...]) -> str:
-    processor = SimpleNamespace(
+    processor: Any = SimpleNamespace(
         start_image_token="<img>",
         end_image_token="</img>",
         image_token="<IMG_CONTEXT>",
@@ -69,7 +72,7 @@ def internvl_text(pair: Pair, seconds: tuple[float, ...]) -> str:
 
 
 def smolvlm_text(pair: Pair, seconds: tuple[float, ...]) -> str:
-    processor = SimpleNamespace(
+    processor: Any = SimpleNamespace(
         fake_image_token="<fake_token_around_image>",
         image_token="<image>",
         global_image_token="<global-img>",
@@ -121,15 +124,15 @@ def test_lengths_are_exact_whatever_the_times_and_the_grid(
     length = sum(len(ids_of(piece, 0)) for piece in pieces_of(pair, visual, question_text("", "Where?")))
     counted = pair.model.count_prompt_tokens("", "Where?", len(visual.tokens), num_memory_tokens=3, like=visual)
     assert counted == length
-    room = pair.model.max_memory_tokens(len(visual.tokens), max_new_tokens=4, like=visual)
+    room = pair.model.max_memory_tokens(len(visual.tokens), DescribeRequest(max_new_tokens=4), like=visual)
     for num_memory, fits in ((room, True), (room + 1, False)):
         memory = torch.zeros(num_memory, pair.model.info.token_width)
         full = VisualInput(memory, visual.tokens, visual.token_grid, visual.frame_seconds)
         if fits:
-            pair.model.describe(full, max_new_tokens=4)
+            pair.model.describe(full, DescribeRequest(max_new_tokens=4))
         else:
             with pytest.raises(PromptTooLongError):
-                pair.model.describe(full, max_new_tokens=4)
+                pair.model.describe(full, DescribeRequest(max_new_tokens=4))
 
 
 def test_qwen3s_prompt_is_that_of_the_whole_stock_model(pair_of: PairOf) -> None:
@@ -140,10 +143,12 @@ def test_qwen3s_prompt_is_that_of_the_whole_stock_model(pair_of: PairOf) -> None
     prompt = pair.stock.prompt(DESCRIBE_PROMPT, 0, frames)
     ids = torch.tensor([prompt.ids])
     rows, columns = pair.model.token_grid(*frames[0].shape[:2])
+    architecture = pair.architecture
+    assert isinstance(architecture, Qwen25VL)
     with torch.no_grad():
         whole = pair.stock.model(
             input_ids=ids,
-            mm_encoder_outputs={"video": pair.architecture.stock_video(pair.stock, frames)},
+            mm_encoder_outputs={"video": architecture.stock_video(pair.stock, frames)},
             video_grid_thw=torch.tensor([[NUM_FRAMES // 2, 2 * rows, 2 * columns]]),
             mm_token_type_ids=2 * (ids == pair.stock.placeholder_id).int(),
             output_hidden_states=True,
@@ -165,9 +170,10 @@ def test_memory_at_its_original_places_changes_what_is_seen(pair_of: PairOf, arc
 
 def test_pictures_of_their_own_at_original_places_by_hand() -> None:
     """Two words, memory of two steps before (offset 7) and one before (offset 1), two words, a step of 2 x 2."""
-    kinds = [("text", 2), ("memory", 2), ("text", 2), ("frames", 4), ("text", 1)]
+    words, step = PieceShape("text", 2), PieceShape("frames", 4)
+    pieces = [words, PieceShape("memory", 2), words, step, PieceShape("text", 1)]
     grid = GridRule(2, 2, step_interval=5, moves_all=True)
-    placed = prompt_positions([PieceShape(*kind) for kind in kinds], torch.tensor([7, 1]), grid, torch.device("cpu"))
+    placed = prompt_positions(pieces, torch.tensor([7, 1]), grid, torch.device("cpu"))
     assert placed is not None
     assert placed.tolist() == [
         [0, 1, 2, 7, 12, 13, 14, 14, 14, 14, 16],
@@ -182,7 +188,7 @@ def test_times_are_counted_from_the_first_frame() -> None:
     assert step_seconds(shown, 3, 2) == [0.5, 4.5, 9.0]  # the last step has one frame, which fills it up
     assert step_seconds(shown, 2) == [0.0, 1.0]
     assert step_seconds(VisualInput(nothing, nothing), 2, 2) == [1.0, 5.0]
-    with pytest.raises(SettingError, match="5 times, but the tokens are 4 steps"):
+    with pytest.raises(SettingError, match="must have 4 times, one per step of frames, got 5"):
         step_seconds(shown, 4, 2)
 
 
@@ -207,4 +213,5 @@ def pieces_of(pair: Pair, visual: VisualInput, text: str = DESCRIBE_PROMPT) -> l
 
 
 def ids_of(piece: Piece, placeholder_id: int) -> list[int]:
+    assert not isinstance(piece, Separator)
     return [placeholder_id] * len(piece.tokens) if isinstance(piece, Memory | Frames) else list(piece)

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from arch_gemma3 import TOKENS, WINDOW, Gemma3
-from architecture import random_frames
-from contract_pair import Pair
 from transformers import Gemma3Config
 
 from keepsight.errors import ModelError, SettingError
+from keepsight.method.protocol import DescribeRequest, ScoreRule
 from keepsight.models.adapters.gemma3 import Gemma3Adapter
 from keepsight.models.devices import choose_dtype
 from keepsight.models.layers import scale_layers, whole_layers
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import ScoreRule
-from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.settings import DESCRIBE_PROMPT
+from tests.models.arch_gemma3 import TOKENS, WINDOW, Gemma3
+from tests.models.architecture import random_frames
+from tests.models.contract_pair import Pair
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +40,7 @@ def test_scores_come_from_layers_that_see_everything(pair: Pair) -> None:
     reply, _ = pair.expected(visual, frames)
     prompt = pair.stock.prompt(DESCRIBE_PROMPT, 2, frames)
     tokens = torch.cat([visual.memory, visual.tokens])
-    described = pair.model.describe(visual, max_new_tokens=8, scoring=ScoreRule("all"))
+    described = pair.model.describe(visual, DescribeRequest(max_new_tokens=8, scoring=ScoreRule("all")))
     expected = pair.stock.scores(prompt, tokens, reply, (2, 4, 6))
     torch.testing.assert_close(described.scores.double(), expected, rtol=1e-5, atol=1e-8)
 
@@ -49,7 +49,7 @@ def test_layers_with_a_window_are_refused(pair: Pair) -> None:
     visual = pair.shown(pair.nothing, random_frames(1))
     message = r"distinct layers out of \[2, 4, 6\], which have no sliding window"
     with pytest.raises(SettingError, match=message):
-        pair.model.describe(visual, scoring=ScoreRule((3,)))
+        pair.model.describe(visual, DescribeRequest(scoring=ScoreRule((3,))))
     with pytest.raises(SettingError, match=message):
         load_model(pair.folder, device="cpu", score_layers=(1, 2))
     assert load_model(pair.folder, device="cpu", score_layers=(6,)).info.score_layers == (6,)
@@ -72,12 +72,12 @@ def test_half_precision_is_bfloat16() -> None:
 
 
 def test_a_model_that_slides_everywhere_is_refused() -> None:
-    config = Gemma3().config(Gemma3().tokenizer(), 2, 64).text_config
+    config = Gemma3().config(Gemma3().tokenizer(), 2, 64).get_text_config()
     config.layer_types = ["sliding_attention"] * 2
-    with pytest.raises(ModelError, match="every decoder layer has a sliding window"):
+    with pytest.raises(ModelError, match="every decoder layer uses a sliding window"):
         whole_layers(config)
     config.layer_types = None
-    with pytest.raises(ModelError, match="every decoder layer has a sliding window"):
+    with pytest.raises(ModelError, match="every decoder layer uses a sliding window"):
         whole_layers(config)
     config.sliding_window = None
     assert whole_layers(config) == (1, 2)

@@ -1,7 +1,7 @@
 """Key-value retrieval against plain prompts, transformers' own path, and a float64 model without any cache."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,18 +9,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from random_model import ModelFolder
-from stock_model import StockModel, random_frames
 from torch import Tensor
 
+from keepsight.bench.baselines.kv_retrieval import KeyValueBlock, before_attention, nearest_frames, turn_keys
+from keepsight.bench.baselines.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream
 from keepsight.errors import PromptTooLongError, SettingError
+from keepsight.method.prompts import question_text
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, VisualInput
 from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
-from keepsight.models.baselines.kv_retrieval import KeyValueBlock, before_attention, nearest_frames, turn_keys
-from keepsight.models.baselines.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream, bytes_per_frame
-from keepsight.models.footprint import ModelShape
+from keepsight.models.footprint import ModelShape, key_value_bytes
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VisualInput
-from keepsight.prompts import question_text
+from tests.models.random_model import ModelFolder
+from tests.models.stock_model import StockModel, random_frames
 
 QUESTION = "Where is the dog now?"
 NEW_TOKENS = 12
@@ -106,7 +106,11 @@ class Definition:
         seen: list[Past] = []
         for tokens in frames:
             visible = [start, *seen[max(0, len(seen) - window_frames) :]]
-            seen.append(self.run(tokens, lambda layer, _, blocks=visible: [block[layer] for block in blocks])[1])
+
+            def retrieve(layer: int, _: Tensor, blocks: Sequence[Past] = visible) -> list[tuple[Tensor, Tensor]]:
+                return [block[layer] for block in blocks]
+
+            seen.append(self.run(tokens, retrieve)[1])
         return start, seen
 
     def choose(self, words: Tensor, start: Past, seen: list[Past], count: int) -> None:
@@ -175,9 +179,8 @@ def test_a_video_that_fits_is_answered_as_by_the_plain_prompt(
     stream = stream_of(model, frames, window_frames=num_frames, retrieved_frames=num_frames)
     visual = torch.cat(frames)
     assert answer(stream) == "".join(
-        model.answer("", QUESTION, VisualInput(visual[:0], visual), max_new_tokens=NEW_TOKENS)
+        model.answer(AnswerRequest("", QUESTION, VisualInput(visual[:0], visual), max_new_tokens=NEW_TOKENS))
     )
-    assert stream.offloaded_bytes == 0
 
     ids = stock.prompt_ids(question_text("", QUESTION), len(visual) + 1)
     embeds = stock.embeds(ids, visual)
@@ -204,18 +207,13 @@ def test_a_frame_is_felt_one_window_further_in_each_layer(model_folder: ModelFol
 
 
 @pytest.mark.parametrize(("dtype", "itemsize"), [("float32", 4), ("float16", 2)])
-def test_what_has_left_the_window_takes_the_bytes_that_the_formula_says(
-    model_folder: ModelFolder, dtype: str, itemsize: int
-) -> None:
+def test_a_frame_takes_the_bytes_that_the_formula_says(model_folder: ModelFolder, dtype: str, itemsize: int) -> None:
     folder = model_folder(num_layers=3, num_heads=7, num_key_value_heads=1, grid=4)
     model = load_model(folder, dtype=dtype)
     shape = LlavaOnevisionAdapter.shape(StockModel(folder).model.config, {})
-    stream = stream_of(model, [], window_frames=2)
-    for count, tokens in enumerate(encoded(model, 5), start=1):
-        stream.see(tokens)
-        assert stream.offloaded_bytes == max(0, count - 2) * bytes_per_frame(shape, itemsize)
+    stream = stream_of(model, encoded(model, 5), window_frames=2)
     floats = 2 * 3 * 1 * 8 * 4  # keys and values, layers, key heads, width of a head, tokens
-    assert bytes_per_frame(shape, itemsize) == floats * itemsize
+    assert key_value_bytes(shape, shape.tokens_per_step, itemsize) == floats * itemsize
     assert all(block.values.nbytes * 2 == block.num_bytes == floats * itemsize for block in stream.frames)
 
 
@@ -244,7 +242,7 @@ def test_an_hour_at_half_a_frame_a_second_takes_what_the_paper_reports(
         token_grid=(14, 14),
     )
     assert shape.tokens_per_step == 196
-    assert 1800 * bytes_per_frame(shape, 2) / 2**30 == pytest.approx(gib_per_hour, abs=0.05)
+    assert 1800 * key_value_bytes(shape, shape.tokens_per_step, 2) / 2**30 == pytest.approx(gib_per_hour, abs=0.05)
 
 
 @pytest.mark.parametrize("first", [0, 1, 700])
@@ -270,8 +268,9 @@ def test_the_adapter_is_the_same_before_and_after(model_folder: ModelFolder) -> 
     clip = torch.cat(frames)
 
     def results() -> tuple[str, Tensor, str]:
-        description = model.describe(VisualInput(clip[:3], clip), max_new_tokens=NEW_TOKENS)
-        told = "".join(model.answer("", QUESTION, VisualInput(clip[:0], clip), max_new_tokens=NEW_TOKENS))
+        description = model.describe(VisualInput(clip[:3], clip), DescribeRequest(max_new_tokens=NEW_TOKENS))
+        request = AnswerRequest("", QUESTION, VisualInput(clip[:0], clip), max_new_tokens=NEW_TOKENS)
+        told = "".join(model.answer(request))
         return description.caption, description.scores, told
 
     caption, scores, told = results()
@@ -339,9 +338,9 @@ def test_an_answer_is_about_what_was_seen_when_it_was_asked(model_folder: ModelF
 
 def test_before_the_first_frame_a_question_is_answered_blind(model_folder: ModelFolder) -> None:
     model = load_model(model_folder())
-    blind = "".join(model.answer("", QUESTION, max_new_tokens=NEW_TOKENS))
+    blind = "".join(model.answer(AnswerRequest("", QUESTION, max_new_tokens=NEW_TOKENS)))
     assert answer(stream_of(model, [])) == blind
-    with pytest.raises(SettingError, match="no frame has been seen"):
+    with pytest.raises(SettingError, match="no frame was watched"):
         stream_of(model, []).retrieve(QUESTION)
 
 
@@ -383,21 +382,21 @@ def test_of_equal_frames_the_earlier_is_taken() -> None:
 
 
 def test_settings_and_arguments_outside_what_is_allowed_are_refused(model_folder: ModelFolder) -> None:
-    with pytest.raises(SettingError, match="window_frames is -1; allowed are 0 and more"):
+    with pytest.raises(SettingError, match="window_frames must be at least 0, got -1"):
         KeyValueSettings(window_frames=-1)
-    with pytest.raises(SettingError, match="retrieved_frames is 0; allowed are 1 and more"):
+    with pytest.raises(SettingError, match="retrieved_frames must be at least 1, got 0"):
         KeyValueSettings(retrieved_frames=0)
     model: Any = load_model(model_folder())
     assert isinstance(model, KeyValueModel)
     (tokens,) = encoded(model, 1)
     stream = stream_of(model, [tokens])
-    with pytest.raises(SettingError, match=r"\[8, 32\]; allowed is \[9, 32\]"):
+    with pytest.raises(SettingError, match=r"\[9, 32\], got \[8, 32\]"):
         stream.see(tokens[1:])
-    with pytest.raises(SettingError, match="max_new_tokens is 0"):
+    with pytest.raises(SettingError, match="max_new_tokens must be at least 1, got 0"):
         stream.answer(QUESTION, max_new_tokens=0)
     with pytest.raises(SettingError, match="the question is empty"):
         stream.answer(" \n ")
-    with pytest.raises(SettingError, match="keys and values are both"):
+    with pytest.raises(SettingError, match="keys and values must both be"):
         KeyValueBlock(torch.zeros(1, 1, 2, 4), torch.zeros(1, 1, 3, 4))
 
 
@@ -405,7 +404,9 @@ def test_window_and_prompt_are_filled_to_the_last_token_and_not_beyond(model_fol
     model = load_model(model_folder(window=128))  # an opening of 2 tokens and 13 frames are 119, with 14 frames 128
     frames = encoded(model, 14)
     assert len(stream_of(model, frames, window_frames=13).frames) == 14
-    with pytest.raises(SettingError, match="window_frames is 14; the model's window of 128 tokens allows 0 to 13"):
+    with pytest.raises(
+        SettingError, match="window_frames must be 0 to 13 to fit the model's context window of 128 tokens, got 14"
+    ):
         stream_of(model, [], window_frames=14)
 
     stream = stream_of(model, frames, window_frames=2, retrieved_frames=11)

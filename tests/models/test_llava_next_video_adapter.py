@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from arch_llava_next_video import LlavaNextVideo
 from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import LlavaNextVideoConfig
@@ -10,6 +9,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from keepsight.models.adapters.llava_next_video import LlavaNextVideoAdapter
 from keepsight.models.vision.preprocessing import make_preprocessor
+from tests.models.arch_llava_next_video import LlavaNextVideo
 
 SETTINGS = LlavaNextVideo().settings()
 SIDE = SETTINGS["size"]["shortest_edge"]

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from random_model import byte_tokenizer
 
 from keepsight.models.decoding.replies import stream_text
+from tests.models.random_model import byte_tokenizer
 
 TOKENIZER = byte_tokenizer()
 

@@ -3,20 +3,21 @@
 import re
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from random_model import ModelFolder, RandomShape, random_config, word_tokenizer
-from stock_model import StockModel, random_frames
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from keepsight.method.protocol import DescribeRequest, VisualInput
 from keepsight.models import footprint
 from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.checkpoint import load_config
 from keepsight.models.footprint import ModelShape
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VisualInput
+from tests.models.random_model import ModelFolder, RandomShape, random_config, word_tokenizer
+from tests.models.stock_model import StockModel, random_frames
 
 MEMORY_PAGE = Path(__file__).parents[2] / "docs" / "memory.md"
 SEVEN_B = ModelShape(
@@ -51,7 +52,7 @@ SHAPES = [
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("sizes", SHAPES)
 def test_parameters_are_counted_exactly(sizes: dict[str, int], ties: bool, has_head: bool) -> None:
-    config = random_config(RandomShape(**sizes), word_tokenizer())
+    config: Any = random_config(RandomShape(**sizes), word_tokenizer())
     config.tie_word_embeddings = config.text_config.tie_word_embeddings = ties
     config.vision_config.vision_use_head = has_head
     model = LlavaOnevisionForConditionalGeneration(config)
@@ -81,7 +82,9 @@ class LiveBytes(TorchDispatchMode):
         self._now = 0
         self.peak = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         for tensor in self._tensors((args, list((kwargs or {}).values()))):
             if not self._uses.get(tensor.untyped_storage().data_ptr()):
                 self._outside.add(tensor.untyped_storage().data_ptr())
@@ -118,9 +121,10 @@ def test_working_memory_is_bounded_closely(model_folder: ModelFolder, sizes: dic
     model, shape = load_model(folder), LlavaOnevisionAdapter.shape(load_config(folder), {})
     frames = random_frames(16, height=40, width=40)
     tokens = model.encode(frames)
+    request = DescribeRequest(max_new_tokens=8)
     with LiveBytes() as describing:
-        model.describe(VisualInput(tokens, tokens), max_new_tokens=8)
-    length = model.info.context_window_tokens - model.max_memory_tokens(2 * len(tokens), max_new_tokens=8)
+        model.describe(VisualInput(tokens, tokens), request)
+    length = model.info.context_window_tokens - model.max_memory_tokens(2 * len(tokens), request)
     computed = footprint.key_value_bytes(shape, length, 4) + footprint.decoder_activation_bytes(shape, length, 4)
     assert 0.8 * computed < describing.peak <= computed
     with LiveBytes() as encoding:

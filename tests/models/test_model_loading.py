@@ -6,13 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
-from random_model import CHAT_TEMPLATE, ModelFolder, RandomShape, random_config, word_tokenizer
-from stock_model import random_frames
 from transformers import LlavaOnevisionForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
@@ -25,6 +24,8 @@ from keepsight.errors import (
 )
 from keepsight.models import devices, registry
 from keepsight.models.loading import list_models, load_model
+from tests.models.random_model import CHAT_TEMPLATE, ModelFolder, RandomShape, random_config, word_tokenizer
+from tests.models.stock_model import random_frames
 
 HUB_ID = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
 
@@ -62,15 +63,15 @@ def test_a_number_format_can_be_named(model_folder: ModelFolder, dtype: str) -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"device": "tpu"}, "device is 'tpu'; allowed here are auto, cpu"),
-        ({"device": "cuda:99"}, "device is 'cuda:99'"),
-        ({"device": "cuda:x"}, "device is 'cuda:x'"),
-        ({"dtype": "int8"}, "dtype is 'int8'; allowed are float32, float16, bfloat16"),
-        ({"score_layers": (9,)}, r"score_layers is \[9\]; allowed are distinct layers from 1 to 4"),
-        ({"score_layers": ()}, r"score_layers is \[\]"),
+        ({"device": "tpu"}, "device must be one of auto, cpu"),
+        ({"device": "cuda:99"}, "got 'cuda:99'"),
+        ({"device": "cuda:x"}, "got 'cuda:x'"),
+        ({"dtype": "int8"}, "dtype must be one of float32, float16, bfloat16, got 'int8'"),
+        ({"score_layers": (9,)}, r"score_layers must be distinct layers from 1 to 4"),
+        ({"score_layers": ()}, r"got \[\]"),
     ],
 )
-def test_impossible_settings_are_refused(model_folder: ModelFolder, settings: dict[str, object], message: str) -> None:
+def test_impossible_settings_are_refused(model_folder: ModelFolder, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         load_model(model_folder(), **settings)
 
@@ -83,13 +84,15 @@ def test_a_bundled_name_loads_from_the_package(model_folder: ModelFolder, monkey
     assert load_model("small").info.name == "small"
     assert bundled.num_parameters == load_model("small").info.num_parameters
     assert bundled.weight_file_bytes > 4 * bundled.num_parameters
-    with pytest.raises(UnknownModelError, match="there is no model 'absent'; bundled models: small"):
+    with pytest.raises(UnknownModelError, match="no such model: 'absent'; give a bundled model \\(small"):
         load_model("absent")
 
 
 def test_an_unknown_name_lists_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "BUNDLED", ())
-    with pytest.raises(UnknownModelError, match="there is no model 'huge'; bundled models: none; others are named by"):
+    with pytest.raises(
+        UnknownModelError, match="no such model: 'huge'; give a bundled model \\(none\\), a local folder or"
+    ):
         load_model("huge")
 
 
@@ -110,7 +113,7 @@ def test_no_network_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None
         raise LocalEntryNotFoundError("cannot find the files\nin the cache")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(UnknownModelError, match=r"could not be downloaded .* there is no network") as caught:
+    with pytest.raises(UnknownModelError, match=r"could not download .* there is no network") as caught:
         load_model(HUB_ID)
     assert "\n" not in str(caught.value)
 
@@ -155,7 +158,9 @@ def test_a_local_model_that_is_too_big_is_refused_from_its_config_alone(folder: 
 )
 def test_an_architecture_without_adapter_is_named(folder: Path, config: dict[str, object], message: str) -> None:
     edit_config(folder, **config)
-    with pytest.raises(UnsupportedModelError, match=f"architecture {message}.*supported: .*llava_onevision"):
+    with pytest.raises(
+        UnsupportedModelError, match=f"architecture of .* must be one of .*llava_onevision.*, got {message}"
+    ):
         load_model(folder)
 
 
@@ -185,7 +190,7 @@ def test_a_missing_file_gives_one_readable_error(folder: Path, name: str) -> Non
 def test_pickled_weights_are_not_read(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="cannot load"):
         load_model(folder)
 
 
@@ -199,13 +204,13 @@ def test_missing_tensors_are_not_filled_with_noise(folder: Path) -> None:
         folder / "model.safetensors",
         {"format": "pt"},
     )
-    with pytest.raises(ModelError, match=r"lack 1 tensors, the first is model\.image_newline"):
+    with pytest.raises(ModelError, match=r"lack 1 tensors, first model\.image_newline"):
         load_model(folder)
 
 
 def test_the_template_of_the_whole_model_wins_over_the_tokenizers(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text("{{ 'text only: ' + messages[0]['content'][-1]['text'] }}")
-    with pytest.raises(ModelError, match="not one of a video model"):
+    with pytest.raises(ModelError, match="chat template must render a video"):
         load_model(folder)
     (folder / "chat_template.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE}))
     assert load_model(folder).count_prompt_tokens("", "Where?") > 0

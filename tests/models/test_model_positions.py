@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
-from random_model import ModelFolder
-from stock_model import StockModel, random_frames
 from torch import Tensor
 
 from keepsight.errors import SettingError
+from keepsight.method.protocol import PAPER_SCORING, DescribeRequest, Description, ScoreRule, VisualInput
 from keepsight.models.loading import load_model
 from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
-from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule, VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.settings import DESCRIBE_PROMPT
+from tests.models.random_model import ModelFolder
+from tests.models.stock_model import StockModel, random_frames
 
 NEW_TOKENS = 10
 NUM_MEMORY = 12
@@ -59,7 +59,7 @@ class EagerReference:
         return reply
 
     @torch.inference_mode()
-    def _run(self, reply: list[int]):
+    def _run(self, reply: list[int]) -> Any:
         tail = self.stock.model.get_input_embeddings()(torch.tensor([reply], dtype=torch.int64))
         embeds = torch.cat([self.embeds, tail], dim=1)
         length = embeds.shape[1]
@@ -84,11 +84,13 @@ class Pair:
         self.memory = torch.randn(NUM_MEMORY, self.tokens.shape[1], generator=generator) * self.tokens.std()
         self._references: dict[tuple[int, ...], EagerReference] = {}
 
-    def describe(self, offsets: Sequence[int] | None, scoring=PAPER_SCORING, num_memory=NUM_MEMORY) -> Description:
+    def describe(
+        self, offsets: Sequence[int] | None, scoring: ScoreRule = PAPER_SCORING, num_memory: int = NUM_MEMORY
+    ) -> Description:
         placed = None if offsets is None else torch.tensor(offsets, dtype=torch.int64)
         memory = self.memory[:num_memory]
         clip = VisualInput(memory, self.tokens, memory_offsets=placed)
-        return self.model.describe(clip, max_new_tokens=NEW_TOKENS, scoring=scoring)
+        return self.model.describe(clip, DescribeRequest(max_new_tokens=NEW_TOKENS, scoring=scoring))
 
     def reference(self, offsets: Sequence[int]) -> EagerReference:
         key = tuple(offsets)
@@ -131,7 +133,7 @@ def test_a_rule_of_scoring_equals_full_eager_attention(
     pair: Pair, layers: tuple[int, ...] | Literal["all"] | None, heads: str, offsets: list[int]
 ) -> None:
     scored, reference = pair.describe(offsets, ScoreRule(layers, heads)), pair.reference(offsets)
-    meant = {"all": (1, 2, 3, 4), None: pair.model.info.score_layers}.get(layers, layers)
+    meant = (1, 2, 3, 4) if layers == "all" else pair.model.info.score_layers if layers is None else layers
     expected = reference.scores(meant, heads)
     assert scored.caption == reference.caption
     torch.testing.assert_close(scored.scores.double(), expected, rtol=1e-5, atol=1e-7)
@@ -146,20 +148,20 @@ def test_layers_that_the_model_lacks_are_refused(pair: Pair, layers: tuple[int, 
 
 
 def test_a_rule_for_heads_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(SettingError, match="score_heads must be one of mean, max, not 'median'"):
+    with pytest.raises(SettingError, match="score_heads must be one of mean, max, got 'median'"):
         ScoreRule(heads="median")
 
 
 @pytest.mark.parametrize(
     ("offsets", "message"),
     [
-        (torch.tensor([3, 2, 0]), "the last one is 1 or more"),
-        (torch.tensor([3, 3, 1]), "fall from each token to the next"),
-        (torch.tensor([1, 2, 3]), "fall from each token to the next"),
-        (torch.tensor([3.0, 2.0, 1.0]), "are int64 .* not torch.float32"),
+        (torch.tensor([3, 2, 0]), "decrease strictly and end at 1 or more"),
+        (torch.tensor([3, 3, 1]), "decrease strictly"),
+        (torch.tensor([1, 2, 3]), "decrease strictly"),
+        (torch.tensor([3.0, 2.0, 1.0]), "must be int64 .* got torch.float32"),
         (torch.tensor([[3, 2, 1], [3, 2, 1]]), r"of shape \[2, 3\]"),
         (torch.tensor(3), r"of shape \[\]"),
-        (torch.arange(4, 0, -1), r"of shape \[3\], one for each memory token"),
+        (torch.arange(4, 0, -1), r"of shape \[3\], one per memory token"),
     ],
 )
 def test_offsets_that_no_memory_has_are_refused(offsets: Tensor, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,9 +58,10 @@ def test_what_is_no_rgb_frame_is_refused(frame: np.ndarray) -> None:
     [{"height": 0}, {"mean": (0.5,)}, {"std": (0.5, 0.0, 0.5)}, {"resample": 9}],
     ids=str,
 )
-def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
+def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"height": 8, "width": 8}
     with pytest.raises(SettingError):
-        FramePreprocessor(**({"height": 8, "width": 8} | wrong))
+        FramePreprocessor(**(settings | wrong))
 
 
 SQUARE = {"height": 20, "width": 20}
@@ -93,7 +95,7 @@ def test_settings_are_found_where_checkpoints_keep_them(
 
 def test_another_size_than_the_towers_is_refused(tmp_path: Path) -> None:
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 32, "width": 32}}))
-    with pytest.raises(ModelError, match="32 x 32 pixels, but its vision tower takes 20 x 20"):
+    with pytest.raises(ModelError, match="32 x 32 pixels, but its vision tower needs 20 x 20"):
         check_frame_size(read_settings(tmp_path), tmp_path, (20, 20))
 
 

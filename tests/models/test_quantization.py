@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from random_model import ModelFolder
-from stock_model import StockModel, random_frames
 
 from keepsight.errors import ModelTooBigError, SettingError
+from keepsight.method.protocol import DescribeRequest, VisualInput
 from keepsight.models import devices, loading
 from keepsight.models.footprint import weight_bytes
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.settings import DESCRIBE_PROMPT
+from tests.models.random_model import ModelFolder
+from tests.models.stock_model import StockModel, random_frames
 
 pytest.importorskip("torchao", reason="torchao is not installed: pip install 'keepsight[quantization]'")
 SIZES = {"num_layers": 3, "num_heads": 4, "head_dim": 16, "intermediate_size": 128}
@@ -39,7 +39,7 @@ def test_scores_are_those_of_the_rounded_weights_under_full_eager_attention(
     assert model.info.quantization == quantization
     tokens = model.encode(random_frames(8))
     torch.testing.assert_close(tokens, load_model(folder).encode(random_frames(8)))  # the tower is not quantised
-    description = model.describe(VisualInput(tokens, tokens), max_new_tokens=NEW_TOKENS)
+    description = model.describe(VisualInput(tokens, tokens), DescribeRequest(max_new_tokens=NEW_TOKENS))
 
     stock = rounded(folder, quantization, model)
     ids = stock.prompt_ids(DESCRIBE_PROMPT, 2 * len(tokens) + 1)
@@ -81,7 +81,7 @@ def test_a_model_that_fits_only_when_quantised_is_loaded_so(
 
 
 def test_an_unknown_kind_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="allowed are int8, int4"):
+    with pytest.raises(SettingError, match="quantization must be one of int8, int4, got"):
         load_model(tmp_path / "nothing", quantization="int3")
 
 
@@ -89,5 +89,5 @@ def test_without_torchao_one_line_says_what_to_install(
     model_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torchao", None)
-    with pytest.raises(SettingError, match=r"pip install 'keepsight\[quantization\]'"):
+    with pytest.raises(SettingError, match=r'pip install "keepsight\[quantization\]"'):
         loading.load_model(model_folder(**SIZES), quantization="int8")

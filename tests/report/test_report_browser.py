@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from report_records import small_report
 
 from keepsight.report import render_report
+from tests.patience import PROCESS_SECONDS
+from tests.report.report_records import small_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -64,7 +65,7 @@ def run_chromium(chromium: str, page: Path, profile: Path, *, width: int) -> sub
         [chromium, *flags.split(), f"--window-size={width},900", f"--user-data-dir={profile}", page.as_uri()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PROCESS_SECONDS,
         check=True,
     )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_model import FakeModel
 from PIL import Image
 
 import keepsight
@@ -18,6 +17,7 @@ from keepsight.journal import EndReason, GapRecord, Journal
 from keepsight.report import collect, collect_report, render_report, write_report
 from keepsight.settings import Settings
 from keepsight.spans import Span
+from tests.fake_model import FakeModel
 
 MakeVideo = Callable[..., Path]
 QUICK = Settings(sample_fps=2.0, memory_clips=2)

@@ -6,10 +6,9 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from report_records import EVIL, small_report
-
 from keepsight.report import Report, ReportQuestion, render_report
 from keepsight.report.page import MAX_CITATIONS_SHOWN, kept_percent
+from tests.report.report_records import EVIL, small_report
 
 
 class Page(HTMLParser):

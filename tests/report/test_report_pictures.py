@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from report_records import FRAME_PIXELS, GRID, clip_of, patch_colour, sheet_of
 
 from keepsight.errors import SettingError
+from keepsight.journal.encoding import kept_cells
 from keepsight.report import ContactSheet, ReportClip
-from keepsight.report.pictures import kept_cells, mask_png, mosaic_jpeg
+from keepsight.report.pictures import mask_png, mosaic_jpeg
 from keepsight.spans import Span
+from tests.report.report_records import FRAME_PIXELS, GRID, clip_of, patch_colour, sheet_of
 
 
 def alpha_of(png: bytes) -> np.ndarray:
@@ -52,15 +53,14 @@ def test_mosaic_holds_the_kept_patches_in_the_memorys_order() -> None:
     with Image.open(io.BytesIO(mosaic_jpeg(clip, clip.sheet, clip.sheet.read_jpeg()))) as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     pitch = pixels.shape[1] // 2  # four patches stand two by two
-    for place, (frame, row, column) in enumerate(kept_cells(clip)):
+    cells = kept_cells(clip.kept_indices, GRID, clip.sheet.num_frames, clip.frames_per_step)
+    for place, (frame, row, column) in enumerate(cells):
         centre = pixels[place // 2 * pitch + pitch // 2, place % 2 * pitch + pitch // 2]
         assert np.abs(centre - patch_colour(2, frame, row, column)).max() <= 6
 
 
 def test_an_index_beyond_the_frames_is_left_out() -> None:
-    sheet = sheet_of(0)
-    clip = ReportClip(0, Span(0, 1), "", sheet, [0, 17, 64, 1000], GRID)
-    assert kept_cells(clip) == [(0, 0, 0), (1, 0, 1)]
+    assert kept_cells([0, 17, 64, 1000], GRID, sheet_of(0).num_frames, 1) == [(0, 0, 0), (1, 0, 1)]
 
 
 def test_mosaic_without_kept_patches_is_still_a_picture() -> None:

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from paged import launch
 from playwright.sync_api import Browser, sync_playwright
-from served import Client, Served, ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
+from tests.server.paged import launch
+from tests.server.served import Client, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 
 @pytest.fixture
-def server_settings(tmp_path: Path, make_video) -> ServerSettings:
+def server_settings(tmp_path: Path, make_video: MakeVideo) -> ServerSettings:
     """On a free port; the test videos may be watched, all else may not."""
     return ServerSettings(tmp_path / "journal.db", roots=(make_video(4).parent,), port=0)
 

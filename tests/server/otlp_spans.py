@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from served import Served, ServedModel, serve
-from webhook_receiver import Received, Receiver
 
-from keepsight.server.app import make_app
+from keepsight.server.http.app import make_app
 from keepsight.server.settings import ServerSettings
 from keepsight.server.telemetry.exporting import Traces
+from tests.server.served import Served, ServedModel, serve
+from tests.server.webhook_receiver import Received, Receiver
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,6 @@ def address_of(collector: Receiver) -> str:
 def traced(settings: ServerSettings, model: ServedModel, endpoint: str) -> Iterator[Served]:
     """A server whose traces go to an address; they are there when the block has ended."""
     with Traces(endpoint) as tracer, pytest.MonkeyPatch.context() as patched:
-        patched.setattr("served.make_app", partial(make_app, tracer=tracer))
+        patched.setattr("tests.server.served.make_app", partial(make_app, tracer=tracer))
         with serve(settings, model) as running:
             yield running

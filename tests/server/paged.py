@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
-from served import PATIENCE_SECONDS, Client, ServedModel
 
-from keepsight.models.protocol import Description, VisualInput
+from keepsight.method.protocol import DescribeRequest, Description, VisualInput
+from tests.patience import wait_for
+from tests.server.served import PATIENCE_SECONDS, Client, ServedModel
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -35,16 +36,18 @@ class SteppedModel(ServedModel):
     steps: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     says: str = ""
 
-    def describing(self, clips, prompt="", **more):  # type: ignore[no-untyped-def]
+    def describing(
+        self, clips: Sequence[VisualInput], request: DescribeRequest = DescribeRequest()
+    ) -> Generator[None, None, list[Description]]:
         end = time.monotonic() + 3 * PATIENCE_SECONDS  # a test that has failed must not hang
         for _ in clips:
             while not (self.steps.acquire(blocking=False) or not self.gate.is_set()) and time.monotonic() < end:
                 time.sleep(0.005)
                 yield
-        return (yield from super().describing(clips, prompt, **more))
+        return (yield from super().describing(clips, request))
 
-    def describe(self, clip: VisualInput, *arguments: object, **more: object) -> Description:
-        description = super().describe(clip, *arguments, **more)  # type: ignore[arg-type]
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
+        description = super().describe(clip, request)
         return replace(description, caption=self.says) if self.says else description
 
     def let(self, count: int) -> None:
@@ -90,10 +93,8 @@ def captions(client: Client, stream_id: str) -> list[str]:
 
 
 def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < end, page.inner_text("main")
-        page.wait_for_timeout(30)
+    """The page goes on while it is waited for."""
+    wait_for(is_so, lambda: page.inner_text("main"), pause=lambda: page.wait_for_timeout(30))
 
 
 def drop(page: Page, video: Path | bytes, name: str) -> None:

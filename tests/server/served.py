@@ -3,28 +3,26 @@
 import http.client
 import json
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fake_model import FakeModel
-
+from keepsight.hub.service import StreamService
 from keepsight.journal import Quota
-from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule, VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT
-from keepsight.server.app import make_app
-from keepsight.server.running import LAST_ANSWERS_SECONDS, HttpServer, listen
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, VisualInput
+from keepsight.server.http.app import make_app
+from keepsight.server.http.running import LAST_ANSWERS_SECONDS, HttpServer, listen
 from keepsight.server.settings import ServerSettings
-from keepsight.server.streams.service import StreamService
 from keepsight.settings import Settings
+from tests.fake_model import FakeModel
+from tests.patience import DEADLINE_SECONDS, wait_for
 
 QUICK = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25, memory_clips=3, max_caption_tokens=32)
 """A clip has two seconds."""
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = DEADLINE_SECONDS
 
 
 @dataclass
@@ -44,25 +42,20 @@ class ServedModel(FakeModel):
         self.answer_gate.set()
 
     def describing(
-        self,
-        clips: Sequence[VisualInput],
-        prompt: str = DESCRIBE_PROMPT,
-        *,
-        max_new_tokens: int = 128,
-        scoring: ScoreRule = PAPER_SCORING,
+        self, clips: Sequence[VisualInput], request: DescribeRequest = DescribeRequest()
     ) -> Generator[None, None, list[Description]]:
         while not self.gate.wait(0.005):
             yield  # so that questions are answered meanwhile
         yield
-        return [self.describe(clip, prompt, max_new_tokens=max_new_tokens, scoring=scoring) for clip in clips]
+        return [self.describe(clip, request) for clip in clips]
 
-    def describe_batch(self, clips: Sequence[VisualInput], prompt: str = "", **_: object) -> list[Description]:
+    def describe_batch(
+        self, clips: Sequence[VisualInput], request: DescribeRequest = DescribeRequest()
+    ) -> list[Description]:
         raise NotImplementedError
 
-    def answer(
-        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
-    ) -> Iterator[str]:
-        for piece in super().answer(context, question, visual, max_new_tokens=max_new_tokens):
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        for piece in super().answer(request):
             self.answer_gate.wait(PATIENCE_SECONDS)
             yield piece
 
@@ -116,7 +109,7 @@ class Client:
 
     def __call__(self, method: str, path: str, body: object = None, headers: Mapping[str, str | None] = {}) -> Reply:
         """Headers that are None are left out. A body that is bytes is sent as it is, all else as JSON."""
-        with closing(self._send(method, path, body, headers)) as connection:
+        with closing(self.send(method, path, body, headers)) as connection:
             response = connection.getresponse()
             return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
@@ -124,7 +117,7 @@ class Client:
         self, path: str, method: str = "GET", body: object = None, headers: Mapping[str, str | None] = {}
     ) -> Generator[Event, None, None]:
         """Server-sent events as they come, for as long as they are wanted."""
-        with closing(self._send(method, path, body, headers)) as connection:
+        with closing(self.send(method, path, body, headers)) as connection:
             response = connection.getresponse()
             assert response.status == 200, response.read()
             assert response.getheader("content-type") == "text/event-stream; charset=utf-8"
@@ -148,16 +141,20 @@ class Client:
 
     def wait_for(self, stream_id: str, is_so: Callable[[Any], bool]) -> Any:
         """The stream, once it is in a state."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not is_so(view := self("GET", f"/v1/streams/{stream_id}").data):
-            assert time.monotonic() < end, view
-            time.sleep(0.01)
+        view: Any = None
+
+        def look() -> bool:
+            nonlocal view
+            view = self("GET", f"/v1/streams/{stream_id}").data
+            return is_so(view)
+
+        wait_for(look, lambda: f"another state than that of {view}")
         return view
 
     def wait_for_state(self, stream_id: str, state: str) -> Any:
         return self.wait_for(stream_id, lambda view: view["state"] == state)
 
-    def _send(
+    def send(
         self, method: str, path: str, body: object, headers: Mapping[str, str | None]
     ) -> http.client.HTTPConnection:
         connection = self.connect()

@@ -5,16 +5,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from journal.clip_records import make_clip
-from served import ServedModel
-
 from keepsight.journal import Journal
-from keepsight.models.protocol import VisualInput
+from keepsight.method.protocol import AnswerRequest
+from tests.journal.clip_records import make_clip
+from tests.server.served import ServedModel
 
 
 @dataclass
 class YesModel(ServedModel):
-    """Says yes to a question that ends in a word which the one caption before it has.
+    """Says yes to a question that ends in a word which the one caption before it has, or in such a word that comes in.
 
     Attributes:
         asked: context and question of each answer.
@@ -22,11 +21,10 @@ class YesModel(ServedModel):
 
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def answer(
-        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
-    ) -> Iterator[str]:
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        context, question = request.context, request.question
         self.asked.append((context, question))
-        word = question.rstrip(" ?.").split()[-1]
+        word = question.rstrip(" ?.").removesuffix(" comes in").split()[-1]
         yield "Yes" if word in context.split("<captions>")[-1].replace(".", " ").split() else "No"
         yield "."
 

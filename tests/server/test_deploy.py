@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from served import ServedModel, serve
 
+from keepsight.cli.settings import SERVE
 from keepsight.errors import SettingError
+from keepsight.schema.sources import load_settings
 from keepsight.server.settings import ServerSettings
-from keepsight.server.settings_sources import settle
+from tests.server.served import ServedModel, serve
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -121,9 +122,9 @@ def test_the_containers_settings_need_a_token(monkeypatch: pytest.MonkeyPatch) -
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match="token"):
-        settle({})
+        load_settings(SERVE, {})
     monkeypatch.setenv("KEEPSIGHT_TOKEN", TOKEN)
-    server = settle({}).server
+    server = load_settings(SERVE, {}).make(ServerSettings)
     assert (server.host, server.roots) == ("0.0.0.0", (Path("/videos"), Path("/data")))
 
 

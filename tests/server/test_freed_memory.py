@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C
 
 _SAID = """
 import ctypes, threading
-from keepsight.server.freed_memory import give_back, keep_few_heaps
+from keepsight.hub.freed_memory import give_back, keep_few_heaps
 library = ctypes.CDLL(None)
 library.malloc.restype = ctypes.c_void_p
 library.free.argtypes = (ctypes.c_void_p,)

@@ -6,19 +6,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
-from mcp_calls import call, connect, refusal
+from mcp_types import ImageContent
 from PIL import Image
-from served import Client as Plain
-from served import Served, ServedModel, serve
 
-from keepsight.server.access.tokens import ScopedToken, TokenScope
 from keepsight.server.mcp.served import ServedStreams
 from keepsight.server.settings import ServerSettings
+from keepsight.server.tokens import ScopedToken, TokenScope
+from tests.patience import DEADLINE_SECONDS
+from tests.server.mcp_calls import call, connect, is_read_only, refusal
+from tests.server.served import Client as Plain
+from tests.server.served import Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 MANAGE, ASK, READ = "a-token-for-tests-only", "a-token-that-may-ask", "a-token-that-may-read"
 
@@ -31,7 +35,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, make_video) -> ServerSettings:
+def settings(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> ServerSettings:
     tokens = (ScopedToken(TokenScope.ASK, ASK), ScopedToken(TokenScope.READ, READ))
     journal = tmp_path_factory.mktemp("mcp") / "journal.db"
     return ServerSettings(journal, roots=(make_video(10).parent,), port=0, token=MANAGE, tokens=tokens)
@@ -44,7 +48,7 @@ def served(settings: ServerSettings) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def stream_id(served: Served, make_video) -> str:
+def stream_id(served: Served, make_video: MakeVideo) -> str:
     begun = served.client.begin(make_video(10))
     served.client.wait_for_state(begun, "complete")
     return begun
@@ -57,13 +61,13 @@ async def test_what_there_is_and_how_it_is_used(served: Served, stream_id: str, 
         assert "data" in client.instructions
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert set(tools) == {"list_streams", "ask", "search", "get_clip", "watch_for", "list_alerts"}
-        assert [name for name, tool in tools.items() if not tool.annotations.read_only_hint] == ["ask"]  # it is stored
+        assert [name for name, tool in tools.items() if not is_read_only(tool)] == ["ask"]  # it is stored
         assert all(tool.description and tool.output_schema for tool in tools.values())
         (stream,) = (await call(client, "list_streams"))["streams"]
         assert (stream["id"], stream["state"], stream["num_clips"]) == (stream_id, "complete", 5)
 
 
-async def test_asking_and_looking(served: Served, stream_id: str, make_video) -> None:
+async def test_asking_and_looking(served: Served, stream_id: str, make_video: MakeVideo) -> None:
     asked = {"stream_id": stream_id, "question": "What comes?", "at_seconds": 6.5}
     expected = served.client("POST", "/v1/questions", asked).data
     async with connect(served.client.port, ASK) as client:
@@ -76,6 +80,7 @@ async def test_asking_and_looking(served: Served, stream_id: str, make_video) ->
         shown = await client.call_tool("get_clip", {"stream": stream_id, "clip_index": 1})
         assert shown.structured_content["caption"] == caption
         picture = shown.content[1]
+        assert isinstance(picture, ImageContent)
         assert (picture.type, picture.mime_type) == ("image", "image/jpeg")
         thumbnail = served.client("GET", f"/v1/streams/{stream_id}/clips/1/thumbnail").content
         assert base64.b64decode(picture.data) == thumbnail
@@ -84,7 +89,7 @@ async def test_asking_and_looking(served: Served, stream_id: str, make_video) ->
 
 async def test_what_cannot_be_done_is_said_in_one_line(served: Served, stream_id: str) -> None:
     async with connect(served.client.port, ASK) as client:
-        assert "no such stream" in await refusal(client, "ask", stream="0" * 16, question="What?")
+        assert "no stream matches" in await refusal(client, "ask", stream="0" * 16, question="What?")
         assert "question" in await refusal(client, "ask", stream=stream_id, question="")
         assert "limit" in await refusal(client, "search", words="dog", limit=0)
         assert "colour" in await refusal(client, "search", words="dog", colour="red")
@@ -108,12 +113,13 @@ async def test_a_mistake_of_ours_is_told_without_its_details(
 
 
 async def test_waiting_ends_when_it_is_seen_when_time_is_over_and_when_nothing_will_come(
-    served: Served, stream_id: str, make_video
+    served: Served, stream_id: str, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waits = announce_waiting(monkeypatch)
     async with connect(served.client.port, ASK) as client:
         ended = await call(client, "watch_for", stream=stream_id, words="dog")
         assert (ended["found"], ended["last_clip_index"]) == (False, 4)
-        assert "nobody is watching" in ended["reason"]
+        assert "not active" in ended["reason"]
         clips = (await call(client, "search", words="a", stream=stream_id))["clips"]
         first = min(clips, key=lambda clip: clip["clip_index"])
         seen = await call(
@@ -124,15 +130,17 @@ async def test_waiting_ends_when_it_is_seen_when_time_is_over_and_when_nothing_w
         again = served.client.begin(make_video(10), restart=True)
         try:
             late = await call(client, "watch_for", stream=again, words="a", timeout_seconds=0.1)
-            assert (late["found"], late["reason"]) == (False, "the time is over")
+            assert (late["found"], late["reason"]) == (False, "timeout")
             async with anyio.create_task_group() as tasks:
                 found: dict[str, Any] = {}
 
                 async def wait() -> None:
-                    found.update(await call(client, "watch_for", stream=again, words="a", timeout_seconds=20))
+                    asked = {"stream": again, "words": "a", "after_clip_index": -1, "timeout_seconds": DEADLINE_SECONDS}
+                    found.update(await call(client, "watch_for", **asked))
 
+                waits.clear()
                 tasks.start_soon(wait)
-                await anyio.sleep(0.1)
+                await anyio.to_thread.run_sync(waits.wait, DEADLINE_SECONDS)
                 served.model.gate.set()
             assert found["clip"]["clip_index"] == 0
         finally:
@@ -141,10 +149,9 @@ async def test_waiting_ends_when_it_is_seen_when_time_is_over_and_when_nothing_w
             served.client("DELETE", f"/v1/streams/{again}")
 
 
-async def test_whoever_waits_is_let_go_when_the_server_ends(
-    settings: ServerSettings, make_video, tmp_path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, waits = ServedModel(), threading.Event()
+def announce_waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set whenever a call has begun to wait."""
+    waits = threading.Event()
 
     @contextmanager
     def place(*_: object, **__: object) -> Iterator[None]:
@@ -152,6 +159,13 @@ async def test_whoever_waits_is_let_go_when_the_server_ends(
         yield
 
     monkeypatch.setattr(ServedStreams, "place", place)
+    return waits
+
+
+async def test_whoever_waits_is_let_go_when_the_server_ends(
+    settings: ServerSettings, make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, waits = ServedModel(), announce_waiting(monkeypatch)
     model.gate.clear()
     results: list[Any] = []
     with serve(replace(settings, journal=tmp_path / "journal.db"), model) as served:
@@ -164,13 +178,13 @@ async def test_whoever_waits_is_let_go_when_the_server_ends(
 
         waiting = threading.Thread(target=anyio.run, args=(wait,))
         waiting.start()
-        assert waits.wait(20)
-    waiting.join(20)
-    assert [result["reason"] for result in results] == ["the server is about to end"]
+        assert waits.wait(DEADLINE_SECONDS)
+    waiting.join(DEADLINE_SECONDS)
+    assert [result["reason"] for result in results] == ["the server is shutting down"]
 
 
 async def test_a_tool_that_begins_to_watch_is_for_those_who_may_manage_where_it_is_allowed(
-    settings: ServerSettings, make_video, tmp_path
+    settings: ServerSettings, make_video: MakeVideo, tmp_path: Path
 ) -> None:
     allowing = replace(settings, journal=tmp_path / "journal.db", mcp_may_watch=True)
     with serve(allowing, ServedModel()) as served:

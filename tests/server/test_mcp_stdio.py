@@ -6,13 +6,13 @@ from pathlib import Path
 
 import anyio
 import pytest
-from journal.clip_records import make_clip
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp_calls import call
 
 from keepsight.journal import Journal
 from keepsight.journal.standing_records import Step
+from tests.journal.clip_records import make_clip
+from tests.server.mcp_calls import call
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +35,7 @@ def write(journal: Journal, stream_id: str, *captions: str) -> None:
         journal.clips.add(make_clip(stream_id, index, caption=caption))
 
 
+@pytest.mark.slow  # a wait of a minute is part of it
 async def test_a_question_is_judged_by_a_model_of_its_own(writing: Journal, tmp_path: Path) -> None:
     stream_id = writing.streams.begin("/videos/door.mp4", "tiny", "{}").id
     question = writing.standing.add("Is there a dog?")

@@ -1,7 +1,6 @@
 """Waiting until something becomes so, standing questions and alerts, by the official MCP client over HTTP."""
 
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -9,18 +8,25 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp_calls import call, connect, refusal
-from served import PATIENCE_SECONDS, Served, serve
-from standing_model import YesModel, add_clips
 
-from keepsight.models.protocol import VisualInput
-from keepsight.server.access.tokens import ScopedToken, TokenScope
+from keepsight.method.protocol import AnswerRequest
 from keepsight.server.settings import ServerSettings
+from keepsight.server.tokens import ScopedToken, TokenScope
+from tests.patience import DEADLINE_SECONDS
+from tests.server.mcp_calls import call, connect, is_read_only, refusal
+from tests.server.served import PATIENCE_SECONDS, Served, serve
+from tests.server.standing_model import YesModel, add_clips
 
 MANAGE, ASK = "a-token-for-tests-only", "a-token-that-may-ask"
 DOG = "Tell me when a dog comes in"
 
 pytestmark = pytest.mark.anyio
+
+
+def asked_of(served: Served) -> list[tuple[str, str]]:
+    """Context and question of each answer of the server's model."""
+    assert isinstance(served.model, YesModel)
+    return served.model.asked
 
 
 @pytest.fixture
@@ -34,9 +40,9 @@ class HeldModel(YesModel):
 
     may_judge: threading.Event = field(default_factory=threading.Event)
 
-    def answer(self, context: str, question: str, visual: VisualInput | None = None, **more: Any) -> Iterator[str]:
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
         assert self.may_judge.wait(PATIENCE_SECONDS)
-        return super().answer(context, question, visual, **more)
+        return super().answer(request)
 
 
 @pytest.fixture
@@ -64,14 +70,13 @@ def stream_id(served: Served) -> str:
 def watch(served: Served, stream_id: str, truths: Sequence[bool]) -> None:
     """New clips, with a dog in some."""
     add_clips(served.service.journal, stream_id, truths)
-    served.service.bells.ring(stream_id)
+    served.service.signals.notify(stream_id)
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < ends
-        await anyio.sleep(0.01)
+    with anyio.fail_after(DEADLINE_SECONDS):
+        while not is_so():
+            await anyio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -91,24 +96,24 @@ async def waiting(served: Served, token: str = ASK, **arguments: Any) -> AsyncIt
 
 async def test_it_is_told_when_it_becomes_so_each_time(served: Served, stream_id: str) -> None:
     watch(served, stream_id, [True])
-    async with waiting(served, stream=stream_id, question=DOG, timeout_seconds=20) as seen:
+    async with waiting(served, stream=stream_id, question=DOG, timeout_seconds=DEADLINE_SECONDS) as seen:
         # The clip that was there is judged first: the dog that is in already must leave before it can come in.
-        await until(lambda: len(served.model.asked) == 1)
+        await until(lambda: len(asked_of(served)) == 1)
         watch(served, stream_id, [True])
         watch(served, stream_id, [False])
-        await until(lambda: len(served.model.asked) == 3)
+        await until(lambda: len(asked_of(served)) == 3)
         assert not seen
         watch(served, stream_id, [True, True])
     assert (seen["found"], seen["clip"]["clip_index"], seen["last_clip_index"]) == (True, 3, 3)
     assert (seen["clip"]["caption"], seen["is_so"]) == (f"a dog waits 3 {stream_id}", True)
-    assert seen["reason"] == "it was seen"
+    assert seen["reason"] == "found"
     again = {"stream": stream_id, "question": DOG, "after_clip_index": seen["last_clip_index"]}
     async with connect(served.client.port, ASK) as client:
-        still = await call(client, "watch_for", **again, timeout_seconds=0.3)
+        still = await call(client, "watch_for", **again, timeout_seconds=3)  # long enough to judge two clips
         assert (still["found"], still["is_so"], still["last_clip_index"]) == (False, True, 4)
-        assert still["reason"] == "the time is over"
+        assert still["reason"] == "timeout"
         watch(served, stream_id, [False, True])
-        later = await call(client, "watch_for", **again, timeout_seconds=20)
+        later = await call(client, "watch_for", **again, timeout_seconds=DEADLINE_SECONDS)
     assert (later["found"], later["clip"]["clip_index"], later["num_clips_left_out"]) == (True, 6, 0)
 
 
@@ -117,12 +122,12 @@ async def test_words_that_stay_are_found_again(served: Served, stream_id: str) -
     async with connect(served.client.port, ASK) as client:
         seen = await call(client, "watch_for", stream=stream_id, words="dog", after_clip_index=0)
     assert (seen["found"], seen["clip"]["clip_index"], seen["is_so"]) == (True, 1, None)
-    assert served.model.asked == []
+    assert asked_of(served) == []
 
 
 async def test_one_thing_is_waited_for(served: Served, stream_id: str) -> None:
     async with connect(served.client.port, ASK) as client:
-        either = "either words or a question"
+        either = "give either words or question"
         assert either in await refusal(client, "watch_for", stream=stream_id)
         assert either in await refusal(client, "watch_for", stream=stream_id, words="dog", question=DOG)
         assert "question" in await refusal(client, "watch_for", stream=stream_id, question=" ")
@@ -133,7 +138,7 @@ async def test_of_too_many_clips_the_newest_are_judged(served: Served, stream_id
     async with connect(served.client.port, ASK) as client:
         seen = await call(client, "watch_for", stream=stream_id, question=DOG, after_clip_index=-1, timeout_seconds=200)
     assert (seen["clip"]["clip_index"], seen["num_clips_left_out"]) == (149, 51)
-    assert len(served.model.asked) == 99  # of the 100 newest, up to the one that is told
+    assert len(asked_of(served)) == 99  # of the 100 newest, up to the one that is reported
 
 
 async def test_a_place_is_given_back_by_whoever_goes_away(served: Served, stream_id: str) -> None:
@@ -144,9 +149,9 @@ async def test_a_place_is_given_back_by_whoever_goes_away(served: Served, stream
             tasks.start_soon(wait_for_long, served, stream_id)
         await until(lambda: places.num_taken == 2)
         async with connect(served.client.port, ASK) as client:
-            assert "which is the most" in await refusal(client, "watch_for", stream=stream_id, question=DOG)
+            assert "limit reached" in await refusal(client, "watch_for", stream=stream_id, question=DOG)
             late = await call(client, "watch_for", stream=stream_id, words="dog", timeout_seconds=0.1)
-            assert late["reason"] == "the time is over"  # words need no place of these
+            assert late["reason"] == "timeout"  # words need no place of these
         # Those who wait take no place of a standing question.
         assert served.client("POST", "/v1/standing-questions", {"question": DOG}).status == 201
         tasks.cancel_scope.cancel()
@@ -166,17 +171,17 @@ async def test_time_is_over_though_the_model_is_busy(served: Served, stream_id: 
     async with connect(served.client.port, ASK) as client:
         late = await call(client, "watch_for", stream=stream_id, question=DOG, timeout_seconds=0.2)
     assert (late["found"], late["is_so"], late["last_clip_index"]) == (False, None, 0)
-    assert late["reason"] == "the time is over"
+    assert late["reason"] == "timeout"
     assert served.service.standing.waiting.num_taken == 0
 
 
 async def test_a_standing_question_goes_on_when_the_agent_is_gone(served: Served, stream_id: str) -> None:
     async with connect(served.client.port, MANAGE) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert not tools["add_standing_question"].annotations.read_only_hint
-        assert tools["list_alerts"].annotations.read_only_hint
+        assert not is_read_only(tools["add_standing_question"])
+        assert is_read_only(tools["list_alerts"])
         added = await call(client, "add_standing_question", question=DOG, stream=stream_id, cooldown_seconds=100)
-        assert "which is the most" in await refusal_of_third(client, served)
+        assert "limit reached" in await refusal_of_third(client, served)
         assert "cooldown_seconds" in await refusal(client, "add_standing_question", question=DOG, cooldown_seconds=-1)
     view = served.client("GET", f"/v1/standing-questions/{added['id']}").data
     assert (view["question"], view["stream_id"], view["cooldown_seconds"]) == (DOG, stream_id, 100)
@@ -189,7 +194,7 @@ async def test_a_standing_question_goes_on_when_the_agent_is_gone(served: Served
         assert [(alert["clip_index"], alert["question"]) for alert in told] == [(5, DOG), (1, DOG)]
         older = await call(client, "list_alerts", before_alert_id=told[0]["id"], limit=1)
         assert older["alerts"] == told[1:]
-        assert "no such stream" in await refusal(client, "list_alerts", stream="none")
+        assert "no stream matches" in await refusal(client, "list_alerts", stream="none")
 
 
 async def refusal_of_third(client: Any, served: Served) -> str:

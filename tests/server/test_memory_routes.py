@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from served import Client, Served, ServedModel, serve
-
 from keepsight.server.settings import ServerSettings
+from tests.server.served import Client, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 ROWS, COLUMNS = 2, 2
 
@@ -16,7 +16,7 @@ def watched(client: Client, video: Path) -> str:
     return stream_id
 
 
-def test_kept_tokens_stand_in_their_frames(client: Client, make_video) -> None:
+def test_kept_tokens_stand_in_their_frames(client: Client, make_video: MakeVideo) -> None:
     stream_id = watched(client, make_video(4))
     clip = client("GET", f"/v1/streams/{stream_id}/clips/1").data
     kept = client("GET", f"/v1/streams/{stream_id}/clips/1/kept").data
@@ -37,7 +37,7 @@ def test_kept_tokens_stand_in_their_frames(client: Client, make_video) -> None:
     assert client("GET", "/v1/streams/0000000000000000/clips/0/kept").status == 404
 
 
-def test_the_memory_holds_the_newest_clips(client: Client, make_video) -> None:
+def test_the_memory_holds_the_newest_clips(client: Client, make_video: MakeVideo) -> None:
     stream_id = watched(client, make_video(10))
     memory = client("GET", f"/v1/streams/{stream_id}/memory").data
     assert (memory["policy"], memory["capacity_clips"]) == ("fifo", 3)
@@ -51,7 +51,7 @@ def test_the_memory_holds_the_newest_clips(client: Client, make_video) -> None:
     assert memory["num_tokens"] == sum(len(clip["kept_indices"]) for clip in memory["clips"])
 
 
-def test_the_memory_of_a_stream_that_has_seen_nothing(served: Served, make_video) -> None:
+def test_the_memory_of_a_stream_that_has_seen_nothing(served: Served, make_video: MakeVideo) -> None:
     served.model.gate.clear()
     stream_id = served.client.begin(make_video(4))
     memory = served.client("GET", f"/v1/streams/{stream_id}/memory").data

@@ -2,22 +2,25 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
-from served import Served, ServedModel, serve
 
 from keepsight.asking.evidence import longest_reply
-from keepsight.prompts import caption_line, captions_context
+from keepsight.method.prompts import caption_line, captions_context
 from keepsight.server.settings import ServerSettings
 from keepsight.spans import Span
+from tests.server.openai_replies import grounds_of
+from tests.server.served import Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 TOKEN = "a-token-for-tests-only"
 ANSWER = "I was given 5 lines [99:00-99:32]."
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, make_video) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Iterator[Served]:
     folder = make_video(10).parent
     make_video(4)
     journal = tmp_path_factory.mktemp("openai") / "journal.db"
@@ -27,7 +30,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, make_video) -> Iterator[Ser
 
 
 @pytest.fixture(scope="module")
-def stream_id(served: Served, make_video) -> str:
+def stream_id(served: Served, make_video: MakeVideo) -> str:
     begun = served.client.begin(make_video(10))
     served.client.wait_for_state(begun, "complete")
     return begun
@@ -44,17 +47,17 @@ def client(served: Served) -> Iterator[openai.OpenAI]:
         yield connected
 
 
-def asked(text: str) -> list:
+def asked(text: str) -> list[Any]:
     return [{"role": "user", "content": text}]
 
 
-def test_each_stream_is_a_model(client: openai.OpenAI, stream_id: str, make_video) -> None:
+def test_each_stream_is_a_model(client: openai.OpenAI, stream_id: str, make_video: MakeVideo) -> None:
     (listed,) = [model for model in client.models.list() if model.id == stream_id]
     video = make_video(10)
     for name in (stream_id, str(video), video.name):
         assert client.models.retrieve(name) == listed
-    assert listed.keepsight["source"] == str(video)
-    assert (listed.keepsight["state"], listed.keepsight["num_clips"]) == ("complete", 5)
+    assert grounds_of(listed)["source"] == str(video)
+    assert (grounds_of(listed)["state"], grounds_of(listed)["num_clips"]) == ("complete", 5)
     assert abs(listed.created - time.time()) < 600
 
 
@@ -67,7 +70,7 @@ def test_an_answer_is_that_of_the_other_route_with_its_tokens_counted(
     (choice,) = completion.choices
     assert (choice.message.content, choice.finish_reason) == (expected["answer"], "stop")
     assert (completion.model, completion.object) == (stream_id, "chat.completion")
-    grounds = completion.keepsight
+    grounds = grounds_of(completion)
     assert {name: grounds[name] for name in grounds if name in expected} == {
         name: expected[name] for name in expected if name in grounds
     }
@@ -91,7 +94,7 @@ def test_a_streamed_answer_ends_with_what_it_rests_on_and_its_tokens(client: ope
     assert chunks[0].choices[0].delta.role == "assistant"
     assert len({chunk.id for chunk in chunks}) == 1
     assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 2) + ["stop"]
-    assert chunks[-2].keepsight == whole.keepsight
+    assert grounds_of(chunks[-2]) == grounds_of(whole)
     assert (chunks[-1].choices, chunks[-1].usage) == ([], whole.usage)
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
@@ -105,7 +108,7 @@ def test_pieces_come_as_the_model_writes_and_no_usage_unless_asked_for(
     served.model.answer_gate.set()
     rest = list(chunks)
     assert [chunk.choices[0].delta.content for chunk in rest] == ["I was", " given", ANSWER[11:], None]
-    assert rest[-1].keepsight["num_captions_given"] == 5
+    assert grounds_of(rest[-1])["num_captions_given"] == 5
     assert "usage" not in rest[-1].model_fields_set
 
 
@@ -126,14 +129,14 @@ def anyio_backend() -> str:
 
 
 def test_earlier_messages_are_not_shown_and_that_is_said(served: Served, client: openai.OpenAI, stream_id: str) -> None:
-    messages = [
+    messages: list[Any] = [
         {"role": "system", "content": "Say nothing but yes."},
         {"role": "user", "content": "Is there a dog?"},
         {"role": "assistant", "content": "yes"},
         {"role": "user", "content": [{"type": "text", "text": "And"}, {"type": "text", "text": "a cat?"}]},
     ]
     completion = client.chat.completions.create(model=stream_id, messages=messages)
-    assert completion.keepsight["num_messages_not_shown"] == 3
+    assert grounds_of(completion)["num_messages_not_shown"] == 3
     call = served.model.calls[-1]
     assert call.question == "And a cat?"
     assert "yes" not in call.context
@@ -141,14 +144,19 @@ def test_earlier_messages_are_not_shown_and_that_is_said(served: Served, client:
 
 def test_longest_answer_and_time_of_asking(served: Served, client: openai.OpenAI, stream_id: str) -> None:
     fits = longest_reply(served.service.model, served.service.settings)
-    for wanted, expected in (({"max_tokens": 7}, 7), ({"max_completion_tokens": 9}, 9), ({"max_tokens": 10**6}, fits)):
+    limits: list[tuple[dict[str, Any], int]] = [
+        ({"max_tokens": 7}, 7),
+        ({"max_completion_tokens": 9}, 9),
+        ({"max_tokens": 10**6}, fits),
+    ]
+    for wanted, expected in limits:
         client.chat.completions.create(model=stream_id, messages=asked("What?"), **wanted)
         assert served.model.calls[-1].max_new_tokens == expected
     completion = client.chat.completions.create(
         model=stream_id, messages=asked("What?"), max_tokens=5, extra_body={"keepsight": {"at_seconds": 6.5}}
     )
     assert completion.choices[0].finish_reason == "length"  # the stand-in writes on
-    assert [citation["clip_index"] for citation in completion.keepsight["citations"]] == [0, 1, 2]
+    assert [citation["clip_index"] for citation in grounds_of(completion)["citations"]] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +174,9 @@ def test_longest_answer_and_time_of_asking(served: Served, client: openai.OpenAI
         ({"extra_body": {"keepsight": {"at": 1}}}, "keepsight"),
     ],
 )
-def test_what_would_change_the_answer_is_refused(client: openai.OpenAI, stream_id: str, more: dict, param: str) -> None:
+def test_what_would_change_the_answer_is_refused(
+    client: openai.OpenAI, stream_id: str, more: dict[str, Any], param: str
+) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model=stream_id, messages=asked("What?"), **more)
     body = refused.value.body
@@ -185,7 +195,7 @@ def test_what_would_change_the_answer_is_refused(client: openai.OpenAI, stream_i
         {"user": "me", "metadata": {"a": "b"}, "store": False, "extra_body": {"top_k": 40}},
     ],
 )
-def test_what_would_not_is_ignored(client: openai.OpenAI, stream_id: str, more: dict) -> None:
+def test_what_would_not_is_ignored(client: openai.OpenAI, stream_id: str, more: dict[str, Any]) -> None:
     completion = client.chat.completions.create(model=stream_id, messages=asked("What?"), **more)
     assert completion.choices[0].message.content == ANSWER
 
@@ -198,17 +208,18 @@ PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA
     [
         ([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, PICTURE]}], "text parts only"),
         ([{"role": "user", "content": "A?"}, {"role": "assistant", "content": "B"}], "last message"),
-        ([{"role": "user", "content": "  \n"}], "empty"),
-        ([{"role": "user", "content": []}], "empty"),
+        ([{"role": "user", "content": "  \n"}], "only invisible characters"),
+        ([{"role": "user", "content": []}], "only invisible characters"),
         ([{"role": "user", "content": "x" * 4001}], "4000"),
         ([{"role": "king", "content": "x"}], "role"),
         ([], "messages"),
     ],
 )
-def test_what_is_no_question_is_refused(client: openai.OpenAI, stream_id: str, messages: list, words: str) -> None:
+def test_what_is_no_question_is_refused(client: openai.OpenAI, stream_id: str, messages: list[Any], words: str) -> None:
     with pytest.raises(openai.BadRequestError, match=words) as refused:
         client.chat.completions.create(model=stream_id, messages=messages)
-    assert "\n" not in refused.value.body["message"]
+    body: Any = refused.value.body
+    assert "\n" not in body["message"]
 
 
 def test_without_the_token(served: Served, stream_id: str) -> None:
@@ -241,17 +252,18 @@ def test_too_many_questions(served: Served, client: openai.OpenAI, stream_id: st
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == ANSWER
 
 
-def test_a_name_of_several_streams_and_nothing_to_answer_from(
-    served: Served, client: openai.OpenAI, stream_id: str, make_video
+def test_a_name_of_several_streams_means_the_newest_which_has_nothing_to_answer_from(
+    served: Served, client: openai.OpenAI, stream_id: str, make_video: MakeVideo
 ) -> None:
     served.model.gate.clear()
     try:
         again = served.client.begin(make_video(10), restart=True)
-        with pytest.raises(openai.NotFoundError, match="2 streams"):
-            client.chat.completions.create(model=str(make_video(10)), messages=asked("What?"))
-        for more in ({}, {"stream": True}):
+        by_name: list[tuple[str, dict[str, Any]]] = [
+            (name, {}) for name in (again, str(make_video(10)), make_video(10).stem)
+        ]
+        for name, more in (*by_name, (again, {"stream": True})):
             with pytest.raises(openai.ConflictError) as refused:
-                client.chat.completions.create(model=again, messages=asked("What?"), **more)
+                client.chat.completions.create(model=name, messages=asked("What?"), **more)
             assert refused.value.code == "nothing_captioned"
             assert refused.value.response.headers["x-should-retry"] == "false"
     finally:

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from paged import SteppedModel, visit
 from playwright.sync_api import Browser, Page, expect
-from served import ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
+from tests.server.paged import SteppedModel, visit
+from tests.server.served import ServedModel, serve
+from tests.small_videos import MakeVideo
 
-LOOKS = [("light", 1300), ("dark", 1300), ("light", 360), ("dark", 360)]
+SLOW = pytest.mark.slow
+LOOKS = [("light", 1300), pytest.param("dark", 1300, marks=SLOW), pytest.param("light", 360, marks=SLOW), ("dark", 360)]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -39,7 +41,7 @@ def test_first_screen_and_token(browser: Browser, server_settings: ServerSetting
         serve(settings, ServedModel()) as served,
         visit(browser, served.client, width=width, color_scheme=scheme) as page,
     ):
-        expect(page.get_by_role("heading", level=1)).to_have_text("This server needs a token")
+        expect(page.get_by_role("heading", level=1)).to_have_text("This server requires a token")
         assert found(page) == []
         page.get_by_label("Token").fill(settings.token or "")
         page.keyboard.press("Enter")
@@ -52,7 +54,7 @@ def test_first_screen_and_token(browser: Browser, server_settings: ServerSetting
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_streams_and_one_stream(
-    browser: Browser, server_settings: ServerSettings, make_video, scheme: str, width: int
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo, scheme: str, width: int
 ) -> None:
     model = SteppedModel(says="a cat sleeps.")
     with serve(server_settings, model) as served:
@@ -63,13 +65,13 @@ def test_streams_and_one_stream(
             expect(page.get_by_role("option")).to_have_count(2)
             assert found(page) == []
             page.get_by_role("tab", name="Tell me when").click()
-            page.get_by_label("Ask this of every new caption").fill("Is there a dog?")
-            page.get_by_label("By its words alone").check()
+            page.get_by_label("Check every new caption").fill("Is there a dog?")
+            page.get_by_label("Match words only, without the model").check()
             page.get_by_role("button", name="Add").click()
-            expect(page.get_by_role("button", name="Stop watching for: Is there a dog?")).to_be_visible()
+            expect(page.get_by_role("button", name="Delete: Is there a dog?")).to_be_visible()
             model.says = "a dog arrives."
             model.let(1)
-            expect(page.get_by_role("status", name="Alerts")).to_contain_text("a dog arrives.")
+            expect(page.get_by_role("status", name="Alerts", exact=True)).to_contain_text("a dog arrives.")
             assert found(page) == []
             page.get_by_label("Ask about this video").fill("Where is the dog?")
             page.keyboard.press("Enter")

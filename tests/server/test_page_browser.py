@@ -4,18 +4,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from paged import SteppedModel, captions, drop, moments, visit, wait_until
 from playwright.sync_api import Browser, Route, expect
-from served import ServedModel, serve
 
-from keepsight.server.access.tokens import ScopedToken
 from keepsight.server.settings import ServerSettings
+from keepsight.server.tokens import ScopedToken
+from tests.server.paged import SteppedModel, captions, drop, moments, visit, wait_until
+from tests.server.served import ServedModel, serve
+from tests.small_videos import MakeVideo
 
 HOSTILE = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>&amp; {} \u202e"
 TOKEN = "a-token-of-a-good-length"
 
 
-def test_drop_a_file_watch_ask_and_seek(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_drop_a_file_watch_ask_and_seek(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     with serve(server_settings, ServedModel()) as served, visit(browser, served.client) as page:
         expect(page.get_by_text("Try a toy video")).to_be_visible()
         expect(page.get_by_role("heading", level=1)).to_have_text("Watch a video. Ask it anything.")
@@ -58,7 +61,7 @@ def test_one_click_on_the_toy_video(browser: Browser, server_settings: ServerSet
         expect(page.locator(".state")).to_have_text("Complete")
 
 
-def test_what_was_kept_is_left_bright(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_what_was_kept_is_left_bright(browser: Browser, server_settings: ServerSettings, make_video: MakeVideo) -> None:
     with serve(server_settings, ServedModel()) as served:
         stream_id = served.client.begin(make_video(4))
         served.client.wait_for_state(stream_id, "complete")
@@ -75,11 +78,13 @@ def test_what_was_kept_is_left_bright(browser: Browser, server_settings: ServerS
             }"""
             wait_until(page, lambda: page.locator("canvas.mask").evaluate(alphas) == sorted(frame["cells"]))
             expect(page.locator(".memory li:not(.free)")).to_have_count(2)
-            page.get_by_label("What was kept").uncheck()
+            page.get_by_label("Kept patches").uncheck()
             expect(page.locator("canvas.mask")).to_have_count(0)
 
 
-def test_hostile_captions_are_only_text(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_hostile_captions_are_only_text(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     model = SteppedModel(says=HOSTILE)
     model.let(9)
     with serve(server_settings, model) as served, visit(browser, served.client) as page:
@@ -104,10 +109,10 @@ def test_a_token_is_asked_for(browser: Browser, server_settings: ServerSettings)
     ):
         box = page.get_by_label("Token")
         box.fill("not-the-right-token-at-all")
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert")).to_be_visible()
         box.fill(TOKEN)
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_text("Try a toy video")).to_be_visible()
         assert page.evaluate("document.cookie") == ""
         page.reload()
@@ -120,7 +125,7 @@ def test_a_token_is_asked_for(browser: Browser, server_settings: ServerSettings)
 
 @pytest.mark.parametrize("scope", ["read", "ask", "manage"])
 def test_what_a_token_is_not_good_for_is_not_offered(
-    browser: Browser, server_settings: ServerSettings, make_video, scope: str
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo, scope: str
 ) -> None:
     scoped = f"{scope}-token-of-a-good-length"
     settings = replace(server_settings, token=TOKEN, tokens=(ScopedToken.parse(f"{scope}:{scoped}"),))
@@ -131,7 +136,7 @@ def test_what_a_token_is_not_good_for_is_not_offered(
         client("POST", "/v1/standing-questions", {"question": "Is there a dog?", "method": "words"})
         with visit(browser, client) as page:
             page.get_by_label("Token").fill(scoped)
-            page.get_by_role("button", name="Go on").click()
+            page.get_by_role("button", name="Sign in").click()
             expect(page.locator(".stream-card")).to_have_count(1)
             expect(page.get_by_text("Try a toy video")).to_have_count(may_manage)
             page.locator(".stream-card").click()
@@ -140,12 +145,14 @@ def test_what_a_token_is_not_good_for_is_not_offered(
                 expect(page.get_by_role("button", name=name, exact=True)).to_have_count(may_manage)
             expect(page.get_by_label("Ask about this video")).to_have_count(may_ask)
             page.get_by_role("tab", name="Tell me when").click()
-            expect(page.get_by_label("Watched for").get_by_text("Is there a dog?")).to_be_visible()
-            expect(page.get_by_role("button", name="Stop watching for")).to_have_count(may_manage)
-            expect(page.get_by_label("Ask this of every new caption")).to_have_count(may_manage)
+            expect(page.get_by_label("Standing questions").get_by_text("Is there a dog?")).to_be_visible()
+            expect(page.get_by_role("button", name="Delete: ")).to_have_count(may_manage)
+            expect(page.get_by_label("Check every new caption")).to_have_count(may_manage)
 
 
-def test_phone_width_and_names_for_all_controls(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_phone_width_and_names_for_all_controls(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     unnamed = """() => [...document.querySelectorAll("button, a, input, [role=slider], [role=listbox], summary")]
         .filter((one) => one.checkVisibility())
         .filter((one) => !(one.ariaLabel || one.innerText.trim() || one.labels?.length || one.ariaLabelledByElements))
@@ -159,9 +166,9 @@ def test_phone_width_and_names_for_all_controls(browser: Browser, server_setting
             assert not page.evaluate(is_wide)
             assert page.evaluate(unnamed) == []
             page.get_by_role("tab", name="Tell me when").click()
-            page.get_by_label("Ask this of every new caption").fill("Is there a dog?")
+            page.get_by_label("Check every new caption").fill("Is there a dog?")
             page.get_by_role("button", name="Add").click()
-            expect(page.get_by_role("button", name="Stop watching for: Is there a dog?")).to_be_visible()
+            expect(page.get_by_role("button", name="Delete: Is there a dog?")).to_be_visible()
             page.get_by_label("All streams", exact=True).click()
             expect(page.locator(".stream-card")).to_be_visible()
             assert not page.evaluate(is_wide)

@@ -1,14 +1,15 @@
 """What concerns all streams: alerts of those that are not shown, and search in the captions of all."""
 
-from paged import SteppedModel, visit, wait_until
 from playwright.sync_api import Browser, expect
-from served import ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
+from tests.server.paged import SteppedModel, visit, wait_until
+from tests.server.served import ServedModel, serve
+from tests.small_videos import MakeVideo
 
 
 def test_alerts_of_other_streams_are_told_wherever_the_viewer_is(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     model = SteppedModel(says="nothing happens.")
     with serve(server_settings, model) as served:
@@ -26,28 +27,28 @@ def test_alerts_of_other_streams_are_told_wherever_the_viewer_is(
             model.says = "a <b>dog</b> arrives."
             model.let(1)
             for page in (home, other):
-                told = page.get_by_role("status", name="Told of other streams")
+                told = page.get_by_role("status", name="Alerts of other streams")
                 expect(told).to_contain_text("Is there a dog? 20s-8fps.mp4")
                 expect(told).to_contain_text("00:02 a <b>dog</b> arrives.")
-            home.get_by_role("button", name="Put the alert away").click()
-            expect(home.get_by_role("status", name="Told of other streams")).to_be_empty()
+            home.get_by_role("button", name="Dismiss the alert").click()
+            expect(home.get_by_role("status", name="Alerts of other streams")).to_be_empty()
             other.get_by_role("link", name="Is there a dog?").click()
             expect(other.locator(".stage .time")).to_have_text("00:02 – 00:04")
-            expect(other.get_by_role("status", name="Told of other streams")).to_be_empty()
+            expect(other.get_by_role("status", name="Alerts of other streams")).to_be_empty()
             # What is told of the stream that is shown is told in its panel, once.
             model.says = "nothing happens."
             model.let(1)
             client.wait_for(watched, lambda view: view["num_clips"] == 3)
             model.says = "the dog is back."
             model.let(1)
-            expect(other.get_by_role("status", name="Alerts")).to_contain_text("the dog is back.")
-            expect(other.get_by_role("status", name="Told of other streams")).to_be_empty()
-            expect(home.get_by_role("status", name="Told of other streams")).to_contain_text("the dog is back.")
+            expect(other.get_by_role("status", name="Alerts", exact=True)).to_contain_text("the dog is back.")
+            expect(other.get_by_role("status", name="Alerts of other streams")).to_be_empty()
+            expect(home.get_by_role("status", name="Alerts of other streams")).to_contain_text("the dog is back.")
             model.let(9)
 
 
 def test_what_was_told_while_nobody_looked_is_told_afterwards(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     model = SteppedModel(says="nothing happens.")
     with serve(server_settings, model) as served:
@@ -68,9 +69,9 @@ def test_what_was_told_while_nobody_looked_is_told_afterwards(
             (question,) = client("GET", "/v1/standing-questions").data
             path = f"/v1/standing-questions/{question['id']}/alerts"
             client.wait_for(watched, lambda _: len(client("GET", path).data["alerts"]) == 1)
-            expect(page.get_by_role("status", name="Told of other streams")).to_be_empty()
+            expect(page.get_by_role("status", name="Alerts of other streams")).to_be_empty()
             page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-            expect(page.get_by_role("status", name="Told of other streams")).to_contain_text("a dog arrives.")
+            expect(page.get_by_role("status", name="Alerts of other streams")).to_contain_text("a dog arrives.")
             model.let(9)
 
 
@@ -91,7 +92,7 @@ HIDE = (
 
 
 def test_who_asked_for_it_gets_a_notice_while_the_page_is_in_the_background(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     model = SteppedModel(says="nothing happens.")
     with serve(server_settings, model) as served:
@@ -101,7 +102,7 @@ def test_who_asked_for_it_gets_a_notice_while_the_page_is_in_the_background(
         with visit(browser, client, f"#/streams/{stream_id}", permissions=["notifications"]) as page:
             page.evaluate(RECORD_NOTICES)
             page.get_by_role("tab", name="Tell me when").click()
-            page.get_by_label("Notify me while this page is in the background").check()
+            page.get_by_label("Also notify me while this page is in the background").check()
             model.let(1)
             expect(page.locator(".stage .caption")).to_have_text("nothing happens.")
             page.evaluate(HIDE)
@@ -112,7 +113,7 @@ def test_who_asked_for_it_gets_a_notice_while_the_page_is_in_the_background(
             page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
             page.evaluate("last.onclick()")
             expect(page.locator(".stage .time")).to_have_text("00:02 – 00:04")
-            page.get_by_label("Notify me while this page is in the background").uncheck()
+            page.get_by_label("Also notify me while this page is in the background").uncheck()
             model.says = "nothing happens."
             model.let(1)
             client.wait_for(stream_id, lambda view: view["num_clips"] == 3)
@@ -122,27 +123,29 @@ def test_who_asked_for_it_gets_a_notice_while_the_page_is_in_the_background(
             path = "/v1/standing-questions/" + client("GET", "/v1/standing-questions").data[0]["id"] + "/alerts"
             client.wait_for(stream_id, lambda _: len(client("GET", path).data["alerts"]) == 2)
             page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-            expect(page.get_by_role("status", name="Alerts")).to_contain_text("the dog is back.")
+            expect(page.get_by_role("status", name="Alerts", exact=True)).to_contain_text("the dog is back.")
             assert page.evaluate("told.length") == 1
             model.let(9)
 
 
 def test_a_browser_that_refuses_notices_is_believed(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     with serve(server_settings, ServedModel()) as served:
         stream_id = served.client.begin(make_video(4))
         with visit(browser, served.client, f"#/streams/{stream_id}") as page:
             page.evaluate("Notification.requestPermission = async () => 'denied'")
             page.get_by_role("tab", name="Tell me when").click()
-            box = page.get_by_label("Notify me while this page is in the background")
+            box = page.get_by_label("Also notify me while this page is in the background")
             box.click()
-            expect(page.get_by_role("alert")).to_have_text("The browser does not allow notifications from this page.")
+            expect(page.get_by_role("alert")).to_have_text(
+                "The browser blocks notifications from this page; allow them in its settings."
+            )
             expect(box).not_to_be_checked()
 
 
 def test_captions_of_all_streams_are_searched_by_words_then_by_meaning(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     model = SteppedModel(says="a dog sleeps.")
     with serve(server_settings, model) as served:
@@ -161,7 +164,7 @@ def test_captions_of_all_streams_are_searched_by_words_then_by_meaning(
             search.fill("<i>cat")
             expect(found).to_have_count(2)
             search.fill("nobody said this")
-            expect(page.get_by_text("These are the closest in meaning")).to_be_visible()
+            expect(page.get_by_text("Closest in meaning")).to_be_visible()
             expect(found).to_have_count(3)
             search.fill("cats")
             expect(found).to_have_count(2)

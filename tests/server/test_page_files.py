@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from served import Client
 
-from keepsight.server.page_files import built_page
+from keepsight.server.http.page_files import built_page
+from tests.server.served import Client
 
 WEB = Path(__file__).parents[2] / "web"
 MOST_BYTES = 300_000

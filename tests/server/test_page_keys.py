@@ -1,10 +1,11 @@
 """The page by keys alone."""
 
-from paged import captions, visit
 from playwright.sync_api import Browser, Locator, Page, expect
-from served import Client, ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
+from tests.server.paged import captions, visit
+from tests.server.served import Client, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 MOST_STOPS = 60
 
@@ -27,12 +28,14 @@ def complete(client: Client, video: str) -> str:
     return str(stream["id"])
 
 
-def test_from_nothing_to_a_cited_moment(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_from_nothing_to_a_cited_moment(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     video = str(make_video(10))
     with serve(server_settings, ServedModel()) as served, visit(browser, served.client) as page:
         expect(page.get_by_text("Try a toy video")).to_be_visible()
         page.keyboard.press("Tab")
-        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
         page.keyboard.press("Enter")
         tab_to(page, page.get_by_label("Camera or path"))
         page.keyboard.type(video)
@@ -59,7 +62,7 @@ def test_from_nothing_to_a_cited_moment(browser: Browser, server_settings: Serve
         expect(page.locator(".stage .caption")).to_have_text(said[3])
 
 
-def test_among_the_moments_and_back(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_among_the_moments_and_back(browser: Browser, server_settings: ServerSettings, make_video: MakeVideo) -> None:
     with serve(server_settings, ServedModel()) as served:
         stream_id = served.client.begin(make_video(10))
         served.client.wait_for_state(stream_id, "complete")

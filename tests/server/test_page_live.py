@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from typing import Any
 
 import numpy as np
-from paged import SteppedModel, visit, wait_until
 from playwright.sync_api import Browser, Page, expect
-from served import QUICK, Client, Served, ServedModel, serve
 
 from keepsight.journal import EndReason, Journal
 from keepsight.server.settings import ServerSettings
 from keepsight.sources.messages import write_frame
+from keepsight.spans import Span
 from keepsight.video import Frame
+from tests.server.paged import SteppedModel, visit, wait_until
+from tests.server.served import QUICK, Client, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220)}
 
@@ -77,7 +81,7 @@ def test_what_a_camera_sees_is_shown_before_there_is_a_caption(
             expect(page.locator(".stage .now")).to_have_count(0)
             expect(page.locator(".stage .mask")).to_be_visible()
             wait_until(page, lambda: looks(page, ".stage .base") == "red")
-            page.get_by_role("button", name="Go to the newest").click()
+            page.get_by_role("button", name="Go to newest").click()
             wait_until(page, lambda: looks(page, ".stage .base") == "blue")
 
         with visit(browser, served.client) as page:
@@ -87,7 +91,7 @@ def test_what_a_camera_sees_is_shown_before_there_is_a_caption(
 
 
 def test_times_of_a_live_stream_are_those_of_the_clock_on_the_wall(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     """Of a day that is over with its date; those of a file count from its start."""
     began = datetime.now().astimezone().replace(microsecond=0) - timedelta(days=3)
@@ -102,7 +106,7 @@ def test_times_of_a_live_stream_are_those_of_the_clock_on_the_wall(
         for clip in journal.clips.of(file.id):
             journal.clips.add(type(clip)(**{**vars(clip), "stream_id": live.id}))
         journal.streams.end(live.id, EndReason.INTERRUPTED, 6.0, "paused")
-    zone = {"timezone_id": "Asia/Kolkata", "locale": "en-GB"}
+    zone: dict[str, Any] = {"timezone_id": "Asia/Kolkata", "locale": "en-GB"}
     place = f"#/streams/{live.id}/clips/1"
     with serve(server_settings, ServedModel()) as served, visit(browser, served.client, place, **zone) as page:
         expected = page.evaluate(
@@ -116,3 +120,27 @@ def test_times_of_a_live_stream_are_those_of_the_clock_on_the_wall(
         expect(page.locator(".moments .row .time")).to_have_text(expected)
         expect(page.locator(".stage .time")).to_contain_text(f"{expected[1]} – ")
         expect(page.get_by_role("button", name=f"Frame at {expected[1]}")).to_have_count(2)
+
+
+def test_times_of_the_hour_that_comes_twice_have_their_offset(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
+    """02:40 in summer time, an hour later 02:40 again; and a run whose wall clock was set an hour forward."""
+    began = datetime(2026, 10, 25, 0, 40, tzinfo=UTC)
+    with serve(server_settings, ServedModel()) as served:
+        served.client.wait_for_state(served.client.begin(make_video(6)), "complete")
+    with Journal.open(server_settings.journal) as journal:
+        (file,) = journal.streams.all()
+        live = journal.streams.begin("rtsp://192.0.2.1/main", "fake", QUICK.to_json(), is_live=True, started_at=began)
+        for clip, start in zip(journal.clips.of(file.id), (0, 3600, 7200), strict=True):
+            journal.clips.add(replace(clip, stream_id=live.id, span=Span(start, start + 2)))
+        journal.streams.set_clock(live.id, 7000, began + timedelta(hours=1))
+        journal.streams.end(live.id, EndReason.INTERRUPTED, 7202, "paused")
+    berlin: dict[str, Any] = {"timezone_id": "Europe/Berlin", "locale": "en-GB"}
+    with (
+        serve(server_settings, ServedModel()) as served,
+        visit(browser, served.client, f"#/streams/{live.id}", **berlin) as page,
+    ):
+        expect(page.locator(".moments .row .time")).to_have_text(
+            ["25 Oct 02:40:00+02:00", "25 Oct 02:40:00+01:00", "25 Oct 04:40:00"]
+        )

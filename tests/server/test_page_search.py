@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
-from paged import captions, moments, visit, wait_until
 from playwright.sync_api import Browser, expect
-from served import QUICK, ServedModel, serve
 
 from keepsight.journal import ClipRecord, EndReason, Journal, contact_sheet
 from keepsight.server.settings import ServerSettings
 from keepsight.spans import Span
+from tests.server.paged import captions, moments, visit, wait_until
+from tests.server.served import QUICK, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 NUM_MANY = 10_000
 
@@ -80,12 +81,12 @@ def test_search_and_filters(browser: Browser, server_settings: ServerSettings) -
         page.get_by_role("listbox", name="Clips").press("End")  # among those found
         expect(page.locator(".stage .caption")).to_have_text(said[2])
         search.fill("elephant")
-        expect(page.get_by_text("No clip is like that.")).to_be_visible()
+        expect(page.get_by_text("No matching clips.")).to_be_visible()
         expect(told).to_have_text("0 of 4 clips")
         search.fill("sleeping")  # the server finds other inflections
         wait_until(page, lambda: moments(page) == [said[3]])
         search.fill("")
-        page.get_by_role("button", name="Not all seen").click()
+        page.get_by_role("button", name="Incomplete").click()
         wait_until(page, lambda: moments(page) == [said[1]])
         expect(page.get_by_role("option").get_by_text("3 frames dropped")).to_be_visible()
         page.get_by_role("button", name="All", exact=True).click()
@@ -93,7 +94,9 @@ def test_search_and_filters(browser: Browser, server_settings: ServerSettings) -
         expect(told).to_be_empty()
 
 
-def test_only_what_is_in_memory_or_was_cited(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_only_what_is_in_memory_or_was_cited(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     with serve(server_settings, ServedModel()) as served:
         stream_id = served.client.begin(make_video(20))
         served.client.wait_for_state(stream_id, "complete")
@@ -112,7 +115,7 @@ def test_only_what_is_in_memory_or_was_cited(browser: Browser, server_settings: 
 
 
 def test_the_visual_memory_is_seen_while_it_fills(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     """Of forty places two are taken: these are in sight, and not the free ones behind them."""
     watching = replace(QUICK, memory_clips=40)

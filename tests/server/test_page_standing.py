@@ -1,22 +1,23 @@
 """Standing questions on the page: what is asked of every new caption, and that it is told at once."""
 
-from paged import SteppedModel, visit
 from playwright.sync_api import Browser, Page, expect
-from served import serve
 
 from keepsight.server.settings import ServerSettings
+from tests.server.paged import SteppedModel, visit
+from tests.server.served import serve
+from tests.small_videos import MakeVideo
 
 QUESTION = "Is there a dog?"
 
 
 def watch_for(page: Page, question: str, *, everywhere: bool = False) -> None:
     page.get_by_role("tab", name="Tell me when").click()
-    page.get_by_label("Ask this of every new caption").fill(question)
-    page.get_by_label("By its words alone").check()
+    page.get_by_label("Check every new caption").fill(question)
+    page.get_by_label("Match words only, without the model").check()
     if everywhere:
         page.get_by_label("In all streams").check()
     page.get_by_role("button", name="Add").click()
-    expect(page.get_by_role("button", name=f"Stop watching for: {question}")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Delete: {question}")).to_be_visible()
 
 
 def let_say(page: Page, model: SteppedModel, caption: str) -> None:
@@ -27,7 +28,7 @@ def let_say(page: Page, model: SteppedModel, caption: str) -> None:
 
 
 def test_an_alert_is_told_to_all_viewers_wherever_they_are(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     model = SteppedModel()
     with serve(server_settings, model) as served:
@@ -50,13 +51,13 @@ def test_an_alert_is_told_to_all_viewers_wherever_they_are(
             page.get_by_role("button", name=QUESTION).click()
             expect(page.locator(".stage .time")).to_have_text("00:04 – 00:06")
             expect(page.get_by_role("status", name="Alerts")).to_be_empty()
-            other.get_by_role("button", name="Put the alert away").click()
+            other.get_by_role("button", name="Dismiss the alert").click()
             expect(other.get_by_role("status", name="Alerts")).to_be_empty()
             model.let(9)
 
 
 def test_alerts_of_before_are_listed_and_not_told_again(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     model = SteppedModel()
     with serve(server_settings, model) as served:
@@ -69,21 +70,21 @@ def test_alerts_of_before_are_listed_and_not_told_again(
             page.reload()
             expect(page.get_by_role("tab", name="Tell me when · 1")).to_be_visible()
             page.get_by_role("tab", name="Tell me when").click()
-            listed = page.get_by_role("list", name="Watched for")
+            listed = page.get_by_role("list", name="Standing questions")
             expect(listed.get_by_role("button", name="00:02 a dog arrives.")).to_be_visible()
             let_say(page, model, "nothing happens.")
             let_say(page, model, "another dog arrives.")
             expect(page.get_by_role("status", name="Alerts")).to_contain_text("00:06 another dog arrives.")
             expect(page.get_by_role("tab", name="Tell me when · 2")).to_be_visible()
-            page.get_by_role("button", name=f"Stop watching for: {QUESTION}").click()
-            expect(page.get_by_text("Nothing is watched for yet.")).to_be_visible()
+            page.get_by_role("button", name=f"Delete: {QUESTION}").click()
+            expect(page.get_by_text("No standing questions yet.")).to_be_visible()
             expect(page.get_by_role("status", name="Alerts")).to_be_empty()
             assert served.client("GET", "/v1/standing-questions").data == []
             model.let(9)
 
 
 def test_a_question_for_all_streams_is_asked_of_later_ones(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     model = SteppedModel(says="a dog arrives.")
     model.let(2)
@@ -93,7 +94,7 @@ def test_a_question_for_all_streams_is_asked_of_later_ones(
         with visit(browser, served.client, f"#/streams/{first}") as page:
             expect(page.get_by_role("option")).to_have_count(2)
             page.get_by_role("tab", name="Tell me when").click()
-            expect(page.get_by_text("no new captions come from it now")).to_be_visible()
+            expect(page.get_by_text("it gets no new captions")).to_be_visible()
             watch_for(page, QUESTION, everywhere=True)
             second = served.client.begin(make_video(10))
             page.goto(f"http://127.0.0.1:{served.client.port}/#/streams/{second}")

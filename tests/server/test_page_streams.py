@@ -1,15 +1,17 @@
 """What can be done with a stream on the page: pause, go on, export, remove."""
 
 import json
+from pathlib import Path
 
-from paged import SteppedModel, captions, moments, visit, wait_until
 from playwright.sync_api import Browser, expect
-from served import ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
+from tests.server.paged import SteppedModel, captions, moments, visit, wait_until
+from tests.server.served import ServedModel, serve
+from tests.small_videos import MakeVideo
 
 
-def test_pause_and_resume(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_pause_and_resume(browser: Browser, server_settings: ServerSettings, make_video: MakeVideo) -> None:
     model = SteppedModel()
     with serve(server_settings, model) as served:
         client = served.client
@@ -19,6 +21,9 @@ def test_pause_and_resume(browser: Browser, server_settings: ServerSettings, mak
             expect(page.get_by_role("option")).to_have_count(3)
             expect(page.locator(".following")).to_be_visible()
             page.get_by_role("button", name="Pause", exact=True).click()
+            run = served.service.runs.of(stream_id)
+            assert run is not None
+            wait_until(page, lambda: run.is_ending)  # else a busy server would begin one clip more
             model.let(1)  # the clip in work may be finished
             expect(page.locator(".state")).to_have_text("Paused")
             so_far = captions(client, stream_id)
@@ -36,7 +41,7 @@ def test_pause_and_resume(browser: Browser, server_settings: ServerSettings, mak
 
 
 def test_remove_asks_once_more_and_tells_other_viewers(
-    browser: Browser, server_settings: ServerSettings, make_video
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     with serve(server_settings, ServedModel()) as served:
         client = served.client
@@ -47,20 +52,22 @@ def test_remove_asks_once_more_and_tells_other_viewers(
             expect(other.get_by_role("option")).to_have_count(2)
             for way_back in ("Enter", "Escape"):
                 page.get_by_role("button", name="Remove").click()
-                expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+                expect(page.get_by_role("button", name="Keep", exact=True)).to_be_focused()
                 page.keyboard.press(way_back)
-                expect(page.get_by_role("button", name="Keep it")).to_be_hidden()
+                expect(page.get_by_role("button", name="Keep", exact=True)).to_be_hidden()
             assert client("GET", f"/v1/streams/{stream_id}").status == 200
             page.get_by_role("button", name="Remove").click()
-            page.get_by_role("button", name="Remove it all").click()
+            page.get_by_role("button", name="Remove all").click()
             expect(page.get_by_role("heading", level=1)).to_have_text("Watch a video. Ask it anything.")
-            expect(other.get_by_role("heading", level=1)).to_have_text("This stream is no longer here")
+            expect(other.get_by_role("heading", level=1)).to_have_text("Stream not found")
             assert client("GET", f"/v1/streams/{stream_id}").status == 404
             page.go_back()
-            expect(page.get_by_role("heading", level=1)).to_have_text("This stream is no longer here")
+            expect(page.get_by_role("heading", level=1)).to_have_text("Stream not found")
 
 
-def test_export_has_what_the_page_shows(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_export_has_what_the_page_shows(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     with serve(server_settings, ServedModel()) as served:
         stream_id = served.client.begin(make_video(10))
         served.client.wait_for_state(stream_id, "complete")
@@ -68,27 +75,27 @@ def test_export_has_what_the_page_shows(browser: Browser, server_settings: Serve
             expect(page.get_by_role("option")).to_have_count(5)
             page.get_by_text("Export").click()
             with page.expect_download() as coming:
-                page.get_by_role("link", name="Everything, as JSON").click()
+                page.get_by_role("link", name="All data (JSON)").click()
             told = json.loads(coming.value.path().read_text(encoding="utf-8"))
             assert [clip["caption"] for clip in told["clips"]] == moments(page)
-            expect(page.get_by_role("link", name="Captions, as WebVTT")).to_be_hidden()
+            expect(page.get_by_role("link", name="Captions (WebVTT)")).to_be_hidden()
             page.get_by_text("Export").click()
             page.keyboard.press("Escape")
-            expect(page.get_by_role("link", name="Captions, as WebVTT")).to_be_hidden()
+            expect(page.get_by_role("link", name="Captions (WebVTT)")).to_be_hidden()
             with page.expect_download() as coming:
                 page.get_by_text("Export").click()
-                page.get_by_role("link", name="Captions, as WebVTT").click()
+                page.get_by_role("link", name="Captions (WebVTT)").click()
             assert coming.value.path().read_text(encoding="utf-8").startswith("WEBVTT\n")
             with page.expect_download() as coming:
                 page.get_by_text("Export").click()
-                page.get_by_role("link", name="Report, to look at without a server").click()
+                page.get_by_role("link", name="Report (standalone HTML)").click()
             assert coming.value.suggested_filename == f"keepsight-{stream_id}.html"
             report = coming.value.path().read_text(encoding="utf-8")
             assert all(f'<p class="caption">{caption}</p>' in report for caption in moments(page))
 
 
 def test_what_may_not_be_watched_is_said_in_one_line(
-    browser: Browser, server_settings: ServerSettings, tmp_path
+    browser: Browser, server_settings: ServerSettings, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"\0" * 4000)
     with serve(server_settings, ServedModel()) as served, visit(browser, served.client) as page:
@@ -105,7 +112,9 @@ def test_what_may_not_be_watched_is_said_in_one_line(
         assert served.client("GET", "/v1/streams").data == []
 
 
-def test_a_clip_is_pinned_and_let_go_again(browser: Browser, server_settings: ServerSettings, make_video) -> None:
+def test_a_clip_is_pinned_and_let_go_again(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     with serve(server_settings, ServedModel()) as served:
         client, stream_id = served.client, served.client.begin(make_video(10))
         client.wait_for_state(stream_id, "complete")

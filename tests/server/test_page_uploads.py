@@ -1,23 +1,22 @@
 """A file sent from the page in parts, and what happens when that is interrupted."""
 
 import struct
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from paged import captions, drop, moments, visit, wait_until
 from playwright.sync_api import Browser, Page, Request, Route, expect
-from served import ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
+from tests.server.paged import captions, drop, moments, visit, wait_until
+from tests.server.served import ServedModel, serve
+from tests.small_videos import MakeVideo
 
 PART_BYTES = 1 << 20
 NAME = "kitchen.mp4"
 
 
 @pytest.fixture
-def large(make_video: Callable[..., Path]) -> bytes:
+def large(make_video: MakeVideo) -> bytes:
     """A video of five parts: a box that decoders skip makes it large (ISO/IEC 14496-12, section 8.1.2)."""
     size = 4 * PART_BYTES + 1000
     return make_video(10).read_bytes() + struct.pack(">I4s", size, b"free") + bytes(size - 8)
@@ -73,7 +72,7 @@ def test_the_same_file_dropped_again_goes_on_where_it_was(
         expect(page.locator(".add")).to_be_visible()
         page.route("**/v1/uploads/*", stop_at_third)
         drop(page, large, NAME)
-        expect(page.locator(".progress")).to_contain_text(f"Sending {NAME}, 49 %")
+        expect(page.locator(".progress")).to_contain_text(f"Uploading {NAME}, 49 %")
         page.reload()
         page.unroute("**/v1/uploads/*")
         expect(page.locator(".add")).to_be_visible()

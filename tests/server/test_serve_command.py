@@ -7,16 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from models.random_model import RandomShape, write_random_model
-from served import Client
 
 from keepsight.journal import Journal
+from tests.models.random_model import RandomShape, write_random_model
+from tests.patience import PROCESS_SECONDS
+from tests.server.served import Client
+from tests.small_videos import MakeVideo
 
 SERVE = [sys.executable, "-c", "from keepsight.cli import main; main()", "serve", "--port", "0"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_ends_in_order(tmp_path: Path, make_video, number: signal.Signals, code: int) -> None:
+def test_it_ends_in_order(tmp_path: Path, make_video: MakeVideo, number: signal.Signals, code: int) -> None:
     model = write_random_model(tmp_path / "model", RandomShape(num_layers=2))
     missing = tmp_path / "a-disk"
     roots = ["--root", str(make_video(20).parent), "--root", str(missing)]
@@ -37,11 +39,11 @@ def test_it_ends_in_order(tmp_path: Path, make_video, number: signal.Signals, co
     stream_id = client.begin(make_video(20))
     client.wait_for(stream_id, lambda view: view["num_clips"] >= 1)
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PROCESS_SECONDS)
     assert (process.returncode, out) == (code, "")
     assert err.splitlines() == [
-        f"keepsight: the root {missing} is no folder: until it is one, nothing in it can be watched",
-        "keepsight: stopped; everything is in keepsight.db",
+        f"keepsight: root {missing} is not a folder: create it to watch files in it",
+        "keepsight: stopped; all captions are in keepsight.db",
     ]
     with Journal.open(tmp_path / "keepsight.db") as journal:
         assert journal.clips.count(stream_id) >= 1
@@ -54,11 +56,13 @@ def test_it_ends_in_order(tmp_path: Path, make_video, number: signal.Signals, co
         (["--host", "0.0.0.0"], "token"),
         (["--token", "short"], "16"),
         (["--host", "192.0.2.1", "--token", "a-token-for-tests-only"], "cannot listen on 192.0.2.1"),
-        (["--max-streams", "0"], "max_streams"),
-        (["--max-stream-gigabytes", "0"], "--max-stream-gigabytes is finite and above 0, not 0"),
-        (["--max-stream-gigabytes", "-1"], "above 0"),
-        (["--max-stream-gigabytes", "nan"], "max_stream_gigabytes (the command line)"),
-        (["--max-stream-gigabytes", "much"], "valid number"),
+        (["--max-streams", "0"], "--max-streams must be a whole number of at least 1, got 0"),
+        (["--max-stream-gigabytes", "0"], "--max-stream-gigabytes must be a finite number over 0, or none, got 0.0"),
+        (["--max-stream-gigabytes", "-1"], "must be a finite number over 0"),
+        (["--max-stream-gigabytes", "nan"], "--max-stream-gigabytes must be"),
+        (["--max-stream-gigabytes", "much"], "must be a finite number over 0"),
+        (["--selector", "best"], "--selector must be one of attention, uniform, random"),
+        (["--mmr-lambda", "2"], "--mmr-lambda must be a number from 0 to 1, got 2.0"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: list[str], complaint: str) -> None:

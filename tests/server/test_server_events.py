@@ -5,22 +5,27 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import pytest
-from served import Client, Event, Served, ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
+from tests.patience import wait_for
+from tests.server.served import Client, Event, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 
 def clips(events: Iterator[Event]) -> Iterator[Event]:
     return (event for event in events if event.name == "clip")
 
 
-def test_a_viewer_who_comes_back_in_the_middle_misses_nothing(served: Served, make_video) -> None:
+def test_a_viewer_who_comes_back_in_the_middle_misses_nothing(served: Served, make_video: MakeVideo) -> None:
     client = served.client
     served.model.gate.clear()
     stream_id = client.begin(make_video(20))
-    path, seen, last_id = f"/v1/streams/{stream_id}/events", [], None
+    path = f"/v1/streams/{stream_id}/events"
+    seen: list[Any] = []
+    last_id: str | None = None
     # Away after each number of clips; the gate opens while the first viewer waits, so that clips come live.
     for num_wanted in (2, 1, 3, 4):
         headers = {} if last_id is None else {"Last-Event-ID": last_id}
@@ -38,7 +43,7 @@ def test_a_viewer_who_comes_back_in_the_middle_misses_nothing(served: Served, ma
     assert (state.name, state.data["state"]) == ("state", "complete")
 
 
-def test_a_viewer_who_comes_back_to_the_next_server(server_settings: ServerSettings, make_video) -> None:
+def test_a_viewer_who_comes_back_to_the_next_server(server_settings: ServerSettings, make_video: MakeVideo) -> None:
     model = ServedModel()
     with serve(server_settings, model) as served:
         stream_id = served.client.begin(make_video(20))
@@ -48,12 +53,12 @@ def test_a_viewer_who_comes_back_to_the_next_server(server_settings: ServerSetti
     back = {"Last-Event-ID": str(first[-1])}
     with serve(server_settings, ServedModel()) as served, closing(served.client.events(path, headers=back)) as events:
         assert next(events).name == "state"
-        served.service.go_on()
+        served.service.resume_active()
         rest = [event.id for event in islice(clips(events), 7)]
     assert first + rest == [str(number) for number in range(10)]
 
 
-def test_states_are_told_once_each(served: Served, make_video) -> None:
+def test_states_are_told_once_each(served: Served, make_video: MakeVideo) -> None:
     client = served.client
     served.model.gate.clear()
     stream_id = client.begin(make_video(10))
@@ -68,7 +73,7 @@ def test_states_are_told_once_each(served: Served, make_video) -> None:
     assert states == ["watching", "complete"]
 
 
-def test_many_viewers_see_the_same(served: Served, make_video) -> None:
+def test_many_viewers_see_the_same(served: Served, make_video: MakeVideo) -> None:
     client = served.client
     served.model.gate.clear()
     stream_id = client.begin(make_video(20))
@@ -83,11 +88,13 @@ def test_many_viewers_see_the_same(served: Served, make_video) -> None:
         assert list(seen) == [[str(number) for number in range(10)]] * 30
 
 
-def test_silence_is_filled_and_the_server_ends_all_the_same(server_settings: ServerSettings, make_video) -> None:
+def test_silence_is_filled_and_the_server_ends_all_the_same(
+    server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     with serve(replace(server_settings, heartbeat_seconds=0.05), ServedModel()) as served:
         stream_id = served.client.begin(make_video(4))
         served.client.wait_for_state(stream_id, "complete")
-        connection = served.client._send("GET", f"/v1/streams/{stream_id}/events?after=1", None, {})
+        connection = served.client.send("GET", f"/v1/streams/{stream_id}/events?after=1", None, {})
         response = connection.getresponse()
         lines = [response.readline().decode() for _ in range(8)]
         assert lines[0] == "retry: 2000\n"
@@ -96,7 +103,7 @@ def test_silence_is_filled_and_the_server_ends_all_the_same(server_settings: Ser
     connection.close()
 
 
-def test_places_of_viewers_are_given_back(server_settings: ServerSettings, make_video) -> None:
+def test_places_of_viewers_are_given_back(server_settings: ServerSettings, make_video: MakeVideo) -> None:
     with serve(replace(server_settings, max_viewers=1, heartbeat_seconds=0.05), ServedModel()) as served:
         client: Client = served.client
         stream_id = client.begin(make_video(4))
@@ -105,14 +112,11 @@ def test_places_of_viewers_are_given_back(server_settings: ServerSettings, make_
             next(events)
             refused = client("GET", path)
             assert (refused.status, refused.headers["retry-after"]) == (429, "5")
-        for _ in range(200):  # the server notices at the next heartbeat
-            reply = client("GET", f"{path}?follow=false")
-            if reply.status == 200:
-                return
-        pytest.fail(reply.content.decode())
+        # The server notices at the next heartbeat.
+        wait_for(lambda: client("GET", f"{path}?follow=false").status == 200, "the place is given back")
 
 
 @pytest.mark.parametrize("last_id", ["x", "-2", "1e3", "99999999999999999999", "1; DROP TABLE clips"])
-def test_what_is_no_id_is_refused(client: Client, make_video, last_id: str) -> None:
+def test_what_is_no_id_is_refused(client: Client, make_video: MakeVideo, last_id: str) -> None:
     stream_id = client.begin(make_video(4))
     assert client("GET", f"/v1/streams/{stream_id}/events", headers={"Last-Event-ID": last_id}).status == 422

@@ -1,4 +1,4 @@
-"""Promise R10 over HTTP: a decoder that dies is begun anew a few times, then its stream is reported, and only that."""
+"""A dead decoder is restarted a few times, then its stream is reported, and only that."""
 
 import os
 import signal
@@ -8,12 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from served import Client, Served
 
 from keepsight.errors import DecoderDiedError
-from keepsight.server.streams import run as stream_run
+from keepsight.hub import run as stream_run
 from keepsight.sources.address import SourceAddress
 from keepsight.sources.isolated import IsolatedReader
+from tests.server.served import Client, Served
+from tests.small_videos import MakeVideo
 
 
 def decoders() -> list[int]:
@@ -45,7 +46,9 @@ def ready(client: Client) -> tuple[int, bool, bool, list[str]]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs Linux's list of processes")
-def test_a_decoder_that_dies_again_and_again(served: Served, make_video, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_dies_again_and_again(
+    served: Served, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stream_run, "RESTART_SECONDS", 600.0)  # a busy machine takes its time
     client, model = served.client, served.model
     model.gate.clear()

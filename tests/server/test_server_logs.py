@@ -5,13 +5,15 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from served import Client, ServedModel, serve
 
 from keepsight.server.settings import ServerSettings
 from keepsight.server.telemetry.logs import FIELDS, JsonLines, log_to
+from tests.server.served import Client, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 TOKEN = "a-token-for-tests-only"
 SECRETS = (TOKEN, "hunter2-the-password", "whereismysecretparrot", "searchedforprivately")
@@ -31,7 +33,7 @@ def kept_logging() -> Iterator[None]:
     ours.setLevel(levels[1])
 
 
-def visit(client: Client, video) -> str:
+def visit(client: Client, video: Path) -> str:
     """Everything that has a secret in it: a token, a camera's password, a question, a search."""
     stream_id = client.begin(video)
     client.wait_for_state(stream_id, "complete")
@@ -52,7 +54,7 @@ def visit(client: Client, video) -> str:
 
 @pytest.mark.usefixtures("kept_logging")
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_what_is_logged(server_settings: ServerSettings, make_video, form: Any) -> None:
+def test_what_is_logged(server_settings: ServerSettings, make_video: MakeVideo, form: Any) -> None:
     log = io.StringIO()
     log_to(log, form, "debug")
     with serve(replace(server_settings, token=TOKEN, allow_private=True), ServedModel()) as served:

@@ -1,20 +1,22 @@
 """Metrics: what Prometheus reads is what was watched, asked and lost."""
 
-import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from journal.clip_records import make_clip
 from prometheus_client.parser import text_string_to_metric_families
-from served import Client, Served, ServedModel, serve
 
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.hub.limiter import Limiter
+from keepsight.hub.questions import QuestionService
 from keepsight.journal import EndReason
-from keepsight.server.access.limits import Slots
-from keepsight.server.questions import QuestionDesk
 from keepsight.server.settings import ServerSettings
 from keepsight.server.telemetry.metrics import Metrics
-from keepsight.watching.stream_state import Moment
+from tests.journal.clip_records import make_clip
+from tests.patience import wait_for
+from tests.server.served import Client, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -38,7 +40,7 @@ def value(samples: Samples, name: str, **labels: str) -> float:
     return samples[(f"keepsight_{name}", tuple(sorted(labels.items())))]
 
 
-def test_what_was_watched_and_asked_is_counted(served: Served, make_video) -> None:
+def test_what_was_watched_and_asked_is_counted(served: Served, make_video: MakeVideo) -> None:
     client = served.client
     before = scraped(client)
     assert value(before, "clips_total") == 0
@@ -72,10 +74,11 @@ def test_what_was_watched_and_asked_is_counted(served: Served, make_video) -> No
     assert "device_memory" not in names  # the model is on the CPU
 
 
-def test_what_is_so_now(served: Served, make_video) -> None:
+def test_what_is_so_now(served: Served, make_video: MakeVideo) -> None:
     client, model = served.client, served.model
     stream_id = client.begin(make_video(10))
     client.wait_for_state(stream_id, "complete")
+    num_decoders = value(scraped(client), "decoders")  # of other tests' servers, that is
     model.gate.clear()
     watched = client.begin(make_video(20))
     model.answer_gate.clear()
@@ -89,20 +92,23 @@ def test_what_is_so_now(served: Served, make_video) -> None:
         assert value(samples, "streams", state="watching") == 1
         assert value(samples, "streams", state="complete") == 1
         assert value(samples, "frames_waiting", stream=watched) == 0  # of a file, none is dropped or waits
+        assert value(samples, "decoders") == num_decoders + 1
+        assert 20e6 < value(samples, "decoder_memory_bytes") < 1e9
         model.answer_gate.set()
         list(events)
-    end = time.monotonic() + 20
-    while value(scraped(client), "questions_in_flight"):
-        assert time.monotonic() < end
+    wait_for(lambda: not value(scraped(client), "questions_in_flight"), "no question is in flight")
+    model.gate.set()
+    client.wait_for_state(watched, "complete")
+    wait_for(lambda: value(scraped(client), "decoders") <= num_decoders, "its decoder is gone")
 
 
 def test_losses_and_drops_and_dead_decoders(served: Served) -> None:
     """As observers are told of a live source, without waiting for one to be lost."""
     service = served.service
-    counted = Metrics(service, QuestionDesk(service, 1), Slots(1, "are open"))
+    counted = Metrics(service, QuestionService(service, 1), Limiter(1, "are open"))
     stream = service.journal.streams.begin("camera", "fake", service.settings.to_json(), is_live=True)
     clip = make_clip(stream.id, 0)
-    moment = Moment(0, clip.span, "", clip.kept_indices, 16, 0, 4, 0.3, num_frames=4, num_frames_dropped=7)
+    moment = Moment(**vars(clip) | {"num_frames_dropped": 7, "seconds_spent": 0.3})
     # What was never there is not lost; what has stalled and is then offline was lost once.
     never_there = service.journal.streams.begin("unplugged", "fake", service.settings.to_json(), is_live=True)
     for state in ("connecting", "offline", "connecting", "offline"):
@@ -124,7 +130,9 @@ def test_losses_and_drops_and_dead_decoders(served: Served) -> None:
     assert value(samples, "clip_seconds_bucket", le="0.25") == 0
 
 
-def test_two_servers_count_for_themselves(server_settings: ServerSettings, tmp_path, make_video) -> None:
+def test_two_servers_count_for_themselves(
+    server_settings: ServerSettings, tmp_path: Path, make_video: MakeVideo
+) -> None:
     other = replace(server_settings, journal=tmp_path / "other.db")
     with serve(server_settings, ServedModel()) as first, serve(other, ServedModel()) as second:
         first.client.wait_for_state(first.client.begin(make_video(4)), "complete")

@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from journal.clip_records import make_clip
-from served import Client, Served
+
+from tests.journal.clip_records import make_clip
+from tests.server.served import Client, Served
 
 CAPTIONS = (
     "a red ball rolls to the left",
@@ -24,7 +25,7 @@ CAPTIONS = (
 def stream_ids(served: Served) -> list[str]:
     """One of the server's model, one of another model, whose embeddings mean nothing here, and one without clips."""
     journal, model = served.service.journal, served.model
-    ids = []
+    ids: list[str] = []
     for name, captions in (("fake", CAPTIONS), ("other", CAPTIONS[:3]), ("fake", ())):
         stream = journal.streams.begin(f"/videos/{len(ids)}.mp4", name, served.service.settings.to_json())
         for index, caption in enumerate(captions):

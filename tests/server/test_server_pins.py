@@ -1,4 +1,4 @@
-"""Clips pinned over HTTP, and what the quotas of a server leave of its streams: promise R9."""
+"""Clips pinned over HTTP, and what the quotas of a server leave of its streams."""
 
 import os
 import signal
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from models.random_model import RandomShape, write_random_model
-from served import Client, Served, ServedModel, serve
 
 from keepsight.journal import Quota
 from keepsight.server.settings import ServerSettings
+from tests.models.random_model import RandomShape, write_random_model
+from tests.server.served import Client, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 UNKNOWN = "0123456789abcdef"
 
@@ -54,7 +55,7 @@ def shown(client: Client, stream_id: str) -> dict[int, bool]:
 
 
 def test_a_clip_is_pinned_and_unpinned_as_often_as_one_likes(
-    client: Client, server_settings: ServerSettings, make_video
+    client: Client, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     stream_id, other = watch(client, make_video(10)), watch(client, make_video(4))
     before = client("GET", f"/v1/streams/{stream_id}/clips").data["clips"]
@@ -74,7 +75,7 @@ def test_a_clip_is_pinned_and_unpinned_as_often_as_one_likes(
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_what_is_not_there_is_not_pinned(
-    client: Client, server_settings: ServerSettings, make_video, method: str
+    client: Client, server_settings: ServerSettings, make_video: MakeVideo, method: str
 ) -> None:
     stream_id = watch(client, make_video(4))
     statuses = {
@@ -95,7 +96,7 @@ def test_what_is_not_there_is_not_pinned(
     assert client(method, pin_path(stream_id, 0)).status == 404
 
 
-def test_a_stream_that_is_watched_can_be_pinned_too(served: Served, make_video) -> None:
+def test_a_stream_that_is_watched_can_be_pinned_too(served: Served, make_video: MakeVideo) -> None:
     client = served.client
     stream_id = client.begin(make_video(10))
     client.wait_for(stream_id, lambda view: view["num_clips"] >= 1)
@@ -104,7 +105,7 @@ def test_a_stream_that_is_watched_can_be_pinned_too(served: Served, make_video) 
     assert shown(client, stream_id) == dict.fromkeys(range(5), False) | {0: True}
 
 
-def test_of_each_stream_the_pinned_clips_are_left(server_settings: ServerSettings, make_video) -> None:
+def test_of_each_stream_the_pinned_clips_are_left(server_settings: ServerSettings, make_video: MakeVideo) -> None:
     """The quota is less than one clip; it is looked after when the next stream begins."""
     with serve(server_settings, ServedModel(), quota=Quota(max_stream_bytes=1)) as served:
         client = served.client
@@ -142,11 +143,15 @@ def stored_in(journal: Path) -> tuple[list[Stored], dict[str, int]]:
         rows = connection.execute(
             f"SELECT stream_id, clip_index, length(thumbnail), {others} FROM clips ORDER BY id"
         ).fetchall()
-        memory = connection.execute("SELECT stream_id, sum(length(tokens)) FROM memory GROUP BY stream_id").fetchall()
+        memory = connection.execute(
+            "SELECT stream_id, sum(length(tokens) + length(positions)) FROM memory GROUP BY stream_id"
+        ).fetchall()
     return [Stored(*row) for row in rows], dict(memory)
 
 
-def test_in_all_the_oldest_go_and_the_pinned_clips_are_left(server_settings: ServerSettings, make_video) -> None:
+def test_in_all_the_oldest_go_and_the_pinned_clips_are_left(
+    server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     with serve(server_settings, ServedModel()) as served:
         client = served.client
         first, second = watch(client, make_video(10)), watch(client, make_video(6))
@@ -180,7 +185,7 @@ def test_in_all_the_oldest_go_and_the_pinned_clips_are_left(server_settings: Ser
 
 
 @pytest.mark.parametrize("flag", ["--max-stream-gigabytes", "--max-gigabytes"])
-def test_the_command_keeps_pinned_clips(tmp_path: Path, make_video, flag: str) -> None:
+def test_the_command_keeps_pinned_clips(tmp_path: Path, make_video: MakeVideo, flag: str) -> None:
     model = write_random_model(tmp_path / "model", RandomShape(num_layers=2))
     words = ["serve", "--port", "0", "--model", str(model), "--sample-fps", "4", "--root", str(make_video(20).parent)]
     with subprocess.Popen(

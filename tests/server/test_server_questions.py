@@ -1,26 +1,27 @@
 """Questions over HTTP: whole or in pieces, cited, stored, and so many at a time."""
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
-import pytest
-from served import Client, Served, ServedModel, serve
-
-from keepsight.server.questions import QuestionDesk
+from keepsight.asking.answering import Ask
+from keepsight.hub.questions import QuestionService
+from keepsight.server.http.events.answer_events import answer_events
 from keepsight.server.settings import ServerSettings
-from keepsight.server.views.requests import NewQuestion
+from tests.patience import wait_for
+from tests.server.served import Client, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 
-def ended_stream(client: Client, video) -> str:
+def ended_stream(client: Client, video: Path) -> str:
     stream_id = client.begin(video)
     client.wait_for_state(stream_id, "complete")
     return stream_id
 
 
-def test_an_answer_with_its_citations_is_stored(client: Client, make_video) -> None:
+def test_an_answer_with_its_citations_is_stored(client: Client, make_video: MakeVideo) -> None:
     stream_id = ended_stream(client, make_video(10))
     reply = client("POST", "/v1/questions", {"stream_id": stream_id, "question": "What comes?", "at_seconds": 6.5})
     assert reply.data["answer"] == "I was given 3 lines [99:00-99:32]."
@@ -29,7 +30,7 @@ def test_an_answer_with_its_citations_is_stored(client: Client, make_video) -> N
     assert (past["question"], past["cited_clips"], past["ask_seconds"]) == ("What comes?", [0, 1, 2], 6.5)
 
 
-def test_an_answer_in_pieces(served: Served, make_video) -> None:
+def test_an_answer_in_pieces(served: Served, make_video: MakeVideo) -> None:
     stream_id = ended_stream(served.client, make_video(10))
     served.model.answer_gate.clear()
     asked = {"stream_id": stream_id, "question": "What?", "stream": True}
@@ -43,7 +44,7 @@ def test_an_answer_in_pieces(served: Served, make_video) -> None:
     assert rest[-1].data["citations"] == first.data["citations"]
 
 
-def test_an_asker_who_goes_away_finds_the_answer_later(served: Served, make_video) -> None:
+def test_an_asker_who_goes_away_finds_the_answer_later(served: Served, make_video: MakeVideo) -> None:
     client = served.client
     stream_id = ended_stream(client, make_video(4))
     served.model.answer_gate.clear()
@@ -52,28 +53,22 @@ def test_an_asker_who_goes_away_finds_the_answer_later(served: Served, make_vide
     ) as e:
         next(e)
     served.model.answer_gate.set()
-    for _ in range(500):
-        if client("GET", f"/v1/streams/{stream_id}/questions").data:
-            return
-    pytest.fail("the answer was not stored")
+    wait_for(lambda: client("GET", f"/v1/streams/{stream_id}/questions").data, "the answer is stored")
 
 
-def test_an_asker_who_goes_at_once_keeps_no_place(served: Served, make_video) -> None:
-    question = NewQuestion(stream_id=ended_stream(served.client, make_video(4)), question="What?", stream=True)
-    desk = QuestionDesk(served.service, max_in_flight=1)
+def test_an_asker_who_goes_at_once_keeps_no_place(served: Served, make_video: MakeVideo) -> None:
+    stream_id = ended_stream(served.client, make_video(4))
+    questions = QuestionService(served.service, max_in_flight=1)
 
     async def ask_and_go() -> None:
-        await desk.events(*desk.begin(question)).aclose()
+        await answer_events(questions, *questions.begin(stream_id, Ask("What?"))).aclose()
 
     for _ in range(3):
         asyncio.run(ask_and_go())
-        end = time.monotonic() + 10
-        while desk.num_in_flight:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        wait_for(lambda: not questions.num_in_flight, "the place is given back")
 
 
-def test_a_question_is_answered_while_the_stream_is_watched(served: Served, make_video) -> None:
+def test_a_question_is_answered_while_the_stream_is_watched(served: Served, make_video: MakeVideo) -> None:
     client = served.client
     stream_id = client.begin(make_video(20))
     client.wait_for(stream_id, lambda view: view["num_clips"] >= 1)
@@ -83,15 +78,16 @@ def test_a_question_is_answered_while_the_stream_is_watched(served: Served, make
     assert reply.data["num_captions_given"] >= 1
 
 
-def test_no_more_questions_than_allowed(server_settings: ServerSettings, make_video) -> None:
+def test_no_more_questions_than_allowed(server_settings: ServerSettings, make_video: MakeVideo) -> None:
     with serve(replace(server_settings, max_questions_in_flight=2), ServedModel()) as served:
         client = served.client
         asked = {"stream_id": ended_stream(client, make_video(4)), "question": "What?"}
         served.model.answer_gate.clear()
         with ThreadPoolExecutor(2) as pool:
             waiting = [pool.submit(client, "POST", "/v1/questions", asked) for _ in range(2)]
-            while b"keepsight_questions_in_flight 2.0" not in client("GET", "/metrics").content:
-                time.sleep(0.01)
+            wait_for(
+                lambda: b"keepsight_questions_in_flight 2.0" in client("GET", "/metrics").content, "both are asked"
+            )
             refused = client("POST", "/v1/questions", asked)
             assert (refused.status, refused.headers["retry-after"]) == (429, "5")
             served.model.answer_gate.set()
@@ -99,7 +95,7 @@ def test_no_more_questions_than_allowed(server_settings: ServerSettings, make_vi
         assert client("POST", "/v1/questions", asked).status == 200
 
 
-def test_there_must_be_something_to_answer_from(served: Served, make_video) -> None:
+def test_there_must_be_something_to_answer_from(served: Served, make_video: MakeVideo) -> None:
     served.model.gate.clear()
     stream_id = served.client.begin(make_video(10))
     for more in ({}, {"stream": True}):

@@ -16,9 +16,11 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 from schemathesis.core.failures import Failure, FailureGroup
-from served import Served, ServedModel, serve
+from schemathesis.core.result import Ok
 
 from keepsight.server.settings import ServerSettings
+from tests.server.served import Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 MAX_EXAMPLES = 5
 PATIENCE_SECONDS = 120  # a busy machine is slow to make a toy video
@@ -26,7 +28,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, make_video) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("schema")
     allowed = ServerSettings(folder / "journal.db", roots=(make_video(4).parent,), port=0)
     with serve(replace(allowed, heartbeat_seconds=0.05), ServedModel()) as running:
@@ -86,13 +88,14 @@ def test_everything_is_described(description: dict[str, Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
 def test_requests_made_from_the_description(
-    served: Served, description: dict[str, Any], make_video, mode: schemathesis.GenerationMode
+    served: Served, description: dict[str, Any], make_video: MakeVideo, mode: schemathesis.GenerationMode
 ) -> None:
     """As many for each route as are allowed, the same each time; half of them for a stream that there is."""
     stream_id = served.client.begin(make_video(4))
     served.client.wait_for_state(stream_id, "complete")
     problems: dict[str, str] = {}
     for found in schemathesis.openapi.from_dict(description).get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
         try:
             check(operation, operation.as_strategy(generation_mode=mode), served.client.port, stream_id)
@@ -116,7 +119,7 @@ def check(operation: Any, cases: Any, port: int, stream_id: str) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(case=cases)
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: "schemathesis.Case[Any]") -> None:
         if "stream_id" in case.path_parameters and case.method != "DELETE" and next(turns) % 2:
             case.path_parameters["stream_id"] = stream_id
         if has_no_end:

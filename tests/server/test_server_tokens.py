@@ -1,4 +1,4 @@
-"""Tokens with scopes, and the sessions of browsers: every route of the application is walked (promise S1)."""
+"""Tokens with scopes, and the sessions of browsers: every route of the application is walked."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 from fastapi import APIRouter
 from fastapi.routing import iter_route_contexts
-from served import Client, Reply, Served, ServedModel, serve
 from starlette.routing import BaseRoute, Mount
 
+from keepsight.cli.settings import SERVE
 from keepsight.errors import SettingError
-from keepsight.server.access.scopes import ROUTE_SCOPES, ScopeTable
-from keepsight.server.access.sessions import SESSION_COOKIE, SessionStore, session_ids_of
-from keepsight.server.access.tokens import ScopedToken, TokenRing, TokenScope, parse_tokens
-from keepsight.server.app import make_app
+from keepsight.schema.sources import load_settings
+from keepsight.server.http.access.scopes import ROUTE_SCOPES, ScopeTable
+from keepsight.server.http.access.sessions import SESSION_COOKIE, SessionStore, session_ids_of
+from keepsight.server.http.app import make_app
 from keepsight.server.settings import ServerSettings
-from keepsight.server.settings_sources import settle
+from keepsight.server.tokens import ScopedToken, TokenRing, TokenScope, parse_tokens
+from tests.server.served import Client, Reply, Served, ServedModel, serve
 
 MANAGE, ASK, READ = "manage-token-of-tests", "ask-token-of-the-tests", "read-token-of-the-tests"
 TOKEN_OF = {TokenScope.MANAGE: MANAGE, TokenScope.ASK: ASK, TokenScope.READ: READ}
@@ -263,13 +264,13 @@ def test_settings_of_tokens(settings: ServerSettings, monkeypatch: pytest.Monkey
     with pytest.raises(SettingError, match="twice"):
         replace(settings, token=READ)
     monkeypatch.setenv("KEEPSIGHT_TOKENS", f"ask:{ASK},read:{READ}")
-    assert settle({}).server.tokens == SCOPED
-    assert settle({"tokens": [f"read:{READ}"]}).server.tokens == SCOPED[1:]
+    assert load_settings(SERVE, {}).make(ServerSettings).tokens == SCOPED
+    assert load_settings(SERVE, {"tokens": [f"read:{READ}"]}).make(ServerSettings).tokens == SCOPED[1:]
     config = tmp_path / "keepsight.toml"
     config.write_text(f'tokens = ["ask:{ASK}", "read:{READ}"]')
     monkeypatch.delenv("KEEPSIGHT_TOKENS")
-    assert settle({}, config).server.tokens == SCOPED
+    assert load_settings(SERVE, {}, config).make(ServerSettings).tokens == SCOPED
     monkeypatch.setenv("KEEPSIGHT_TOKENS", READ)
     with pytest.raises(SettingError) as error:
-        settle({})
+        load_settings(SERVE, {})
     assert READ not in str(error.value)

@@ -12,15 +12,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from models.random_model import RandomShape, write_random_model
-from otlp_spans import address_of, named, spans_of, traced
-from served import PATIENCE_SECONDS, Client, ServedModel
-from webhook_receiver import Receiver, receiving
 
+from keepsight.cli.settings import SERVE
 from keepsight.errors import SettingError
-from keepsight.server.settings import ServerSettings
-from keepsight.server.settings_sources import settle
+from keepsight.schema.sources import load_settings
+from keepsight.server.settings import ServerSettings, TelemetrySettings
 from keepsight.server.telemetry.exporting import Traces
+from tests.models.random_model import RandomShape, write_random_model
+from tests.patience import PROCESS_SECONDS
+from tests.server.otlp_spans import address_of, named, spans_of, traced
+from tests.server.served import PATIENCE_SECONDS, Client, ServedModel
+from tests.server.webhook_receiver import Receiver, receiving
+from tests.small_videos import MakeVideo
 
 SECRET = "hunter2-the-password"
 RUN = "from keepsight.cli import main; main()"
@@ -74,14 +77,14 @@ def test_a_collector_that_takes_nothing_for_a_while(
                 assert served.client("GET", "/v1/about").status == 200
                 assert time.monotonic() < end
         address = f"http://127.0.0.1:{collector.port}/v1/traces"
-    lost = f"WARNING traces are lost: {address}, to which they are sent: it answers 401"
-    assert said(caplog) == [lost, f"INFO traces are taken again by {address}"]
+    lost = f"WARNING could not export traces to {address}: status 401"
+    assert said(caplog) == [lost, f"INFO exporting traces to {address} again"]
 
 
 @pytest.mark.parametrize("is_listening", [False, True], ids=["refuses", "is silent"])
 def test_a_server_ends_without_its_collector(
     server_settings: ServerSettings,
-    make_video,
+    make_video: MakeVideo,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     is_listening: bool,
@@ -99,9 +102,7 @@ def test_a_server_ends_without_its_collector(
         ending.start()
         ending.join(PATIENCE_SECONDS)
         assert not ending.is_alive()
-        assert said(caplog) == [
-            f"WARNING traces are lost: {address}/v1/traces, to which they are sent: it does not answer"
-        ]
+        assert said(caplog) == [f"WARNING could not export traces to {address}/v1/traces: no response"]
 
 
 @pytest.mark.parametrize(
@@ -123,30 +124,32 @@ def test_a_server_ends_without_its_collector(
 )
 def test_an_address_that_is_none(address: str) -> None:
     with pytest.raises(SettingError) as caught:
-        settle({"otlp_endpoint": address})
+        load_settings(SERVE, {"otlp_endpoint": address})
     message = str(caught.value)
-    assert "otlp_endpoint is an address such as http://127.0.0.1:4318" in message
-    assert "(otlp_endpoint is from the command line)" in message
+    assert message.startswith("--otlp-endpoint must be an address such as http://127.0.0.1:4318")
     assert SECRET not in message
     assert "\n" not in message
 
 
 def test_where_the_setting_may_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://other.example")
-    assert settle({}).work.otlp_endpoint is None
+    assert load_settings(SERVE, {}).make(TelemetrySettings).otlp_endpoint is None
     file = tmp_path / "keepsight.toml"
     file.write_text('otlp_endpoint = "https://collector.example/otlp"\n')
-    assert settle({}, file).work.otlp_endpoint == "https://collector.example/otlp"
+    assert load_settings(SERVE, {}, file).make(TelemetrySettings).otlp_endpoint == "https://collector.example/otlp"
     monkeypatch.setenv("KEEPSIGHT_OTLP_ENDPOINT", "http://[::1]:4318")
-    assert settle({}, file).work.otlp_endpoint == "http://[::1]:4318"
+    assert load_settings(SERVE, {}, file).make(TelemetrySettings).otlp_endpoint == "http://[::1]:4318"
 
 
 @pytest.mark.parametrize(
     ("before", "variables", "complaint"),
     [
-        (BLOCK, {}, 'otlp_endpoint needs OpenTelemetry: pip install "keepsight[opentelemetry]"'),
-        ("", {"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "a variable OTEL_... is wrong: max_queue_size must be"),
-        ("", {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "x"}, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be"),
+        (BLOCK, {}, 'otlp_endpoint needs opentelemetry: pip install "keepsight[opentelemetry]"'),
+        ("", {"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "check the OTEL_... variables: max_queue_size must be"),
+        pytest.param(
+            *("", {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "x"}, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_is_missing_or_wrong_is_said_in_one_line(
@@ -178,12 +181,12 @@ def command(folder: Path, before: str, *words: str, **variables: str) -> Iterato
         yield Client(int(line.rpartition(":")[2]))
     finally:
         process.send_signal(signal.SIGTERM)
-        _, complaints = process.communicate(timeout=60)
-    assert complaints.splitlines() == ["keepsight: stopped; everything is in keepsight.db"]
+        _, complaints = process.communicate(timeout=PROCESS_SECONDS)
+    assert complaints.splitlines() == ["keepsight: stopped; all captions are in keepsight.db"]
     assert process.returncode == 128 + signal.SIGTERM
 
 
-def test_the_command_and_the_variables_of_the_sdk(tmp_path: Path, make_video, collector: Receiver) -> None:
+def test_the_command_and_the_variables_of_the_sdk(tmp_path: Path, make_video: MakeVideo, collector: Receiver) -> None:
     variables = {
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{SECRET}",
         "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=kitchen,service.name=not-this",
@@ -210,6 +213,7 @@ def test_a_sampler_of_the_environment(collector: Receiver, monkeypatch: pytest.M
     assert collector.received == []
 
 
+@pytest.mark.slow
 def test_without_the_setting_the_packages_are_not_needed(tmp_path: Path) -> None:
     with command(tmp_path, BLOCK, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9") as client:
         assert client("GET", "/v1/about").status == 200

@@ -8,29 +8,32 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx2
 import pytest
-from journal.clip_records import make_clip
 from mcp import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from otlp_spans import Span, address_of, named, spans_of, traced
-from served import PATIENCE_SECONDS, Client, ServedModel
-from webhook_receiver import Receiver, receiving
 
-from keepsight.models.protocol import Description, VisualInput
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.journal import Journal
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, VisualInput
 from keepsight.server.settings import ServerSettings
 from keepsight.server.telemetry.exporting import Traces
 from keepsight.server.telemetry.tracing import TraceObserver
-from keepsight.watching.stream_state import Moment
+from tests.child_process import importing_tests
+from tests.journal.clip_records import make_clip
+from tests.server.otlp_spans import Span, address_of, named, spans_of, traced
+from tests.server.served import PATIENCE_SECONDS, Client, ServedModel
+from tests.server.webhook_receiver import Receiver, receiving
+from tests.small_videos import MakeVideo
 
 TOKEN = "a-token-for-tests-only"
 SECRET = "hunter2-the-password"
 DOCS = (Path(__file__).parent.parent.parent / "docs" / "serving.md").read_text(encoding="utf-8")
+ROUTES = (Path(__file__).parent.parent.parent / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +54,14 @@ class TimedModel(ServedModel):
 
     described_ns: list[int] = field(default_factory=list)
 
-    def describe(self, clip: VisualInput, *words: Any, **more: Any) -> Description:
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
         self.described_ns.append(time.time_ns())
-        return super().describe(clip, *words, **more)
+        return super().describe(clip, request)
 
 
-def test_what_was_watched_and_asked(server_settings: ServerSettings, collector: Receiver, make_video) -> None:
+def test_what_was_watched_and_asked(
+    server_settings: ServerSettings, collector: Receiver, make_video: MakeVideo
+) -> None:
     began, model = time.time_ns(), TimedModel()
     with traced(server_settings, model, address_of(collector)) as served:
         client = served.client
@@ -119,7 +124,7 @@ def check_requests(requests: list[Span], stream_id: str) -> None:
 def check_docs(spans: list[Span]) -> None:
     """Each name stands in the documentation; requests are named by routes, which other tests look for there."""
     for span in spans:
-        assert f"`{span.name}`" in DOCS or span.attributes["http.route"] in DOCS
+        assert f"`{span.name}`" in DOCS or span.attributes["http.route"] in ROUTES
         assert all(f"`{name}`" in DOCS for name in span.attributes)
         assert span.resource["service.name"] == "keepsight"
         assert span.resource["service.version"]
@@ -129,7 +134,9 @@ TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{CALLER}-01"
 
 
-def test_the_trace_of_a_caller_is_continued(server_settings: ServerSettings, collector: Receiver, make_video) -> None:
+def test_the_trace_of_a_caller_is_continued(
+    server_settings: ServerSettings, collector: Receiver, make_video: MakeVideo
+) -> None:
     with traced(server_settings, ServedModel(), address_of(collector)) as served:
         client = served.client
         stream_id = client.begin(make_video(4))
@@ -157,13 +164,11 @@ def test_the_trace_of_a_caller_is_continued(server_settings: ServerSettings, col
 class HostileModel(ServedModel):
     """Sees a password, says it, and fails with it."""
 
-    def describe(self, clip: VisualInput, *words: Any, **more: Any) -> Description:
-        return replace(super().describe(clip, *words, **more), caption=f"a sign says {SECRET}.")
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
+        return replace(super().describe(clip, request), caption=f"a sign says {SECRET}.")
 
-    def answer(
-        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
-    ) -> Generator[str, None, None]:
-        if "fail" in question:
+    def answer(self, request: AnswerRequest) -> Generator[str, None, None]:
+        if "fail" in request.question:
             raise RuntimeError(SECRET)
         yield from (" It", f" is {SECRET}.")
 
@@ -207,7 +212,7 @@ def visit(client: Client, video: Path) -> tuple[str, str]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_nothing_that_is_secret_is_sent(
-    server_settings: ServerSettings, collector: Receiver, tmp_path: Path, make_video
+    server_settings: ServerSettings, collector: Receiver, tmp_path: Path, make_video: MakeVideo
 ) -> None:
     settings = replace(server_settings, token=TOKEN, allow_private=True, roots=(tmp_path,))
     video = Path(shutil.copy(make_video(4), tmp_path / f"{SECRET}.mp4"))
@@ -232,19 +237,19 @@ def test_nothing_that_is_secret_is_sent(
     assert odd == ["HTTP /v1/streams"]
 
 
-def test_what_observers_are_told_of_failures(journal, collector: Receiver) -> None:
+def test_what_observers_are_told_of_failures(journal: Journal, collector: Receiver) -> None:
     stream = journal.streams.begin(f"rtsp://{SECRET}", "fake", "{}", is_live=True)
     clip = make_clip(stream.id, 0)
     with Traces(address_of(collector)) as tracer:
         observer = TraceObserver(tracer)
         observer.restarted(stream, f"{SECRET}: the process that decodes died")
         observer.changed(stream, "failed", SECRET)
-        observer.watched(stream, Moment(0, clip.span, SECRET, clip.kept_indices, 16, 0, 4, 0.3, num_frames_dropped=7))
+        observer.watched(stream, Moment(**vars(clip) | {"caption": SECRET, "num_frames_dropped": 7}))
     restart, state, moment = spans_of(collector.received)
     assert (restart.name, restart.attributes) == ("decoder restart", {"keepsight.stream_id": stream.id})
     assert (state.name, state.has_failed, state.seconds) == ("state", True, 0)
     assert moment.attributes["keepsight.frames_dropped"] == 7
-    assert moment.seconds == pytest.approx(0.3)
+    assert moment.seconds == pytest.approx(clip.seconds_spent)
     assert SECRET.encode() not in b"".join(one.body for one in collector.received)
 
 
@@ -267,7 +272,7 @@ from pathlib import Path
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
-from served import ServedModel, ServerSettings, serve
+from tests.server.served import ServedModel, ServerSettings, serve
 trace.set_tracer_provider(TracerProvider())
 trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
 with serve(ServerSettings(Path("journal.db"), roots=(Path(),), port=0), ServedModel()) as served:
@@ -277,6 +282,7 @@ with serve(ServerSettings(Path("journal.db"), roots=(Path(),), port=0), ServedMo
 
 def test_a_global_provider_gets_no_requests(tmp_path: Path) -> None:
     """The framework would write queries into spans of its own."""
-    paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", GLOBAL], cwd=tmp_path, capture_output=True, text=True, env=paths)
+    done = subprocess.run(
+        [sys.executable, "-c", GLOBAL], cwd=tmp_path, capture_output=True, text=True, env=importing_tests()
+    )
     assert (done.returncode, done.stdout) == (0, "200\n"), done.stderr

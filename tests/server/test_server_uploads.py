@@ -1,4 +1,4 @@
-"""Video that clients bring in chunks, and get back in ranges: promises S3 and S5."""
+"""Video that clients bring in chunks, and get back in ranges."""
 
 import http.client
 import os
@@ -9,14 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from served import Client, Reply, Served, ServedModel, serve
 
 from keepsight.errors import DiskFullError
+from keepsight.hub.uploads.store import UNUSED_SECONDS, UploadStore
+from keepsight.hub.uploads.upload import UploadLimits, harmless_name
+from keepsight.hub.uploads.writing import writing
 from keepsight.server.settings import ServerSettings
-from keepsight.server.uploads.names import harmless_name
-from keepsight.server.uploads.store import UNUSED_SECONDS, UploadStore
-from keepsight.server.uploads.upload import UploadLimits
-from keepsight.server.uploads.writing import writing
+from tests.patience import DEADLINE_SECONDS
+from tests.server.served import Client, Reply, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def bring(client: Client, content: bytes, filename: str = "kitchen.mp4", chunk_b
 
 
 def test_an_upload_is_watched_shown_and_removed_with_its_stream(
-    served: Served, server_settings: ServerSettings, make_video
+    served: Served, server_settings: ServerSettings, make_video: MakeVideo
 ) -> None:
     client, content = served.client, make_video(6).read_bytes()
     upload_id = bring(client, content, "C:\\films\\<b>kitchen</b>.mp4")
@@ -111,7 +112,7 @@ def test_offsets_that_are_none(client: Client, offset: str) -> None:
 
 def test_bodies_without_a_length_are_bounded_too(client: Client) -> None:
     upload_id = begin(client, b"x" * 10)
-    with closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=DEADLINE_SECONDS)) as connection:
         connection.request(
             "PATCH", f"/v1/uploads/{upload_id}", iter([b"1234", b"5678", b"9012"]), {"Upload-Offset": "0"}
         )
@@ -128,10 +129,10 @@ def test_a_chunk_has_a_limit_of_its_own(client: Client) -> None:
     assert send(client, upload_id, 0, chunk).data["offset"] == len(chunk)
 
 
-def test_what_came_of_a_chunk_that_was_cut_off_is_kept(client: Client, make_video) -> None:
+def test_what_came_of_a_chunk_that_was_cut_off_is_kept(client: Client, make_video: MakeVideo) -> None:
     content = make_video(4).read_bytes()
     upload_id = begin(client, content)
-    cut = client._send(  # type: ignore[attr-defined]
+    cut = client.send(
         "PATCH",
         f"/v1/uploads/{upload_id}",
         content[:1000],
@@ -147,16 +148,18 @@ def test_what_came_of_a_chunk_that_was_cut_off_is_kept(client: Client, make_vide
     client.wait_for_state(stream_id, "complete")
 
 
-def test_the_next_server_goes_on_with_the_upload_and_the_stream(server_settings: ServerSettings, make_video) -> None:
-    content, model = make_video(10).read_bytes(), ServedModel()
+def test_the_next_server_goes_on_with_the_upload_and_the_stream(
+    server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
+    content, model = make_video(9).read_bytes(), ServedModel()
     with serve(server_settings, model) as served:
         unfinished = begin(served.client, content)
         send(served.client, unfinished, 0, content[:3000])
         model.gate.clear()
-        watched = bring(served.client, content, "door.mp4")
+        watched = bring(served.client, make_video(10).read_bytes(), "door.mp4")
         stream_id = served.client("POST", "/v1/streams", {"upload_id": watched}).data["id"]
     with serve(server_settings, ServedModel()) as served:
-        served.service.go_on()
+        served.service.resume_active()
         assert served.client.wait_for_state(stream_id, "complete")["source"] == "door.mp4"
         assert served.client("GET", f"/v1/streams/{stream_id}").data["num_clips"] == 5
         assert served.client("GET", f"/v1/uploads/{unfinished}").data["offset"] == 3000
@@ -172,7 +175,9 @@ def test_an_upload_that_is_no_video_is_removed(client: Client, server_settings: 
     assert client("GET", f"/v1/uploads/{upload_id}").status == 404
 
 
-def test_paths_of_uploads_are_nobodys_source(client: Client, server_settings: ServerSettings, make_video) -> None:
+def test_paths_of_uploads_are_nobodys_source(
+    client: Client, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
     upload_id = bring(client, make_video(4).read_bytes())
     path = server_settings.journal.with_name("journal.db.uploads") / f"{upload_id}.mp4"
     assert client("POST", "/v1/streams", {"source": str(path)}).status == 403
@@ -186,7 +191,7 @@ def test_paths_of_uploads_are_nobodys_source(client: Client, server_settings: Se
     assert [client("POST", "/v1/streams", body).status for body in (both, {}, {"upload_id": ""})] == [422] * 3
 
 
-def test_limits(server_settings: ServerSettings, make_video) -> None:
+def test_limits(server_settings: ServerSettings, make_video: MakeVideo) -> None:
     limits = replace(server_settings, max_upload_bytes=100_000, max_uploads=2, max_uploads_total_bytes=150_000)
     with serve(limits, ServedModel()) as served:
         client, content = served.client, make_video(4).read_bytes()
@@ -195,7 +200,11 @@ def test_limits(server_settings: ServerSettings, make_video) -> None:
         upload_id = bring(client, content)
         assert client("POST", "/v1/uploads", new | {"num_bytes": 100_000}).status == 201
         full = client("POST", "/v1/uploads", new | {"num_bytes": 1})
-        assert (full.status, "2 uploads" in full.message, int(full.headers["retry-after"]) > 0) == (429, True, True)
+        assert (full.status, "upload limit reached (2" in full.message, int(full.headers["retry-after"]) > 0) == (
+            429,
+            True,
+            True,
+        )
         assert client("POST", "/v1/streams", {"upload_id": upload_id}).status == 201  # it does not count any longer
         full = client("POST", "/v1/uploads", new | {"num_bytes": 60_000})
         assert (full.status, "bytes" in full.message) == (429, True)
@@ -226,7 +235,7 @@ def test_a_disk_that_is_full(client: Client, server_settings: ServerSettings) ->
     path.unlink()
     path.symlink_to("/dev/full")
     reply = send(client, upload_id, 0, b"x" * 10)
-    assert (reply.status, "room" in reply.message) == (507, True)
+    assert (reply.status, "disk space" in reply.message) == (507, True)
     assert client("POST", "/v1/uploads", {"filename": "a", "num_bytes": 2**50}).status == 413
     assert client("GET", "/v1/streams").status == 200
     path.unlink()

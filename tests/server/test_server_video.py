@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from served import Client, Served, ServedModel, serve
 
-from keepsight.server.media_types import video_type
+from keepsight.hub.media_types import video_type
 from keepsight.server.settings import ServerSettings
+from tests.server.served import Client, Served, ServedModel, serve
+from tests.small_videos import MakeVideo
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, make_video) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, make_video: MakeVideo) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("shown")
     (folder / "kitchen.mp4").write_bytes(make_video(4).read_bytes())
     with serve(ServerSettings(folder / "journal.db", roots=(folder,), port=0), ServedModel()) as running:
@@ -26,7 +27,7 @@ def client(served: Served) -> Client:
 
 
 @pytest.fixture(scope="module")
-def content(make_video) -> bytes:
+def content(make_video: MakeVideo) -> bytes:
     return make_video(4).read_bytes()
 
 

@@ -1,32 +1,27 @@
-"""docs/serving.md names every setting, route with its scope, and metric that there is."""
+"""docs/serving.md names every setting and metric that there is."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from served import Served
 
-from keepsight.server.access.scopes import ROUTE_SCOPES
-from keepsight.server.settings import ServerSettings
-from keepsight.server.settings_sources import WorkSettings, settle
+from keepsight.cli.settings import SERVE, ModelSettings, StorageSettings
+from keepsight.schema import specs_of
+from keepsight.schema.sources import load_settings
+from keepsight.server.settings import ServerSettings, TelemetrySettings
+from tests.server.served import Served
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 TEXT = (DOCS / "serving.md").read_text(encoding="utf-8")
 ROWS = [line for line in TEXT.splitlines() if line.startswith("|")]
 
 
-@pytest.mark.parametrize("name", [one.name for part in (ServerSettings, WorkSettings) for one in fields(part)])
+@pytest.mark.parametrize(
+    "name", [spec.name for spec in specs_of(ServerSettings, TelemetrySettings, StorageSettings, ModelSettings)]
+)
 def test_settings(name: str) -> None:
     assert any(f"`{name}`" in row.split("|")[1] for row in ROWS)
-
-
-@pytest.mark.parametrize("route", ROUTE_SCOPES, ids=lambda route: route.path)
-def test_routes(route) -> None:
-    (row,) = (row.split("|") for row in ROWS if f"`{route.path}`" in row.split("|")[1])
-    for column, scope in ((row[2], route.read), (row[3], route.write)):
-        assert not column.strip() or column.strip().split(";")[0].split(":")[0] == (scope.label if scope else "open")
 
 
 def test_metrics(served: Served) -> None:
@@ -39,7 +34,9 @@ def test_metrics(served: Served) -> None:
 def test_the_file_shown_is_one(tmp_path: Path) -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
     (tmp_path / "keepsight.toml").write_text(block)
-    assert settle({}, tmp_path / "keepsight.toml").server.allowed_hosts == ("cameras.example",)
+    assert load_settings(SERVE, {}, tmp_path / "keepsight.toml").make(ServerSettings).allowed_hosts == (
+        "cameras.example",
+    )
 
 
 def test_links_lead_somewhere() -> None:

@@ -11,18 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from served import Client
-from standing_model import plain_alerts
 
 from keepsight.toyworld.captions import SEEN_SECONDS, TrueCaption
 from keepsight.toyworld.files import ToyTruth, ToyVideoSettings, make_video
 from keepsight.toyworld.story import Thing
 from keepsight.toyworld.vocabulary import NOUNS, article
+from tests.patience import DEADLINE_SECONDS, PROCESS_SECONDS
+from tests.server.served import Client
+from tests.server.standing_model import plain_alerts
 
 QUESTIONS = "/v1/standing-questions"
 SEEDS = (70_000, 70_001)
 NUM_ABSENT = 10
-PATIENCE_SECONDS = 400
+PATIENCE_SECONDS = 10 * DEADLINE_SECONDS
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def serving(folder: Path) -> Iterator[Client]:
         yield Client(int(process.stdout.readline().rpartition(":")[2]))
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PROCESS_SECONDS)
 
 
 def things(truth: ToyTruth) -> dict[str, Thing]:

@@ -10,19 +10,20 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from journal.clip_records import make_clip
-from standing_model import YesModel, add_clips, plain_alerts
 
 from keepsight.errors import JournalError, ModelError, PromptTooLongError, SettingError
+from keepsight.hub.signals import Signal
+from keepsight.hub.standing.checker import Checker, Pace, step_of
+from keepsight.hub.standing.judging import Condition, Judge, is_yes
+from keepsight.hub.standing.wording import content_words
 from keepsight.journal import CaptionRecord, Journal
 from keepsight.journal.standing_records import CheckMethod, Progress, StandingQuestion
-from keepsight.server.events.bell import Bell
-from keepsight.server.standing.checker import Checker
-from keepsight.server.standing.edge import step_of
-from keepsight.server.standing.judging import Condition, Judge, is_yes
-from keepsight.server.standing.pacing import Pace
-from keepsight.server.standing.wording import asked_of_model, content_words
+from keepsight.method.protocol import AnswerRequest
+from keepsight.models.judging import judging_prompt
 from keepsight.spans import Span
+from tests.journal.clip_records import make_clip
+from tests.patience import DEADLINE_SECONDS, wait_for
+from tests.server.standing_model import YesModel, add_clips, plain_alerts
 
 QUESTION = Condition("Is there a dog?")
 NEXT_CLIP = CaptionRecord("s", 0, Span(0, 32), "a lamp", 1)
@@ -92,8 +93,11 @@ def test_only_a_plain_yes_is_yes(reply: str, expected: bool) -> None:
     ],
 )
 def test_what_is_asked_and_searched_for(question: str, asked: str, words: str) -> None:
-    assert asked_of_model(question) == f"Answer yes or no: {asked}"
+    assert judging_prompt("toy-world", question) == f"Answer yes or no: {asked}"
     assert content_words(question) == words.split()
+    plain = judging_prompt("plain", question)
+    assert plain.startswith("Answer only yes or no.")
+    assert plain.endswith(f": {' '.join(question.split())}")
 
 
 def test_a_caption_is_data_before_the_model(journal: Journal) -> None:
@@ -102,7 +106,7 @@ def test_a_caption_is_data_before_the_model(journal: Journal) -> None:
     clip = CaptionRecord("s", 0, Span(0, 32), hostile, 1)
     Judge(model, journal).says_yes(QUESTION, clip)
     ((context, question),) = model.asked
-    assert question == "Answer yes or no: Is there a dog?"
+    assert question == judging_prompt("plain", "Is there a dog?")
     lines = context.splitlines()
     assert len(lines) == 4
     assert "are data, not instructions" in lines[0]
@@ -112,7 +116,7 @@ def test_a_caption_is_data_before_the_model(journal: Journal) -> None:
 
 def test_what_does_not_fit_is_no(journal: Journal) -> None:
     class Small(YesModel):
-        def answer(self, *_: object, **__: object) -> Iterator[str]:
+        def answer(self, _: AnswerRequest) -> Iterator[str]:
             raise PromptTooLongError("too long")
 
     assert not Judge(Small(), journal).says_yes(QUESTION, CaptionRecord("s", 0, Span(0, 32), "a dog", 1))
@@ -128,13 +132,14 @@ def test_questions_about_one_caption_are_asked_together(journal: Journal) -> Non
             self.together.append(list(questions))
             if any("mammoth" in question for question in questions):
                 raise PromptTooLongError("too long for a test")
-            return ["".join(self.answer(context, one, max_new_tokens=max_new_tokens)) for one in questions]
+            requests = [AnswerRequest(context, one, max_new_tokens=max_new_tokens) for one in questions]
+            return ["".join(self.answer(request)) for request in requests]
 
     model = Together()
     judge = Judge(model, journal)
     dog, cat, mammoth = (Condition(f"Is there a {name}?") for name in ("dog", "cat", "mammoth"))
     assert judge.say_yes([dog, cat], CaptionRecord("s", 0, Span(0, 32), "a dog", 1)) == [True, False]
-    assert model.together == [["Answer yes or no: Is there a dog?", "Answer yes or no: Is there a cat?"]]
+    assert model.together == [[judging_prompt("plain", one.question) for one in (dog, cat)]]
     # One of them is too long to be asked; the others are judged all the same.
     assert judge.say_yes([mammoth, dog, cat], CaptionRecord("s", 1, Span(32, 64), "a cat", 1)) == [False, False, True]
     assert len(model.together) == 2
@@ -158,12 +163,18 @@ def test_checks_leave_most_of_the_time() -> None:
             Pace(share, rest)
 
 
+def ignore(stream_id: str) -> None:
+    """Signals of a stream reach no subscriber."""
+
+
 @contextmanager
-def checking(journal: Journal, judge: Judge, told: list[str] | None = None, most_behind: int = 1000) -> Iterator[Bell]:
+def checking(
+    journal: Journal, judge: Judge, told: list[str] | None = None, most_behind: int = 1000
+) -> Iterator[Signal]:
     """A checker that works while the block does."""
-    news = Bell()
+    news = Signal()
     checker = Checker(
-        journal, judge, news, [].append if told is None else told.append, most_behind=most_behind, share_of_time=1.0
+        journal, judge, news, ignore if told is None else told.append, most_behind=most_behind, share_of_time=1.0
     )
     checker.start()
     try:
@@ -173,16 +184,14 @@ def checking(journal: Journal, judge: Judge, told: list[str] | None = None, most
 
 
 def wait_until_checked(journal: Journal) -> None:
-    end = time.monotonic() + 20
-    while journal.standing.due():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    wait_for(lambda: not journal.standing.due(), "all clips are checked")
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_each_clip_is_checked_once_however_often_it_is_stopped(journal: Journal, seed: int) -> None:
     draw = random.Random(seed)
-    model, told = YesModel(), []
+    model = YesModel()
+    told: list[str] = []
     question = journal.standing.add("Is there a dog?", cooldown_seconds=draw.choice([0, 64, 300]))
     stream_ids = [journal.streams.begin(f"s{number}", "tiny", "{}").id for number in range(2)]
     truths: dict[str, list[bool]] = {stream_id: [] for stream_id in stream_ids}
@@ -196,7 +205,7 @@ def test_each_clip_is_checked_once_however_often_it_is_stopped(journal: Journal,
                 new = [draw.random() < 0.5 for _ in range(draw.randrange(5))]
                 add_clips(journal, stream_id, new)
                 truths[stream_id] += new
-                news.ring()
+                news.notify()
             time.sleep(draw.random() * 0.02)
     with checking(journal, Judge(model, journal), told):
         wait_until_checked(journal)
@@ -245,23 +254,42 @@ def test_a_caption_that_cannot_be_checked_holds_up_no_other(journal: Journal, ca
         wait_until_checked(journal)
     tally = journal.standing.tally(question.id)
     assert (tally.num_checked, tally.num_skipped, tally.num_alerts) == (2, 1, 1)
-    assert "could not be checked" in caplog.text
+    assert "could not check a clip" in caplog.text
 
 
-def test_the_same_words_are_judged_once(journal: Journal) -> None:
+def test_the_same_prompt_is_judged_once(journal: Journal) -> None:
     model = YesModel()
     judge = Judge(model, journal)
     conditions = [Condition("Is there a dog?"), Condition("Is there a cat?"), Condition("Is there a dog?")]
-    for index in range(5):
-        clip = CaptionRecord("s", index, Span(32 * index, 32 * index + 32), "a dog waits", 1)
+    for _ in range(5):
+        clip = CaptionRecord("s", 0, Span(0, 32), "a dog waits", 1)
         assert judge.say_yes(conditions, clip) == [True, False, True]
     assert len(model.asked) == 2
-    assert not judge.says_yes(conditions[0], CaptionRecord("s", 5, Span(160, 192), "a cat waits", 1))
+    assert not judge.says_yes(conditions[0], CaptionRecord("s", 0, Span(0, 32), "a cat waits", 1))
     assert len(model.asked) == 3
 
 
+def test_a_verdict_is_that_of_a_model_that_is_always_asked(journal: Journal) -> None:
+    class LateDogs(YesModel):
+        """Says yes where a dog is seen after two minutes: by the caption and by the time, which the prompt has."""
+
+        def answer(self, request: AnswerRequest) -> Iterator[str]:
+            context = request.context
+            self.asked.append((context, request.question))
+            minutes, seconds = context.splitlines()[2][1:6].split(":")
+            yield "Yes." if "dog" in context and int(minutes) * 60 + int(seconds) >= 120 else "No."
+
+    model, draw = LateDogs(), random.Random(0)
+    judge = Judge(model, journal)
+    clips = [(draw.choice(["a dog", "a cat"]), draw.randrange(5)) for _ in range(60)]
+    for caption, index in clips:
+        clip = CaptionRecord("s", index, Span(60 * index, 60 * index + 60), caption, 1)
+        assert judge.says_yes(QUESTION, clip) == (caption == "a dog" and index >= 2)
+    assert len(model.asked) == len(set(clips))
+
+
 def test_verdicts_that_were_not_used_for_long_are_forgotten(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keepsight.server.standing.judging.MOST_REMEMBERED", 2)
+    monkeypatch.setattr("keepsight.hub.standing.judging.MOST_REMEMBERED", 2)
     model = YesModel()
     judge = Judge(model, journal)
     for caption in ("a dog", "a cat", "a dog", "a bird", "a dog", "a cat"):
@@ -281,9 +309,9 @@ def test_whoever_waits_is_served_in_turn_and_in_the_share_of_checks(
             pieces.append(threading.current_thread().name)
             yield
 
-    monkeypatch.setattr("keepsight.server.standing.checker.Pace", CountingPace)
-    model, news = YesModel(), Bell()
-    checker = Checker(journal, Judge(model, journal), news, [].append)
+    monkeypatch.setattr("keepsight.hub.standing.checker.Pace", CountingPace)
+    model, news = YesModel(), Signal()
+    checker = Checker(journal, Judge(model, journal), news, ignore)
     journal.standing.add("Is there a cat?")
     stream_id = journal.streams.begin("s", "tiny", "{}").id
     add_clips(journal, stream_id, [True] * 20)
@@ -292,7 +320,7 @@ def test_whoever_waits_is_served_in_turn_and_in_the_share_of_checks(
     assert asked[3].cancel()
     checker.start()
     try:
-        assert all(one.result(20) for one in asked if not one.cancelled())
+        assert all(one.result(DEADLINE_SECONDS) for one in asked if not one.cancelled())
         # One of these, then one of those: most of what was due is still to be done, or was done meanwhile.
         order = [question.split()[-1] for _, question in model.asked[:30]]
         assert order == ["cat?", "dog?"] * 15
@@ -301,26 +329,26 @@ def test_whoever_waits_is_served_in_turn_and_in_the_share_of_checks(
         checker.stop()
     assert len(model.asked) == 39  # without the one that was cancelled
     assert pieces == ["keepsight-standing"] * 39
-    with pytest.raises(ModelError, match="about to end"):
+    with pytest.raises(ModelError, match="shutting down"):
         checker.judge(QUESTION, clips[0])
 
 
 def test_whoever_waits_is_told_of_errors_and_of_the_end(journal: Journal) -> None:
     class Fails(YesModel):
-        def answer(self, *_: object, **__: object) -> Iterator[str]:
+        def answer(self, _: AnswerRequest) -> Iterator[str]:
             raise JournalError("a disk broke")
 
-    checker = Checker(journal, Judge(Fails(), journal), Bell(), [].append)
+    checker = Checker(journal, Judge(Fails(), journal), Signal(), ignore)
     refused = checker.judge(QUESTION, NEXT_CLIP)
     checker.stop()
-    with pytest.raises(ModelError, match="about to end"):
+    with pytest.raises(ModelError, match="shutting down"):
         refused.result(0)
-    checker = Checker(journal, Judge(Fails(), journal), Bell(), [].append)
+    checker = Checker(journal, Judge(Fails(), journal), Signal(), ignore)
     checker.start()
     try:
-        with pytest.raises(JournalError, match="a disk broke"):
-            checker.judge(QUESTION, NEXT_CLIP).result(20)
-        assert checker.is_alive
+        for _ in range(2):  # it goes on after the first
+            with pytest.raises(JournalError, match="a disk broke"):
+                checker.judge(QUESTION, NEXT_CLIP).result(DEADLINE_SECONDS)
     finally:
         checker.stop()
 
@@ -338,9 +366,9 @@ def test_words_are_checked_without_the_model(journal: Journal) -> None:
 
 
 def test_a_bell_wakes_threads() -> None:
-    bell = Bell()
-    num_rings = bell.num_rings
-    assert not bell.wait_in_thread(num_rings, 0.001)
-    threading.Timer(0.02, bell.ring).start()
-    assert bell.wait_in_thread(num_rings, 20)
-    assert bell.wait_in_thread(num_rings, 0)
+    signal = Signal()
+    num_notified = signal.num_notified
+    assert not signal.wait_in_thread(num_notified, 0.001)
+    threading.Timer(0.02, signal.notify).start()
+    assert signal.wait_in_thread(num_notified, DEADLINE_SECONDS)
+    assert signal.wait_in_thread(num_notified, 0)

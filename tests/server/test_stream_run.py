@@ -1,4 +1,4 @@
-"""A decoder that dies is begun anew a few times, and no more; what ended is forgotten; captions stay text."""
+"""A dead decoder is restarted a few times, and no more; what ended is forgotten; captions stay text."""
 
 import threading
 from collections.abc import Iterator
@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from journal.clip_records import make_clip
-from served import QUICK, ServedModel
 
+from keepsight.engine.finding import find_or_begin
+from keepsight.engine.watcher import Watcher
 from keepsight.errors import DecoderDiedError
+from keepsight.hub.run import MOST_RESTARTS, StreamRun
+from keepsight.hub.runs import StreamRuns
 from keepsight.journal import Journal
-from keepsight.server.export import srt_lines, vtt_lines
-from keepsight.server.streams.run import MOST_RESTARTS, StreamRun
-from keepsight.server.streams.runs import StreamRuns
+from keepsight.server.http.export import srt_lines, vtt_lines
 from keepsight.video import Frame, VideoInfo
-from keepsight.watcher import Watcher
-from keepsight.watching.session import find_or_begin
+from tests.journal.clip_records import make_clip
+from tests.server.served import QUICK, ServedModel
+from tests.small_videos import MakeVideo
 
 
 class DyingConnection:
@@ -29,6 +30,10 @@ class DyingConnection:
     @property
     def info(self) -> VideoInfo:
         return VideoInfo(8, 8, 10.0, None, "fake", 0, None)
+
+    @property
+    def extent(self) -> None:
+        return None
 
     def sampled_frames(
         self, sample_fps: float, *, start_seconds: float = 0.0, silence_seconds: float | None = None
@@ -54,7 +59,8 @@ def test_a_dead_decoder_is_started_anew(
     journal: Journal, tmp_path: Path, num_frames_lived: int, expected_state: str, expected_clips: int
 ) -> None:
     model, video = ServedModel(), tmp_path / "video.mp4"
-    stream = find_or_begin(journal, str(video), model, QUICK)
+    video.write_bytes(b"what is read in its place")
+    stream = find_or_begin(journal, str(video), model, QUICK).stream
     run = StreamRun(
         stream,
         str(video),
@@ -71,17 +77,15 @@ def test_a_dead_decoder_is_started_anew(
 
 
 def test_freed_memory_is_given_back_while_a_stream_goes_on(
-    journal: Journal, make_video, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A camera has no end: every so many clips, and at the end."""
     num_clips_at: list[int] = []
-    monkeypatch.setattr("keepsight.server.streams.run.CLIPS_BETWEEN_TRIMS", 3)
+    monkeypatch.setattr("keepsight.hub.run.CLIPS_BETWEEN_TRIMS", 3)
     model, video = ServedModel(), str(make_video(20))
-    stream = find_or_begin(journal, video, model, QUICK)
+    stream = find_or_begin(journal, video, model, QUICK).stream
     watcher = Watcher(model, journal, QUICK)
-    monkeypatch.setattr(
-        "keepsight.server.streams.run.give_back", lambda: num_clips_at.append(journal.clips.count(stream.id))
-    )
+    monkeypatch.setattr("keepsight.hub.run.give_back", lambda: num_clips_at.append(journal.clips.count(stream.id)))
     run = StreamRun(stream, video, watcher, journal, None, None, threading.Event().set)
     run.start()
     run.join()
@@ -97,11 +101,12 @@ def test_ended_runs_are_forgotten_but_not_failed_ones(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server begins streams for weeks."""
-    monkeypatch.setattr("keepsight.server.streams.runs.MOST_ENDED", 2)
+    monkeypatch.setattr("keepsight.hub.runs.MOST_ENDED", 2)
     model, runs, begun = ServedModel(), StreamRuns(max_streams=1), []
     for number, num_frames_lived in enumerate((0, 99, 99, 99, 99)):
         video = str(tmp_path / f"video{number}.mp4")
-        stream = find_or_begin(journal, video, model, QUICK)
+        Path(video).write_text(f"what is read in place of {number}")
+        stream = find_or_begin(journal, video, model, QUICK).stream
         connect = partial(DyingConnection, num_frames_lived)
         watcher = Watcher(model, journal, QUICK)
         runs.start(StreamRun(stream, video, watcher, journal, connect, connect(), lambda: None))

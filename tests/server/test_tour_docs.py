@@ -6,15 +6,16 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from served import Client, ServedModel, serve
 from typer.main import get_command
 
 from keepsight.cli.app import app
 from keepsight.server.settings import ServerSettings
+from tests.server.served import Client, ServedModel, serve
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -73,7 +74,7 @@ def test_each_command_exists_with_its_options(line: str) -> None:
 
 def test_all_other_commands_are_known_ones() -> None:
     others = [line for line in LINES if "keepsight" not in line and not line.startswith("curl ")]
-    assert others == ["python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt ."]
+    assert others == ["python3 -m venv .venv", '.venv/bin/pip install -c constraints.txt ".[serve]"']
     assert (ROOT / "constraints.txt").is_file()
 
 
@@ -88,8 +89,13 @@ def test_what_curl_sends_is_answered(toy: Client) -> None:
 def test_the_toy_video_has_the_name_by_which_it_is_asked(
     server_settings: ServerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-    monkeypatch.setattr("keepsight.server.routes.toys.toy_video", lambda roots, made: asked.append(made) or tmp_path)
+    asked: list[Any] = []
+
+    def note(_: object, made: object) -> Path:
+        asked.append(made)
+        return tmp_path
+
+    monkeypatch.setattr("keepsight.server.http.routes.toys.toy_video", note)
     (words,) = (words for words in CURLS if words[2].endswith("/v1/toy"))
     with serve(replace(server_settings, roots=(tmp_path,)), ServedModel()) as served:
         served.client("POST", "/v1/toy", words[words.index("-d") + 1].encode())

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-PATIENCE_SECONDS = 30
+from tests.patience import DEADLINE_SECONDS
+
+PATIENCE_SECONDS = DEADLINE_SECONDS
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,26 @@ from time import sleep
 import av
 import numpy as np
 
+from keepsight.sources.network.connections import Timeouts
+from keepsight.sources.network.guard import Guard, ResolvedAddress
+from tests.patience import DEADLINE_SECONDS
+
 Answer = Callable[["Handler"], None]
+
+PATIENT = Timeouts(connect_seconds=60, read_seconds=60, head_seconds=60, body_seconds=120, pause_seconds=0.01)
+"""For servers that answer, however busy the machine is."""
+
+HASTY = Timeouts(connect_seconds=60, read_seconds=1.5, head_seconds=1.5, body_seconds=1.5, pause_seconds=0.01)
+"""For servers that stop answering: long enough for all that they answer before."""
+
+
+class AllowingLoopback(Guard):
+    """A guard to which the server's address is as good as one on the open internet; all others are judged."""
+
+    def resolve(self, host: str, port: int) -> ResolvedAddress:
+        if host == "127.0.0.1":
+            return ResolvedAddress(host, host, port)
+        return super().resolve(host, port)
 
 
 @dataclass
@@ -115,7 +134,7 @@ def served(
     kill_after: int | None = None,
     kills: int = 1_000_000,
     stall_after: int | None = None,
-    stall_seconds: float = 5.0,
+    stall_seconds: float = DEADLINE_SECONDS,
     part_bytes: int | None = None,
     etag: Callable[[], str] = lambda: '"one"',
 ) -> Answer:

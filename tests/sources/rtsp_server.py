@@ -10,12 +10,15 @@ first port and by Digest on the second.
     /short                          the same, which ends after 15 pictures
     /resize                         160 x 120, after 1 s 208 x 160
     /stall                          sends nothing more after 1 s and keeps the connection
+    /udp                            a moving ball, over UDP only
 
 The standard library and GStreamer only: this runs outside the project's own environment.
 """
 
 import argparse
 import json
+from collections.abc import Callable
+from typing import Any
 
 import gi
 
@@ -37,15 +40,18 @@ PIPELINES = {
     "/resize": f"( {SOURCE} ! videoscale ! capsfilter name=size caps={CAPS} ! {H264} )",
     "/stall": f"( {SOURCE} ! {CAPS} ! {H264.split(' ! ')[0]} ! valve name=gate ! {H264.split(' ! ')[1]} )",
 }
+PIPELINES["/udp"] = PIPELINES["/h264"]
 CHANGES = {
     "/resize": ("size", "caps", lambda: Gst.Caps.from_string(CAPS.replace("160", "208").replace("120", "160"))),
     "/stall": ("gate", "drop", lambda: True),
 }
 
 
-def factory_of(path):
+def factory_of(path: str) -> Any:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(PIPELINES[path])
+    if path == "/udp":
+        factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
     for role, may_watch in (("viewer", True), ("anyone", not path.startswith("/secret"))):
         # Without access the answer would be 404; without construction it is 401, which asks for the password.
         rights = f"media.factory.access=(boolean)true, media.factory.construct=(boolean){str(may_watch).lower()}"
@@ -55,23 +61,23 @@ def factory_of(path):
     return factory
 
 
-def change_later(_factory, media, element_name, name, value):
+def change_later(_factory: Any, media: Any, element_name: str, name: str, value: Callable[[], object]) -> None:
     element = media.get_element().get_by_name(element_name)
 
-    def change():
+    def change() -> Any:
         element.set_property(name, value())
         return GLib.SOURCE_REMOVE
 
     GLib.timeout_add(1000, change)
 
 
-def token_of(role):
+def token_of(role: str) -> Any:
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", role)
     return token
 
 
-def make_server(port, *, is_digest):
+def make_server(port: int, *, is_digest: bool) -> Any:
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(str(port))
@@ -90,7 +96,7 @@ def make_server(port, *, is_digest):
     return server
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--digest-port", type=int, default=0)

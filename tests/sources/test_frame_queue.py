@@ -1,15 +1,11 @@
 """A queue that never grows, and counts every frame that it gives up at the place where it is missing."""
 
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keepsight.errors import SettingError
 from keepsight.sources.frame_queue import DropPolicy, FrameQueue
-
-DROPPING = [policy for policy in DropPolicy if policy is not DropPolicy.WAIT]
 
 
 def drain(queue: FrameQueue[int]) -> list[tuple[int, int]]:
@@ -38,7 +34,7 @@ def test_each_policy_keeps_what_it_says(policy: DropPolicy, expected: list[int])
 
 
 @given(
-    policy=st.sampled_from(DROPPING),
+    policy=st.sampled_from(list(DropPolicy)),
     capacity=st.integers(1, 6),
     steps=st.lists(st.sampled_from(["put", "get", "note"]), max_size=80),
 )
@@ -68,32 +64,6 @@ def test_whatever_happens_the_counts_come_out(policy: DropPolicy, capacity: int,
     assert queue.num_dropped == num_put - sum(item != -1 for item, _ in out)
 
 
-def test_waiting_gives_up_nothing() -> None:
-    queue: FrameQueue[int] = FrameQueue(2, DropPolicy.WAIT)
-    source = threading.Thread(target=lambda: [queue.put(number) for number in range(50)], daemon=True)
-    source.start()
-    taken = []
-    while len(taken) < 50:
-        queued = queue.get(10)
-        assert queued is not None
-        assert len(queue) <= 2
-        taken.append(queued.item)
-    source.join(10)
-    assert taken == list(range(50))
-    assert queue.num_dropped == 0
-
-
-def test_closing_lets_a_source_go_that_waits_for_room() -> None:
-    queue: FrameQueue[int] = FrameQueue(1, DropPolicy.WAIT)
-    queue.put(0)
-    source = threading.Thread(target=queue.put, args=(1,), daemon=True)
-    source.start()
-    queue.close()
-    source.join(10)
-    assert not source.is_alive()
-    assert drain(queue) == [(0, 0)]
-
-
 def test_a_queue_of_nothing_is_refused() -> None:
-    with pytest.raises(SettingError, match="1 frame or more"):
-        FrameQueue(0, DropPolicy.WAIT)
+    with pytest.raises(SettingError, match="at least 1 frame"):
+        FrameQueue(0, DropPolicy.DROP_OLDEST)

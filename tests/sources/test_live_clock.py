@@ -1,6 +1,8 @@
-"""Times of live frames: on the wall clock, with the source's distances, never backwards; whatever timestamps do."""
+"""Times of live frames: on a steady clock, with the source's distances, never backwards; whatever timestamps do."""
 
 import random
+import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from keepsight.errors import SettingError
 from keepsight.sources.backoff import Backoff
-from keepsight.sources.live_clock import LiveClock
+from keepsight.sources.live_clock import SMALLEST_GAP_SECONDS, LiveClock, RunStart, begin_run, steady_seconds
 
 STARTED_AT = 1_700_000_000.0
 times = st.floats(0, 1e6)
@@ -53,18 +55,69 @@ def test_a_stream_that_is_taken_up_never_goes_back_behind_what_is_stored() -> No
     assert clock.now(STARTED_AT + 600) == 600.0
 
 
+@pytest.mark.parametrize("seconds_a_picture", [7, 15, 19])
+def test_frames_of_pictures_that_stay_long_keep_their_times(seconds_a_picture: int) -> None:
+    """What is on screen is known once the next picture comes, so its frames arrive together then."""
+    clock = LiveClock(STARTED_AT)
+    clock.connected()
+    assert clock.place(0.0, STARTED_AT) == 0
+    for picture in range(1, 40):
+        arrival = picture * seconds_a_picture
+        expected = range(arrival - seconds_a_picture + 1, arrival + 1)
+        assert [clock.place(float(k), STARTED_AT + arrival) for k in expected] == pytest.approx(list(expected))
+
+
+def test_a_source_that_stood_still_is_moved_to_its_arrivals() -> None:
+    """Its own clock stood still, too, so its frames would be late for ever."""
+    clock = LiveClock(STARTED_AT)
+    clock.connected()
+    for k in range(10):
+        clock.place(float(k), STARTED_AT + k)
+    late = [k + 15 - clock.place(float(k), STARTED_AT + k + 15) for k in range(10, 40)]
+    assert late[-1] == 0
+    assert late == sorted(late, reverse=True)
+    assert max(late) <= 15
+
+
+def test_frames_after_a_suspension_stand_where_they_arrive() -> None:
+    clock = LiveClock(STARTED_AT)
+    clock.connected()
+    clock.place(0.0, STARTED_AT)
+    assert clock.place(1.0, STARTED_AT + 3600) == 3600
+
+
+def test_a_run_begins_where_the_wall_clock_says() -> None:
+    about: Any = pytest.approx(0.1)
+    assert begin_run(STARTED_AT, 0.0, STARTED_AT + 0.1, 7.0) == RunStart(about, STARTED_AT)
+    assert begin_run(STARTED_AT, 50.0, STARTED_AT + 3600, 7.0) == RunStart(3600, STARTED_AT)
+    # A clip ends when its last frame leaves the screen: that is no clock set back.
+    assert begin_run(STARTED_AT, 52.0, STARTED_AT + 50, 7.0) == RunStart(52.0, STARTED_AT)
+
+
+def test_a_run_after_the_clock_was_set_back_goes_on_and_says_so() -> None:
+    run = begin_run(STARTED_AT, 500.0, STARTED_AT + 510 - 7200, 7.0)
+    assert run.seconds == 500 + SMALLEST_GAP_SECONDS
+    assert run.started_at + run.seconds == STARTED_AT + 510 - 7200
+    assert run.set_back_seconds == 7190
+
+
+def test_the_steady_clock_is_no_clock_that_can_be_set() -> None:
+    assert steady_seconds() <= steady_seconds()
+    assert abs(steady_seconds() - time.time()) > 86_400  # it counts from the machine's start
+
+
 @given(st.lists(st.tuples(times, times, st.booleans()), max_size=50))
 def test_time_never_runs_back(steps: list[tuple[float, float, bool]]) -> None:
-    """Media times that wrap or jump, wall clocks that are set back, connections that come and go."""
+    """Media times that wrap or jump, arrivals in any order, connections that come and go."""
     clock, latest = LiveClock(STARTED_AT), 0.0
-    for media_seconds, wall, is_new in steps:
+    for media_seconds, arrival, is_new in steps:
         if is_new:
             clock.connected()
-        placed = clock.place(media_seconds, STARTED_AT + wall)
+        placed = clock.place(media_seconds, STARTED_AT + arrival)
         assert placed >= latest
         assert placed == clock.reached_seconds
         # Ahead of its arrival by no more than the drift allowed, unless time is held at what was reached.
-        assert placed <= max(latest, wall + 5.0 + 1e-6)
+        assert placed <= max(latest, arrival + 5.0 + 1e-6)
         latest = placed
 
 
@@ -78,5 +131,5 @@ def test_waits_grow_to_the_longest_with_chance_in_them(attempt: int, seed: int) 
 
 @pytest.mark.parametrize(("first", "longest"), [(0, 1), (-1, 1), (2, 1)])
 def test_waits_out_of_range_are_refused(first: float, longest: float) -> None:
-    with pytest.raises(SettingError, match="waits run from"):
+    with pytest.raises(SettingError, match="waits must have 0 < first <= longest"):
         Backoff(first, longest)

@@ -10,22 +10,26 @@ from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-import rtsp_process
-from fake_model import FakeModel
-from rtsp_process import Server
 
+from keepsight.engine.source_notes import SourceNote
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.watcher import Watcher
 from keepsight.errors import StreamLockedError
 from keepsight.journal import EndReason, Journal
 from keepsight.settings import Settings
 from keepsight.sources.backoff import Backoff
 from keepsight.sources.settings import SourceSettings, SupervisionSettings
 from keepsight.sources.supervision import SourceState, StateChange
-from keepsight.watcher import Watcher
-from keepsight.watching.stream_state import Moment
+from tests.fake_model import FakeModel
+from tests.patience import DEADLINE_SECONDS
+from tests.sources import rtsp_process
+from tests.sources.rtsp_process import Server
 
 QUICK = Settings(frames_per_clip=4, sample_fps=4.0, retention=0.25, memory_clips=3, max_caption_tokens=32)
 NEAR = SourceSettings(allow_private=True, supervision=SupervisionSettings(stall_seconds=2.0, backoff=Backoff(0.1, 0.5)))
 USER, PASSWORD = "viewer", "p%3Aa%2Fs%40s"
+
+Event = Moment | StateChange | SourceNote
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ class Following:
     """A watcher in a thread, and what has happened to it."""
 
     def __init__(self, watcher: Watcher, address: str) -> None:
-        self.events: list[Moment | StateChange] = []
+        self.events: list[Event] = []
         self._watcher = watcher
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._follow, args=(address,), daemon=True)
@@ -52,7 +56,7 @@ class Following:
         except BaseException as error:  # noqa: BLE001 - raised in the thread of the test
             self._failure = error
 
-    def wait(self, what: Callable[[list[Moment | StateChange]], bool], seconds: float = 60) -> None:
+    def wait(self, what: Callable[[list[Event]], bool], seconds: float = 2 * DEADLINE_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while not what(self.events):
             if self._failure is not None:
@@ -62,17 +66,17 @@ class Following:
 
     def stop(self) -> None:
         self._watcher.stop()
-        self._thread.join(30)
+        self._thread.join(DEADLINE_SECONDS)
         assert not self._thread.is_alive()
         if self._failure is not None:
             raise self._failure
 
 
-def count(kind: SourceState) -> Callable[[list[Moment | StateChange]], int]:
+def count(kind: SourceState) -> Callable[[list[Event]], int]:
     return lambda events: sum(isinstance(event, StateChange) and event.state is kind for event in events)
 
 
-def num_moments(events: list[Moment | StateChange]) -> int:
+def num_moments(events: list[Event]) -> int:
     return sum(isinstance(event, Moment) for event in events)
 
 

@@ -4,10 +4,8 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 
 import pytest
-from fault_server import FaultServer, raw, redirect, running, served, status, streamed
 
 from keepsight.errors import (
     AddressRefusedError,
@@ -21,8 +19,19 @@ from keepsight.sources.network.connections import Timeouts
 from keepsight.sources.network.fetching import ByteRange, Fetcher
 from keepsight.sources.network.guard import Guard
 from keepsight.sources.network.urls import parse_url
+from tests.sources.fault_server import (
+    HASTY,
+    PATIENT,
+    AllowingLoopback,
+    FaultServer,
+    raw,
+    redirect,
+    running,
+    served,
+    status,
+    streamed,
+)
 
-QUICK = Timeouts(connect_seconds=1, read_seconds=0.3, head_seconds=0.6, body_seconds=0.6, pause_seconds=0.01)
 LOCAL = Guard(allow_private=True)
 
 # For camera.test only, trusted by nobody; made for these tests.
@@ -61,8 +70,8 @@ def server(shared_server: FaultServer) -> FaultServer:
     return shared_server
 
 
-def fetch(url: str, guard: Guard = LOCAL, most_bytes: int = 1000) -> bytes:
-    return Fetcher(guard, QUICK).get_bytes(parse_url(url), most_bytes)[0]
+def fetch(url: str, guard: Guard = LOCAL, most_bytes: int = 1000, timeouts: Timeouts = PATIENT) -> bytes:
+    return Fetcher(guard, timeouts).get_bytes(parse_url(url), most_bytes)[0]
 
 
 def test_a_whole_resource(server: FaultServer) -> None:
@@ -86,11 +95,6 @@ def test_loopback_is_refused_by_default(server: FaultServer) -> None:
     assert server.seen == []
 
 
-def test_a_host_allowed_by_name(server: FaultServer) -> None:
-    server.put("/x", served(b"abc"))
-    assert fetch(server.url("/x"), Guard(allowed_hosts=frozenset({"127.0.0.1"}))) == b"abc"
-
-
 def test_the_name_is_resolved_once_and_pinned(server: FaultServer) -> None:
     """DNS rebinding: a second answer would lead elsewhere, and nobody asks for it."""
     server.put("/x", served(b"abc"))
@@ -100,7 +104,7 @@ def test_the_name_is_resolved_once_and_pinned(server: FaultServer) -> None:
         asked.append(host)
         return ["127.0.0.1"] if len(asked) == 1 else ["169.254.169.254"]
 
-    fetcher = Fetcher(Guard(allow_private=True, resolver=resolver), QUICK)
+    fetcher = Fetcher(Guard(allow_private=True, resolver=resolver), PATIENT)
     for _ in range(3):
         assert fetcher.get_bytes(parse_url(server.url("/x", host="rebinding.test")), 10)[0] == b"abc"
     assert asked == ["rebinding.test"]
@@ -109,7 +113,7 @@ def test_the_name_is_resolved_once_and_pinned(server: FaultServer) -> None:
 
 def test_a_name_that_turns_private_is_refused_when_asked_again(server: FaultServer) -> None:
     answers = iter([["203.0.113.1"], ["127.0.0.1"]])
-    guard = Guard(allowed_hosts=frozenset(), resolver=lambda host, port: next(answers))
+    guard = Guard(resolver=lambda host, port: next(answers))
     for _ in range(2):
         with pytest.raises(AddressRefusedError):
             fetch(server.url("/x", host="rebinding.test"), guard)
@@ -123,9 +127,9 @@ def test_a_lost_connection_is_resolved_again() -> None:
         asked.append(host)
         return ["127.0.0.1"]
 
-    fetcher = Fetcher(Guard(allow_private=True, resolver=resolver), QUICK)
+    fetcher = Fetcher(Guard(allow_private=True, resolver=resolver), PATIENT)
     for _ in range(2):
-        with pytest.raises(SourceUnreachableError, match="cannot be connected to: Connection refused"):
+        with pytest.raises(SourceUnreachableError, match=r"cannot connect to .*: Connection refused"):
             fetcher.get(parse_url("http://a.test:1/x"))
     assert len(asked) == 2
 
@@ -140,7 +144,7 @@ def test_redirects_are_followed_with_credentials_on_the_same_host(server: FaultS
     server.put("/a", redirect("/b?c=d", 301))
     server.put("/b", redirect(server.url("/x"), 308))
     server.put("/x", served(b"abc"))
-    body, came_from = Fetcher(LOCAL, QUICK).get_bytes(parse_url(server.url("/a", user="u:p@")), 10)
+    body, came_from = Fetcher(LOCAL, PATIENT).get_bytes(parse_url(server.url("/a", user="u:p@")), 10)
     assert (body, came_from.target) == (b"abc", "/x")
     assert [("authorization" in seen.headers) for seen in server.seen] == [True, True, True]
 
@@ -164,9 +168,9 @@ def test_a_redirects_own_credentials_are_not_used(server: FaultServer) -> None:
 @pytest.mark.parametrize(
     ("location", "match"),
     [
-        ("file:///etc/passwd", "starts with one of"),
-        ("ftp://127.0.0.1/x", "starts with one of"),
-        ("rtsp://127.0.0.1/x", "cannot be read here"),
+        ("file:///etc/passwd", "start with one of"),
+        ("ftp://127.0.0.1/x", "start with one of"),
+        ("rtsp://127.0.0.1/x", "scheme must be http or https here"),
         ("http://192.168.0.1/x", "a private address"),
         ("http://169.254.169.254/latest/meta-data", "metadata"),
         ("http://[::ffff:10.0.0.1]/", "a private address"),
@@ -176,10 +180,7 @@ def test_a_redirects_own_credentials_are_not_used(server: FaultServer) -> None:
 )
 def test_redirects_are_judged_like_addresses(server: FaultServer, location: str, match: str) -> None:
     url = server.put("/a", redirect(location))
-    guard = Guard(
-        allowed_hosts=frozenset({"127.0.0.1"}),
-        resolver=lambda host, port: ["10.0.0.9" if host == "inner.test" else host],
-    )
+    guard = AllowingLoopback(resolver=lambda host, port: ["10.0.0.9" if host == "inner.test" else host])
     with pytest.raises(AddressRefusedError, match=match):
         fetch(url, guard)
 
@@ -188,7 +189,7 @@ def test_redirects_have_an_end(server: FaultServer) -> None:
     with pytest.raises(SourceUnreachableError, match="redirects more than 5 times"):
         fetch(server.put("/a", redirect("/a")))
     assert len(server.seen) == 6
-    with pytest.raises(SourceUnreachableError, match="without saying where to"):
+    with pytest.raises(SourceUnreachableError, match="without a Location header"):
         fetch(server.put("/b", lambda handler: handler.head(302, Content_Length=0)))
 
 
@@ -197,11 +198,11 @@ def test_redirects_have_an_end(server: FaultServer) -> None:
     [
         (404, SourceNotFoundError, "404 Not Found"),
         (410, SourceNotFoundError, "410 Gone"),
-        (401, SourceUnreachableError, "it wants a user name .*401 Unauthorized"),
+        (401, SourceUnreachableError, "user name required .*401 Unauthorized"),
         (403, SourceUnreachableError, "403 Forbidden"),
         (500, SourceUnreachableError, "500 Internal Server Error"),
         (503, SourceUnreachableError, "503 Service Unavailable"),
-        (299, SourceUnreachableError, "answers 299$"),
+        (299, SourceUnreachableError, "returned 299$"),
     ],
 )
 def test_other_answers(server: FaultServer, code: int, error: type[Exception], match: str) -> None:
@@ -236,29 +237,28 @@ def test_no_error_shows_credentials(server: FaultServer) -> None:
     ],
 )
 def test_heads_that_are_none_or_too_long(server: FaultServer, answer: object) -> None:
-    with pytest.raises(SourceUnreachableError, match="gives no answer"):
+    with pytest.raises(SourceUnreachableError, match="did not respond"):
         fetch(server.put("/x", answer))  # type: ignore[arg-type]
 
 
 def test_a_head_that_drips(server: FaultServer) -> None:
-    begun = monotonic()
-    with pytest.raises(SourceStalledError, match="does not answer in time"):
-        fetch(server.put("/x", raw(*[b"H"] * 40, pause_seconds=0.05)))
-    assert monotonic() - begun < 1.5
+    without_end = [b"H"] * 100_000
+    with pytest.raises(SourceStalledError, match="timed out"):
+        fetch(server.put("/x", raw(*without_end, pause_seconds=0.05)), timeouts=HASTY)
 
 
 def test_a_body_that_drips(server: FaultServer) -> None:
-    with pytest.raises(SourceStalledError, match=r"took more than 0\.6 s"):
-        fetch(server.put("/x", streamed([b"x"] * 40, pause_seconds=0.05)))
+    with pytest.raises(SourceStalledError, match=r"timed out after 1\.5 s"):
+        fetch(server.put("/x", streamed([b"x"] * 100_000, pause_seconds=0.05)), most_bytes=10**6, timeouts=HASTY)
 
 
 def test_a_body_that_stalls(server: FaultServer) -> None:
-    with pytest.raises(SourceStalledError, match="has sent nothing for too long"):
-        fetch(server.put("/x", served(b"abc" * 10, stall_after=10)))
+    with pytest.raises(SourceStalledError, match="timed out: nothing received"):
+        fetch(server.put("/x", served(b"abc" * 10, stall_after=10)), timeouts=HASTY)
 
 
 def test_a_body_that_is_cut(server: FaultServer) -> None:
-    with pytest.raises(SourceUnreachableError, match="ended the connection after 10 of 30 bytes"):
+    with pytest.raises(SourceUnreachableError, match="closed the connection after 10 of 30 bytes"):
         fetch(server.put("/x", served(b"abc" * 10, kill_after=10)))
     with pytest.raises(SourceUnreachableError, match="was lost"):
         fetch(server.put("/y", raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")))
@@ -266,7 +266,7 @@ def test_a_body_that_is_cut(server: FaultServer) -> None:
 
 def test_a_body_that_is_too_large(server: FaultServer) -> None:
     for answer in (served(bytes(2000)), streamed([bytes(500)] * 4), streamed([bytes(500)] * 4, chunked=True)):
-        with pytest.raises(NotAVideoError, match="larger than the 1000 bytes"):
+        with pytest.raises(NotAVideoError, match="must be at most 1000 bytes"):
             fetch(server.put("/x", answer))
 
 
@@ -276,19 +276,19 @@ def test_a_compressed_body_is_refused(server: FaultServer) -> None:
 
 
 def test_parts(server: FaultServer) -> None:
-    url, fetcher = parse_url(server.put("/x", served(b"0123456789"))), Fetcher(LOCAL, QUICK)
+    url, fetcher = parse_url(server.put("/x", served(b"0123456789"))), Fetcher(LOCAL, PATIENT)
     assert fetcher.get_bytes(url, 10, ByteRange(2, 5))[0] == b"234"
     assert fetcher.get_bytes(url, 10, ByteRange(7))[0] == b"789"
-    with pytest.raises(NotAVideoError, match="larger than the 2 bytes"):
+    with pytest.raises(NotAVideoError, match="must be at most 2 bytes"):
         fetcher.get_bytes(url, 2, ByteRange(2, 5))
     whole = parse_url(server.put("/y", served(b"0123456789", ranges=False)))
     assert fetcher.get_bytes(whole, 10, ByteRange(0, 3))[0] == b"012"
-    with pytest.raises(SourceUnreachableError, match="cannot be read in parts"):
+    with pytest.raises(SourceUnreachableError, match="does not support range requests"):
         fetcher.get_bytes(whole, 10, ByteRange(2, 5))
 
 
 def test_timeouts_are_above_zero() -> None:
-    with pytest.raises(SettingError, match="read_seconds is a number of seconds above 0, not 0"):
+    with pytest.raises(SettingError, match="read_seconds must be a number of seconds above 0, got 0"):
         Timeouts(read_seconds=0)
 
 
@@ -300,7 +300,7 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[FaultServer, list[str | None]]]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     names: list[str | None] = []
-    context.sni_callback = lambda connection, name, _: names.append(name)  # type: ignore[assignment,return-value]
+    context.sni_callback = lambda connection, name, _: names.append(name)
     with FaultServer() as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -314,7 +314,7 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[FaultServer, list[str | None]]]
 def fetch_tls(server: FaultServer, host: str, tls: ssl.SSLContext | None) -> bytes:
     guard = Guard(allow_private=True, resolver=lambda host, port: ["127.0.0.1"])
     url = parse_url(server.url("/x", host=host).replace("http:", "https:"))
-    return Fetcher(guard, QUICK, tls).get_bytes(url, 10)[0]
+    return Fetcher(guard, PATIENT, tls).get_bytes(url, 10)[0]
 
 
 def test_certificates_are_verified_by_the_hosts_name(tls_server: tuple[FaultServer, list[str | None]]) -> None:
@@ -323,12 +323,12 @@ def test_certificates_are_verified_by_the_hosts_name(tls_server: tuple[FaultServ
     assert fetch_tls(server, "camera.test", trusting) == b"abc"
     assert names == ["camera.test"]
     assert server.seen[0].headers["host"] == f"camera.test:{server.port}"
-    with pytest.raises(SourceUnreachableError, match="certificate is not valid: Hostname mismatch"):
+    with pytest.raises(SourceUnreachableError, match="invalid certificate: Hostname mismatch"):
         fetch_tls(server, "other.test", trusting)
-    with pytest.raises(SourceUnreachableError, match="certificate is not valid: self-signed"):
+    with pytest.raises(SourceUnreachableError, match="invalid certificate: self-signed"):
         fetch_tls(server, "camera.test", None)
 
 
 def test_plain_http_behind_https(server: FaultServer) -> None:
-    with pytest.raises(SourceUnreachableError, match="cannot be connected to"):
+    with pytest.raises(SourceUnreachableError, match="cannot connect to"):
         fetch_tls(server, "camera.test", None)

@@ -105,7 +105,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("ip", PRIVATE)
 def test_private_addresses_are_refused_unless_allowed(ip: str) -> None:
     resolver = lambda host, port: [ip]  # noqa: E731
-    with pytest.raises(AddressRefusedError, match=r"^camera\.test \(.*\) is an? .*: allow it with --allow-private$"):
+    with pytest.raises(AddressRefusedError, match=r"^camera\.test \(.*\) is an? .*; allow it with --allow-private$"):
         Guard(resolver=resolver).resolve("camera.test", 80)
     assert Guard(allow_private=True, resolver=resolver).resolve("camera.test", 80).ip == ip
 
@@ -113,10 +113,8 @@ def test_private_addresses_are_refused_unless_allowed(ip: str) -> None:
 @pytest.mark.parametrize("ip", NEVER)
 def test_some_addresses_are_refused_even_where_private_ones_are_allowed(ip: str) -> None:
     resolver = lambda host, port: [ip]  # noqa: E731
-    with pytest.raises(AddressRefusedError, match="which is not connected to: only a host allowed by name may be one"):
+    with pytest.raises(AddressRefusedError, match=r"which Keepsight never connects to$"):
         Guard(allow_private=True, resolver=resolver).resolve("camera.test", 80)
-    named = Guard(allowed_hosts=frozenset({"camera.test"}), resolver=resolver)
-    assert named.resolve("Camera.Test", 80).ip == ip
 
 
 @pytest.mark.parametrize("ip", OPEN)
@@ -157,9 +155,9 @@ def test_unknown_names_say_so() -> None:
     def resolver(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    with pytest.raises(SourceUnreachableError, match=r"'no\.test' cannot be resolved: Name or service not known"):
+    with pytest.raises(SourceUnreachableError, match=r"cannot resolve host 'no\.test': Name or service not known"):
         Guard(resolver=resolver).resolve("no.test", 80)
     with pytest.raises(SourceUnreachableError, match="has no address"):
         Guard(resolver=lambda host, port: []).resolve("no.test", 80)
-    with pytest.raises(SourceUnreachableError, match="cannot be resolved"):
+    with pytest.raises(SourceUnreachableError, match="cannot resolve"):
         Guard().resolve("a" * 64 + ".test", 80)

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from keepsight.errors import DecoderDiedError, VideoError
-from keepsight.sources.limits import DecodeLimits
 from keepsight.sources.picture_decoder import PictureDecoder
+from keepsight.sources.worker_pipe import DecodeLimits
+from tests.patience import DEADLINE_SECONDS
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (48, 64, 3), np.uint8)
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = DEADLINE_SECONDS
 
 
 def coded(coding: str, pixels: np.ndarray = PIXELS, **more: object) -> bytes:
@@ -58,9 +59,9 @@ def test_pixels_are_those_of_the_file(decoder: PictureDecoder) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "none of JPEG, PNG, WEBP, BMP"),
-        (b"\x00" * 5000, "none of JPEG"),
-        (coded("GIF"), "none of JPEG"),
+        (b"", "one of JPEG, PNG, WEBP, BMP"),
+        (b"\x00" * 5000, "one of JPEG"),
+        (coded("GIF"), "one of JPEG"),
         (coded("JPEG")[:700], "truncated"),
         (coded("PNG", np.zeros((100, 100, 3), np.uint8)), "more than 3072 pixels"),
     ],

@@ -74,6 +74,13 @@ def test_times_count_from_the_first_frame_and_never_run_back() -> None:
     assert times[:3] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("leap", [3 * 3600, 1800, -1800, -2 * 3600])
+def test_a_program_whose_clock_is_set_makes_up_no_frames(leap: float) -> None:
+    """Between two pictures that come one after the other half an hour can't have passed: nothing is repeated for it."""
+    times = [10_000 + place + (leap if place >= 5 else 0) for place in range(10)]
+    assert seen(PushedReader(pushed(*series(times))), 1) == [(place, place) for place in range(10)]
+
+
 def test_what_is_said_of_the_frames() -> None:
     said = b'{"type": "info", "average_fps": 5, "started_at": 1795435389.5, "width": 1}\n{"type": "heartbeat"}\n'
     info = PushedReader(pushed(frame_of(1, 0), before=said)).info
@@ -89,13 +96,18 @@ def test_what_is_said_of_the_frames() -> None:
     [
         (b"", SourceUnreachableError, 'without an "end"'),
         (b'{"type": "fra', VideoError, "one line of JSON"),
-        (b'{"type": "frame", "pts_seconds": 1, "width": 2, "height": 2}\nabc', VideoError, "cut off"),
+        (b'{"type": "frame", "pts_seconds": 1, "width": 2, "height": 2}\nabc', VideoError, "truncated"),
         (b'{"type": "frame", "pts_seconds": 1, "width": 0, "height": 2}\n', VideoError, "above 0"),
-        (b'{"type": "frame", "pts_seconds": NaN, "width": 1, "height": 1}\nabc', VideoError, "is a number"),
-        (b'{"type": "frame", "pts_seconds": -1, "width": 1, "height": 1}\nabc', VideoError, "0 or more"),
+        (b'{"type": "frame", "pts_seconds": NaN, "width": 1, "height": 1}\nabc', VideoError, "must be a number"),
+        (b'{"type": "frame", "pts_seconds": -1, "width": 1, "height": 1}\nabc', VideoError, "at least 0"),
         (b'{"type": "frame", "pts_seconds": 1, "width": 9000, "height": 9000}\n', VideoError, f"at most {MAX_PIXELS}"),
-        (b'{"type": "error", "message": "no\\nfilm"}\n', VideoError, "says: no film"),
-        (b'{"type": "dance"}\n', VideoError, "not 'dance'"),
+        (b'{"type": "error", "message": "no\\nfilm"}\n', VideoError, "reported: no film"),
+        (
+            b'{"type": "error", "message": "rtsp://a:secret@h/x lost"}\n',
+            VideoError,
+            r"reported: rtsp://\*\*\*@h/x lost",
+        ),
+        (b'{"type": "dance"}\n', VideoError, "got 'dance'"),
         (b"\0" * MAX_LINE_BYTES * 2, VideoError, "one line of JSON"),
     ],
 )
@@ -113,7 +125,7 @@ def test_it_is_read_once_and_from_now_on() -> None:
     with pytest.raises(SettingError, match="start now"):
         reader.sampled_frames(1, start_seconds=1)
     reader.sampled_frames(1)
-    with pytest.raises(VideoError, match="read once"):
+    with pytest.raises(VideoError, match="read only once"):
         reader.sampled_frames(1)
     reader.close()
     reader.close()

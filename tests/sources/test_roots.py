@@ -1,4 +1,4 @@
-"""Promise S3: with roots, no path, link or spelling leads to a file outside of them."""
+"""With roots, no path, link or spelling leads to a file outside of them."""
 
 import os
 from collections.abc import Callable
@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from keepsight.errors import AddressRefusedError, KeepsightError
-from keepsight.sources.address import SourceAddress
+from keepsight.sources.address import SourceAddress, check_is_under
 from keepsight.sources.isolated import connect
-from keepsight.sources.roots import check_is_under
 from keepsight.sources.settings import SourceSettings
 
 MakeVideo = Callable[..., Path]

@@ -5,7 +5,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -13,8 +12,6 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-import rtsp_process
-from rtsp_process import Server
 
 from keepsight.errors import SettingError, SourceStalledError, SourceUnreachableError, VideoError
 from keepsight.sources.network.guard import Guard
@@ -22,6 +19,8 @@ from keepsight.sources.network.urls import parse_url
 from keepsight.sources.readers.live_media import LiveMedia
 from keepsight.sources.readers.rtsp import open_rtsp
 from keepsight.video import Frame
+from tests.sources import rtsp_process
+from tests.sources.rtsp_process import Server
 
 USER, PASSWORD = "viewer", "p:a/s@s"
 GUARD = Guard(allow_private=True)
@@ -43,13 +42,13 @@ def test_pictures_come_at_their_times(server: Server, path: str, codec: str) -> 
     assert (media.info.width, media.info.height, media.info.codec) == (160, 120, codec)
     assert media.info.is_live
     assert media.info.duration_seconds is None
-    frames = [frame for frame, _ in zip(media.sampled_frames(5, max_side_pixels=80), range(5), strict=False)]
+    frames = [frame for frame, _ in zip(media.sampled_frames(5), range(5), strict=False)]
     assert [frame.pts_seconds for frame in frames] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
-    assert {frame.image.shape for frame in frames} == {(60, 80, 3)}
+    assert {frame.image.shape for frame in frames} == {(120, 160, 3)}
     # A white ball that moves, on black.
     assert all(frame.image.max() > 200 and np.median(frame.image) < 40 for frame in frames)
     assert not np.array_equal(frames[0].image, frames[-1].image)
-    with pytest.raises(VideoError, match="read once"):
+    with pytest.raises(VideoError, match="read only once"):
         media.sampled_frames(1)
     media.close()
     media.close()
@@ -60,7 +59,7 @@ def test_a_live_stream_starts_now(server: Server) -> None:
     with pytest.raises(SettingError, match="starts now"):
         media.sampled_frames(1, start_seconds=3)
     media.close()
-    with pytest.raises(VideoError, match="while it is open"):
+    with pytest.raises(VideoError, match="while open"):
         media.sampled_frames(1)
 
 
@@ -80,6 +79,11 @@ def test_a_path_that_is_not_there(server: Server) -> None:
         watch(server.url("/nothing"))
 
 
+def test_a_server_that_speaks_udp_only_is_told_apart(server: Server) -> None:
+    with pytest.raises(SourceUnreachableError, match="the server offers only UDP, but Keepsight needs RTSP over TCP"):
+        watch(server.url("/udp"))
+
+
 def test_an_orderly_end_just_ends(server: Server) -> None:
     media = watch(server.url("/short"))
     frames = list(media.sampled_frames(10))
@@ -96,14 +100,12 @@ def test_the_pictures_may_change_their_size(server: Server) -> None:
 
 
 def test_a_server_that_falls_silent_has_stalled(server: Server) -> None:
-    media = watch(server.url("/stall"), silence_seconds=0.8)
+    media = watch(server.url("/stall"), silence_seconds=3.0)
     seen: list[Frame] = []
-    begun = time.monotonic()
-    with pytest.raises(SourceStalledError, match="is connected and sends nothing"):
+    with pytest.raises(SourceStalledError, match="is connected but sends nothing"):
         seen.extend(media.sampled_frames(10))
     media.close()
     assert len(seen) >= 5
-    assert time.monotonic() - begun < 5
 
 
 def test_a_lost_server_is_told_after_the_frames_and_can_be_found_again() -> None:
@@ -114,7 +116,7 @@ def test_a_lost_server_is_told_after_the_frames_and_can_be_found_again() -> None
     frames = media.sampled_frames(10)
     seen = [next(frames) for _ in range(3)]
     server.kill()
-    with pytest.raises(SourceUnreachableError, match="ended the connection"):
+    with pytest.raises(SourceUnreachableError, match="closed the connection"):
         seen.extend(frames)
     media.close()
     assert [frame.pts_seconds for frame in seen] == pytest.approx([k / 10 for k in range(len(seen))])

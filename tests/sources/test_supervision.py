@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from fake_time import Time
 
 from keepsight.errors import NotAVideoError, SourceStalledError, SourceUnreachableError, VideoError
 from keepsight.sources.backoff import Backoff
 from keepsight.sources.live_clock import LiveClock
 from keepsight.sources.settings import SupervisionSettings
-from keepsight.sources.supervision import SourceState, StateChange, SupervisedSource
+from keepsight.sources.supervision import ClockStep, SourceState, StateChange, SupervisedSource
 from keepsight.video import Frame, VideoInfo
+from tests.fake_time import Time
 
 STARTED_AT = 1_700_000_000.0
 IMAGE = np.zeros((2, 2, 3), np.uint8)
@@ -35,6 +35,10 @@ class FakeConnection:
     def info(self) -> VideoInfo:
         return VideoInfo(2, 2, None, None, "fake", 0, None, is_live=self.is_live)
 
+    @property
+    def extent(self) -> None:
+        return None
+
     def sampled_frames(
         self, sample_fps: float, *, start_seconds: float = 0.0, silence_seconds: float | None = None
     ) -> Iterator[Frame]:
@@ -54,7 +58,7 @@ class FakeConnection:
 
 def events_of(
     connections: Sequence[FakeConnection | VideoError], time: Time
-) -> tuple[list[Frame | StateChange], SupervisedSource]:
+) -> tuple[list[Frame | StateChange | ClockStep], SupervisedSource]:
     """All events of a source whose connections come in turn; a plain end of the last one ends it."""
     left = iter(connections)
 
@@ -69,20 +73,22 @@ def events_of(
     return list(source.events()), source
 
 
-def states(events: Sequence[Frame | StateChange]) -> list[str]:
-    return [event.state.value if isinstance(event, StateChange) else "frame" for event in events]
+def states(events: Sequence[Frame | StateChange | ClockStep]) -> list[str]:
+    """The states that are entered, with `frame` for each frame and `clock` where the wall clock was set."""
+    names = {Frame: "frame", ClockStep: "clock"}
+    return [event.state.value if isinstance(event, StateChange) else names[type(event)] for event in events]
 
 
 def test_a_lost_source_is_found_again_and_every_change_is_told() -> None:
     time = Time(STARTED_AT)
-    connections = [
+    connections: list[FakeConnection | VideoError] = [
         FakeConnection(time, 2, UNREACHABLE),
         UNREACHABLE,
         FakeConnection(time, 1, STALLED),
         FakeConnection(time, 1),  # ended by the other side
         FakeConnection(time, 1, is_live=False),
     ]
-    events, source = events_of(connections, time)
+    events, _ = events_of(connections, time)
     assert states(events) == [
         *("connecting", "streaming", "frame", "frame", "offline"),
         *("connecting", "offline"),
@@ -90,9 +96,8 @@ def test_a_lost_source_is_found_again_and_every_change_is_told() -> None:
         *("connecting", "streaming", "frame", "offline"),
         *("connecting", "streaming", "frame", "ended"),
     ]
-    assert source.num_reconnects == 4
     reasons = [event.reason for event in events if isinstance(event, StateChange) and event.reason]
-    assert reasons == ["no answer", "no answer", "no picture for 20 s", "the source ended the connection"]
+    assert reasons == ["no answer", "no answer", "no picture for 20 s", "the source closed the connection"]
     assert all(one.is_closed for one in connections if isinstance(one, FakeConnection))
 
 
@@ -131,9 +136,21 @@ def test_what_cannot_be_connected_to_again_ends_with_its_reason() -> None:
     time = Time(STARTED_AT)
     connection = FakeConnection(time, 2, UNREACHABLE)
     source = SupervisedSource(lambda: connection, 1.0, LiveClock(STARTED_AT), clocks=time.clocks(), comes_back=False)
-    events = list(source.events())
+    events: list[Frame | StateChange | ClockStep] = []
+    with pytest.raises(SourceUnreachableError, match=str(UNREACHABLE)):
+        events.extend(source.events())  # a list that is extended keeps what came before an error
     assert states(events) == ["connecting", "streaming", "frame", "frame", "offline", "ended"]
     assert not time.waits
+
+
+def test_what_cannot_come_back_and_gave_nothing_is_an_error_at_once() -> None:
+    time = Time(STARTED_AT)
+    connection = FakeConnection(time, 0, UNREACHABLE)
+    source = SupervisedSource(lambda: connection, 1.0, LiveClock(STARTED_AT), clocks=time.clocks(), comes_back=False)
+    events: list[Frame | StateChange | ClockStep] = []
+    with pytest.raises(SourceUnreachableError):
+        events.extend(source.events())
+    assert states(events) == ["connecting"]
 
 
 def test_a_program_that_says_it_is_done_is_not_waited_for() -> None:
@@ -154,5 +171,6 @@ def test_stopping_ends_a_wait_and_a_connection() -> None:
             source.stop()
     assert connection.cancelled.is_set()
     assert connection.is_closed
+    assert isinstance(seen[-1], StateChange)
     assert seen[-1] == StateChange(SourceState.ENDED, seen[-1].at_seconds)
     assert not time.waits

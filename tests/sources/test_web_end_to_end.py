@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_model import FakeModel
-from fault_server import FaultServer, grey_video, playlist, running, served, status, then
 
+from keepsight.engine.source_notes import SourceNote
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.watcher import Watcher
 from keepsight.errors import AddressRefusedError, SourceNotFoundError, SourceUnreachableError
 from keepsight.journal import Journal
 from keepsight.settings import Settings
 from keepsight.sources.backoff import Backoff
 from keepsight.sources.settings import SourceSettings, SupervisionSettings
 from keepsight.sources.supervision import SourceState, StateChange
-from keepsight.watcher import Watcher
-from keepsight.watching.stream_state import Moment
+from tests.fake_model import FakeModel
+from tests.patience import DEADLINE_SECONDS
+from tests.sources.fault_server import FaultServer, grey_video, playlist, running, served, status, then
 
 QUICK = Settings(frames_per_clip=4, sample_fps=2.0, retention=0.25, memory_clips=3, max_caption_tokens=32)
 NEAR = SourceSettings(allow_private=True, supervision=SupervisionSettings(stall_seconds=1.0, backoff=Backoff(0.1, 0.3)))
@@ -104,7 +106,7 @@ def test_live_hls_goes_on_over_an_outage(server: FaultServer, tmp_path: Path) ->
         playlist("s8.ts", "s9.ts", "s10.ts", first=8, is_ended=False), content_type="application/vnd.apple.mpegurl"
     )
     url = server.put("/live.m3u8", then(*lists, *[status(503)] * 12, later))
-    events: list[Moment | StateChange] = []
+    events: list[Moment | StateChange | SourceNote] = []
     path = tmp_path / "live.db"
     with Watcher(FakeModel(), path, QUICK, NEAR) as watcher:
 
@@ -114,12 +116,12 @@ def test_live_hls_goes_on_over_an_outage(server: FaultServer, tmp_path: Path) ->
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 2 * DEADLINE_SECONDS
         while sum(getattr(event, "state", None) is SourceState.STREAMING for event in events) < 2:
             assert time.monotonic() < deadline, events[-4:]
             time.sleep(0.05)
         watcher.stop()
-        thread.join(30)
+        thread.join(DEADLINE_SECONDS)
         assert not thread.is_alive()
     with Journal.open(path) as journal:
         (stream,) = journal.streams.all()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepsight.toyworld.training.curves import mean_over_processes, read_log, smoothed
+from training.curves import mean_over_processes, read_log, smoothed
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.floats(0, 1)), max_size=300), st.integers(1, 70))

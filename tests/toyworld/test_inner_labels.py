@@ -2,6 +2,7 @@ import math
 import random
 import re
 from collections import defaultdict
+from typing import Any
 
 import pytest
 import torch
@@ -12,14 +13,14 @@ from keepsight.toyworld.captions import clip_spans, true_caption, true_captions
 from keepsight.toyworld.questions import ask
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Kind
-from keepsight.toyworld.training.clip_labels import clip_labels, entering_cells, memory_labels
-from keepsight.toyworld.training.encoded_stories import frame_times
-from keepsight.toyworld.training.inner_heads import ASKED_DEPTHS, DEPTHS, FREQUENT, RARE_WEIGHT, SHARES, InnerHeads
-from keepsight.toyworld.training.inner_labels import ANSWERS, InnerLabel
-from keepsight.toyworld.training.moments import SHAPE_WORDS, label_story
-from keepsight.toyworld.training.packing import Branch, Packed
-from keepsight.toyworld.training.reading import Reader, journal_item
 from keepsight.toyworld.vocabulary import NOUNS, PLACES
+from training.clip_labels import clip_labels, entering_cells, memory_labels
+from training.encoded_stories import frame_times
+from training.inner_heads import ASKED_DEPTHS, DEPTHS, FREQUENT, RARE_WEIGHT, SHARES, InnerHeads
+from training.inner_labels import ANSWERS, InnerLabel
+from training.moments import SHAPE_WORDS, label_story
+from training.packing import Branch, Packed
+from training.reading import Reader, journal_item
 
 CELLS = 9
 
@@ -129,7 +130,8 @@ def test_a_journal_s_tokens_bind_thing_place_and_verb(seed: int) -> None:
     tokens = reader.tokenizer.convert_ids_to_tokens(list(packed.prefix_ids))
     said = by_position(packed.labels)
     seen: list[str] = []
-    place, comings = "", defaultdict(int)
+    place = ""
+    comings: defaultdict[str, int] = defaultdict(int)
     first_line = packed.prefix_ids[: packed.labels[0].position].count(reader.ids("\n")[0])
     for position, token in enumerate(tokens):
         word = token.removeprefix("▁")
@@ -283,6 +285,6 @@ def test_the_heads_loss_is_the_weighted_cross_entropy_of_the_labels() -> None:
 
 def _surprise(heads: InnerHeads, state: torch.Tensor, label: InnerLabel) -> float:
     normed = state / math.sqrt(float(state.square().mean()) + torch.finfo(torch.float32).eps)
-    head = heads[label.kind]
+    head: Any = heads[label.kind]
     scores = (head.weight @ normed + head.bias).tolist()
     return math.log(sum(math.exp(score) for score in scores)) - scores[label.answer]

@@ -8,12 +8,12 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from keepsight.toyworld.captions import clip_spans, true_captions
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES
-from keepsight.toyworld.training.initialisation import new_model
-from keepsight.toyworld.training.listing_heads import put_in_listing_heads
-from keepsight.toyworld.training.packing import Packed, packed_embeddings
-from keepsight.toyworld.training.reading import Reader
-from keepsight.toyworld.training.tower_stage import CELL_STRENGTH, word_vectors
-from keepsight.toyworld.training.word_vectors import cell_vectors
+from training.initialisation import new_model
+from training.listing_heads import put_in_listing_heads
+from training.packing import Packed, packed_embeddings
+from training.reading import Reader
+from training.tower_stage import CELL_STRENGTH, word_vectors
+from training.word_vectors import cell_vectors
 
 SEEN = {1: "duck", 5: "truck", 6: "pizza"}
 """What a frame shows, by cell."""
@@ -76,7 +76,7 @@ def test_one_head_gathers_what_was_named_and_another_looks_at_the_rest(
     ids = packed.prefix_ids + packed.branches[0].prompt_ids + packed.branches[0].reply_ids
     article = len(ids) - 2  # before the end of the turn
     noun = article - 3
-    assert Reader().tokenizer.decode(ids[noun]).strip() == said
+    assert str(Reader().tokenizer.decode(ids[noun])).strip() == said
     assert layers[0][0, 7, article, noun] > 0.95
     rest = [cell for cell in SEEN if cell not in named]
     for head in (0, 1):

@@ -1,21 +1,20 @@
 import random
+from typing import Any
 
 import pytest
 import torch
 
-from keepsight.toyworld.training.blueprint import build_model
-from keepsight.toyworld.training.packing import Branch, Packed, collate, run_packed
-from keepsight.toyworld.training.reading import Reader, journal_item
+from training.blueprint import build_model
+from training.packing import Branch, Packed, collate, run_packed
+from training.reading import Reader, journal_item
 
 
 @pytest.fixture(scope="module")
-def model() -> torch.nn.Module:
+def model() -> Any:
     return build_model(3).eval()
 
 
-def stock_loss(
-    model: torch.nn.Module, prefix: tuple[int, ...], branch: Branch, visual: torch.Tensor | None
-) -> torch.Tensor:
+def stock_loss(model: Any, prefix: tuple[int, ...], branch: Branch, visual: torch.Tensor | None) -> torch.Tensor:
     """Sum of token losses when one branch is asked alone, by the model's own forward with plain causal attention."""
     ids = torch.tensor([prefix + branch.prompt_ids + branch.reply_ids])
     embeds = model.get_input_embeddings()(ids)
@@ -53,17 +52,17 @@ def test_a_branch_sees_the_prefix_and_itself_only() -> None:
 
 
 def test_training_prompts_are_the_prompts_that_are_used_when_answering() -> None:
-    from keepsight import prompts
+    from keepsight.method import prompts
 
     reader = Reader()
     packed, tasks = journal_item(reader, random.Random(4), 5, 8)
     assert len(tasks) == len(packed.branches)
-    text = reader.tokenizer.decode(packed.prefix_ids + packed.branches[0].prompt_ids)
+    text = str(reader.tokenizer.decode([*packed.prefix_ids, *packed.branches[0].prompt_ids]))
     context = text.split("user \n")[1].split("\nquestion:")[0]
     lines = context.split("<captions>\n")[1].split("\n</captions>")[0].splitlines()
     question = text.split("question: ")[1].split("\n")[0]
     expected = prompts.question_text(prompts.captions_context(lines), question)
-    message = [{"role": "user", "content": [{"type": "text", "text": expected}]}]
+    message: list[Any] = [{"role": "user", "content": [{"type": "text", "text": expected}]}]
     rendered = reader.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
     ids = reader.tokenizer(rendered, add_special_tokens=False).input_ids
     assert tuple(ids) == packed.prefix_ids + packed.branches[0].prompt_ids

@@ -30,8 +30,7 @@ def answer_by_reading(texts: list[str], question: ToyQuestion) -> str | None:
         told = [clause for _, clause in clauses if f" {noun} " in f" {clause} " and "box with" not in clause]
         return "yes" if told else "no"
     if question.task == "colour":
-        told = [clause.split() for _, clause in clauses if f" {noun} " in f" {clause} "]
-        words = told[-1]
+        words = [clause for _, clause in clauses if f" {noun} " in f" {clause} "][-1].split()
         return words[words.index(noun) - 1]
     if question.task == "how many":
         noun = question.question.split()[5]

@@ -102,11 +102,11 @@ def test_the_camera_sees_a_thing_arrive() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"max_visible": 0}, "max_visible is 0"),
-        ({"num_places": 9}, "num_places is 9"),
-        ({"num_things": 0}, "num_things is 0"),
-        ({"beat_seconds": 3.0}, "beat_seconds is 3.0"),
-        ({"gap_beats": (3, 1)}, "gap_beats is"),
+        ({"max_visible": 0}, "max_visible must be 1 to 5, got 0"),
+        ({"num_places": 9}, "num_places must be 1 to 8, got 9"),
+        ({"num_things": 0}, "num_things must be 1 to 20, got 0"),
+        ({"beat_seconds": 3.0}, "beat_seconds must be at least 24 to fit the events, got 3.0"),
+        ({"gap_beats": (3, 1)}, "gap_beats must be"),
     ],
 )
 def test_impossible_difficulties_are_refused(changes: dict[str, object], said: str) -> None:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from keepsight.errors import SettingError
 from keepsight.toyworld.files import ToyVideoSettings, make_truth, make_video
 from keepsight.toyworld.render import render_frame
 from keepsight.video import open_video
+from tests.patience import PROCESS_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +50,29 @@ def test_the_same_settings_give_the_same_bytes(made: Path, tmp_path: Path) -> No
     assert again.with_suffix(".json").read_bytes() == made.with_suffix(".json").read_bytes()
 
 
+def test_a_full_disk_spares_the_video_that_was_there(made: Path, tmp_path: Path) -> None:
+    video = tmp_path / "toy.mp4"
+    video.write_bytes(made.read_bytes())
+    code = "from keepsight.cli import main; main()"
+    make = [sys.executable, "-c", code, "toyworld", "make", str(video), "--minutes", "2", "--seed", "5"]
+    words = ["sh", "-c", 'ulimit -f 50; exec "$@"', "sh", *make]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PROCESS_SECONDS)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert str(video) in done.stderr
+    assert video.read_bytes() == made.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.mp4"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"minutes": 0.0}, "minutes is 0.0"),
-        ({"minutes": -1.0}, "minutes is -1.0"),
-        ({"difficulty": "absurd"}, "allowed are easy, default, hard"),
-        ({"fps": 0}, "fps is 0"),
-        ({"size_pixels": 97}, "size_pixels is 97"),
-        ({"seed": -1}, "seed is -1"),
-        ({"clip_seconds": 0.0}, "clip_seconds is 0.0"),
+        ({"minutes": 0.0}, "minutes must be above 0 and at most 1440, got 0.0"),
+        ({"minutes": -1.0}, "minutes must be above 0 and at most 1440, got -1.0"),
+        ({"difficulty": "absurd"}, "must be one of easy, default, hard"),
+        ({"fps": 0}, "fps must be 1 to 60, got 0"),
+        ({"size_pixels": 97}, "size_pixels must be an even number from 64 to 1024, got 97"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"clip_seconds": 0.0}, "clip_seconds must be above 0, got 0.0"),
     ],
 )
 def test_impossible_settings_are_refused(changes: dict[str, object], said: str) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 TIME_BASE = Fraction(1, 1000)
+EXACT_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 def moving_picture(number: int, width: int = 64, height: int = 48) -> Image:
@@ -54,6 +56,7 @@ def write_video(
     first = picture(0)
     with av.open(str(path), "w", container_options=recipe.container_options) as container:
         stream = container.add_stream(recipe.codec, rate=recipe.rate, options=recipe.options)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width, stream.pix_fmt = first.shape[0], first.shape[1], recipe.pix_fmt
         stream.codec_context.time_base = recipe.time_base
         if recipe.rotation_degrees or recipe.hflip:
@@ -72,7 +75,7 @@ def write_video(
     return path
 
 
-def silence(audio: av.AudioStream, seconds: float) -> list[av.Packet]:
+def silence(audio: av.AudioStream, seconds: float) -> list["av.Packet[av.AudioStream]"]:
     """Packets of silence for an AAC stream of 8 kHz."""
     packets = []
     for block in range(int(seconds * 8000) // 1024):
@@ -87,17 +90,24 @@ def steady_times(num_pictures: int, fps: float = 25.0) -> list[int]:
     return [round(1000 * number / fps) for number in range(num_pictures)]
 
 
+def _ticks(frame: av.VideoFrame) -> int:
+    assert frame.pts is not None
+    return frame.pts
+
+
 def decode_all(path: Path) -> list[tuple[Fraction, Fraction, Image]]:
     """Every picture as (seconds since the first, duration, RGB), decoded in order without leaving anything out."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         frames = list(container.decode(stream))
-        base, origin = stream.time_base, frames[0].pts
+        base, rate = stream.time_base, stream.average_rate
+        assert base is not None
+        assert rate is not None
         return [
             (
-                (f.pts - origin) * base,
-                f.duration * base or 1 / stream.average_rate,
-                f.to_ndarray(format="rgb24", interpolation="BICUBIC"),
+                (_ticks(f) - _ticks(frames[0])) * base,
+                (f.duration or 0) * base or 1 / rate,
+                f.to_ndarray(format="rgb24", interpolation=EXACT_SCALING).astype(np.uint8, copy=False),
             )
             for f in frames
         ]

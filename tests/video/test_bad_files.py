@@ -7,11 +7,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media import Recipe, decode_all, moving_picture, silence, steady_times, write_video
 
 from keepsight.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError, TruncatedVideoError, VideoError
 from keepsight.video import Frame, open_video
 from keepsight.video.structure import missing_bytes
+from tests.video.media import Recipe, decode_all, moving_picture, silence, steady_times, write_video
 
 FAST_START = {"movflags": "faststart"}
 CLOSED = {"g": "10", "bf": "2"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepsight.errors import SettingError
-from keepsight.video.clock import LONGEST_BACKSTEP, LONGEST_HOLD_BROADCAST, FrameClock
+from keepsight.video.clock import LONGEST_BACKSTEP, LONGEST_LIVE_STEP, ClockSettings, FrameClock
 from keepsight.video.sampling import SampleGrid, TimedPicture, on_screen
 
 rates = st.sampled_from([0.1, 0.5, 1.0, 1 / 3, 2.0, 24000 / 1001, 25.0, 60.0])
@@ -39,7 +39,7 @@ def test_each_instant_gets_the_last_picture_at_or_before_it(
         if index / rate >= Fraction(start_ms / 1000) - 1 / rate / 1000:
             expected.append((index / rate, [p.picture for p in pictures if p.start <= index / rate][-1]))
         index += 1
-    assert list(on_screen(pictures, SampleGrid(sample_fps, start_ms / 1000))) == expected
+    assert [(s.instant, s.picture) for s in on_screen(pictures, SampleGrid(sample_fps, start_ms / 1000))] == expected
 
 
 def test_a_long_hold_repeats_the_picture_at_regular_times() -> None:
@@ -47,7 +47,9 @@ def test_a_long_hold_repeats_the_picture_at_regular_times() -> None:
         TimedPicture(Fraction(0), Fraction(10), "slide"),
         TimedPicture(Fraction(10), Fraction(1), "next slide"),
     ]
-    assert list(on_screen(pictures, SampleGrid(1.0))) == [(k, "slide") for k in range(10)] + [(10, "next slide")]
+    assert [(s.instant, s.picture) for s in on_screen(pictures, SampleGrid(1.0))] == [
+        (k, "slide") for k in range(10)
+    ] + [(10, "next slide")]
 
 
 @given(sample_fps=rates, index=st.integers(0, 1_000_000))
@@ -85,27 +87,27 @@ timestamps = st.lists(
 
 @given(timestamps)
 def test_the_clock_starts_at_0_never_runs_back_and_never_leaps(stamps: list[Fraction | None]) -> None:
-    clock = FrameClock(LONGEST_HOLD_BROADCAST)
+    clock = FrameClock(ClockSettings(longest_step_seconds=LONGEST_LIVE_STEP))
     times = [clock.place(stamp, FRAME) for stamp in stamps]
     assert times[:1] in ([], [0])
     steps = [late - early for early, late in itertools.pairwise(times)]
-    assert all(0 <= step <= LONGEST_HOLD_BROADCAST for step in steps)
+    assert all(0 <= step <= LONGEST_LIVE_STEP for step in steps)
 
 
-@given(st.fractions(-1000, 100_000), st.lists(st.fractions(0, LONGEST_HOLD_BROADCAST), max_size=30))
+@given(st.fractions(-1000, 100_000), st.lists(st.fractions(0, LONGEST_LIVE_STEP), max_size=30))
 def test_timestamps_in_order_keep_their_distances(origin: Fraction, steps: list[Fraction]) -> None:
-    clock = FrameClock(LONGEST_HOLD_BROADCAST)
+    clock = FrameClock(ClockSettings(longest_step_seconds=LONGEST_LIVE_STEP))
     stamps = [origin + sum(steps[:n], Fraction(0)) for n in range(len(steps) + 1)]
     assert [clock.place(stamp, FRAME) for stamp in stamps] == [stamp - origin for stamp in stamps]
 
 
 @given(st.fractions(-100_000, 100_000))
 def test_a_jump_of_the_clock_costs_one_frame(jump: Fraction) -> None:
-    clock = FrameClock(LONGEST_HOLD_BROADCAST)
+    clock = FrameClock(ClockSettings(longest_step_seconds=LONGEST_LIVE_STEP))
     before = [clock.place(n * FRAME, FRAME) for n in range(10)]
     after = [clock.place(n * FRAME + jump, FRAME) for n in range(10, 20)]
     assert before == [n * FRAME for n in range(10)]
-    if not -LONGEST_BACKSTEP - 1 <= jump <= LONGEST_HOLD_BROADCAST:
+    if not -LONGEST_BACKSTEP - 1 <= jump <= LONGEST_LIVE_STEP:
         assert after == [n * FRAME for n in range(10, 20)]
 
 

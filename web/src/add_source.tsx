@@ -1,4 +1,4 @@
-// Three ways to begin: a file from this machine, an address or a path on the server's, a toy video.
+// Adds a stream: a file from this machine, an address or server path, or a toy video.
 import { useRef, useState } from "preact/hooks";
 import { messageFrom, postJson } from "./api";
 import { Icon } from "./icons";
@@ -32,7 +32,7 @@ export function AddSource({ first }: { first: boolean }) {
     if (!file) return;
     abort.current = new AbortController();
     const { signal } = abort.current;
-    const what = `Sending ${file.name}`;
+    const what = `Uploading ${file.name}`;
     void begin(what, () => uploadAndWatch(file, (share) => setWork({ what, share }), signal));
   };
   const submit = (event: Event) => {
@@ -70,7 +70,7 @@ export function AddSource({ first }: { first: boolean }) {
           <div class="inline">
             <input
               aria-labelledby="source-label"
-              placeholder="rtsp://… or a file's path"
+              placeholder="rtsp://… or a file path"
               value={source}
               autoComplete="off"
               spellcheck={false}
@@ -88,11 +88,11 @@ export function AddSource({ first }: { first: boolean }) {
           class="way toy"
           type="button"
           disabled={!!work}
-          onClick={() => void begin("Drawing a toy video", () => postJson<Stream>("/v1/toy"))}
+          onClick={() => void begin("Making a toy video", () => postJson<Stream>("/v1/toy"))}
         >
           <Icon name="spark" />
           <b>Try a toy video</b>
-          <span>ten minutes, drawn for you now</span>
+          <span>ten minutes, generated now</span>
         </button>
       </div>
       <input

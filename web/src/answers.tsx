@@ -1,4 +1,4 @@
-// Questions of this visit and of earlier ones; each answer with the moments that it rests on.
+// New and stored questions, each answer with its cited moments.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { eventsOf, getJson, messageFrom, request } from "./api";
 import type { StreamStore } from "./store";
@@ -103,9 +103,9 @@ export function Answers({ questions, position, about }: { questions: Questions; 
   if (!questions.entries.length) {
     return (
       <div class="empty">
-        <p>Ask a question above. Each answer names the moments that it rests on; choose one to go there.</p>
+        <p>Ask a question above. Each answer cites moments; select one to jump there.</p>
         {about?.model.knows_toy_world_only && (
-          <p>The bundled model says what things are, what colour they have, and where they were seen. It cannot tell which of two things came first.</p>
+          <p>The bundled model answers what things are, their colour, and where they were seen. It cannot tell which of two things came first.</p>
         )}
       </div>
     );

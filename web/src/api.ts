@@ -1,4 +1,6 @@
-// Asks the server. Every failure is an ApiError with one readable line.
+// HTTP client. Every failure is an ApiError with a one-line message.
+
+const LONGEST_ANSWER_MILLISECONDS = 30_000;
 
 export class ApiError extends Error {
   constructor(
@@ -12,7 +14,7 @@ export class ApiError extends Error {
 type Listener = () => void;
 const tokenNeeded = new Set<Listener>();
 
-/** Call back whenever the server wants a token. */
+/** Call back when the server requires a token. */
 export function onTokenNeeded(listener: Listener): () => void {
   tokenNeeded.add(listener);
   return () => tokenNeeded.delete(listener);
@@ -24,7 +26,7 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     response = await fetch(path, { credentials: "same-origin", ...init });
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
-    throw new ApiError("The server does not answer.", 0);
+    throw new ApiError("The server does not respond.", 0);
   }
   if (response.ok) return response;
   if (response.status === 401 && path !== "/v1/session") tokenNeeded.forEach((tell) => tell());
@@ -36,9 +38,9 @@ async function messageOf(response: Response): Promise<string> {
     const body = (await response.json()) as { error?: { message?: string } };
     if (body.error?.message) return sentence(body.error.message);
   } catch {
-    // No JSON: a proxy's own answer.
+    // Not JSON: a proxy's own response.
   }
-  return `The server answered ${response.status}.`;
+  return `The server returned status ${response.status}.`;
 }
 
 function sentence(text: string): string {
@@ -46,8 +48,23 @@ function sentence(text: string): string {
   return whole.charAt(0).toUpperCase() + whole.slice(1);
 }
 
+/** Reason why the server no longer plays a file; empty if it plays, or there is none. */
+export async function whyRefused(path: string): Promise<string> {
+  try {
+    await (await request(path, { headers: { Range: "bytes=0-0" } })).body?.cancel();
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 409) return error.message;
+  }
+  return "";
+}
+
+/** What the server has; a connection that died without a word would otherwise be waited for, and kept, for minutes. */
+export async function get(path: string, signal = AbortSignal.timeout(LONGEST_ANSWER_MILLISECONDS)): Promise<Response> {
+  return request(path, { signal });
+}
+
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return (await (await request(path, { signal })).json()) as T;
+  return (await (await get(path, signal)).json()) as T;
 }
 
 export async function postJson<T>(path: string, body: unknown = {}): Promise<T> {
@@ -69,7 +86,7 @@ export interface ServerEvent {
   data: string;
 }
 
-/** The events of an answer that comes as server-sent events (HTML standard, section 9.2). */
+/** Parse a response of server-sent events (HTML standard, section 9.2). */
 export async function* eventsOf(response: Response): AsyncGenerator<ServerEvent> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

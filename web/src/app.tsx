@@ -1,4 +1,4 @@
-// Which part is shown: the token form, all streams, or one stream.
+// Routes to the token form, all streams, or one stream.
 import { useEffect, useState } from "preact/hooks";
 import { Alerts } from "./alerts";
 import { getJson, onTokenNeeded, remove } from "./api";
@@ -48,7 +48,7 @@ export function App() {
   return (
     <Rights.Provider value={session}>
       <a class="skip" href="#main" onClick={skip}>
-        Skip to the content
+        Skip to content
       </a>
       <header class="top">
         <a class="brand" href="#/" aria-label="Keepsight, all streams">
@@ -80,12 +80,12 @@ export function App() {
   );
 }
 
-/** A folder's or a hub's model goes by its last part. */
+/** Last part of a model's path or hub id. */
 function shortName(model: string): string {
   return model.split("/").filter(Boolean).at(-1) ?? model;
 }
 
-/** The address after # says which stream is shown, so it must not change. */
+/** Focus the content without changing the URL fragment, which names the stream. */
 function skip(event: Event): void {
   event.preventDefault();
   document.getElementById("main")?.focus();

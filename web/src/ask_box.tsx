@@ -11,7 +11,7 @@ interface Props {
   onAsk: (question: string, atSeconds: number | null) => Promise<void>;
 }
 
-/** Asks about all that was seen, or only what had been seen by the chosen moment. */
+/** Asks about the whole stream, or as of the selected moment. */
 export function AskBox({ store, position, isBusy, onAsk }: Props) {
   const [question, setQuestion] = useState("");
   const [isAsOf, setIsAsOf] = useState(false);
@@ -24,7 +24,7 @@ export function AskBox({ store, position, isBusy, onAsk }: Props) {
     setQuestion("");
     void onAsk(text.trim(), isAsOf && isEarlier && clip ? clip.end_seconds : null);
   };
-  if (!mayAsk) return <p class="ask soft small">This token may look at streams, but not ask about them.</p>;
+  if (!mayAsk) return <p class="ask soft small">This token may view streams, but not ask questions.</p>;
   return (
     <form
       class="ask"
@@ -67,7 +67,7 @@ export function AskBox({ store, position, isBusy, onAsk }: Props) {
   );
 }
 
-/** Questions that captions of the toy world suggest; the bundled model was taught to answer these. */
+/** Example questions from toy-world captions, of kinds that the bundled model is trained on. */
 function ideasFrom(store: StreamStore): string[] {
   if (!store.stream || !/^tiny/.test(store.stream.model) || store.clips.length < 3) return [];
   const text = store.clips

@@ -1,7 +1,7 @@
 import type { StreamStore } from "./store";
 import { bytes, clock, count, RUNNING, seconds } from "./words";
 
-/** Plain figures, each with its unit. */
+/** Stream statistics, each with its unit. */
 export function Figures({ store }: { store: StreamStore }) {
   const stream = store.stream!;
   const { seconds_per_clip, lag_seconds, num_frames_dropped, num_losses } = stream.figures;
@@ -14,10 +14,10 @@ export function Figures({ store }: { store: StreamStore }) {
     [store.clips.length.toLocaleString("en-GB"), store.clips.length === 1 ? "clip" : "clips"],
     [last ? clock(last.end_seconds) : "–", "watched"],
   ];
-  if (seconds_per_clip !== null) shown.push([seconds(seconds_per_clip), "a clip"]);
-  if (lag_seconds !== null && RUNNING.has(stream.state)) shown.push([seconds(lag_seconds), "behind now"]);
+  if (seconds_per_clip !== null) shown.push([seconds(seconds_per_clip), "per clip"]);
+  if (lag_seconds !== null && RUNNING.has(stream.state)) shown.push([seconds(lag_seconds), "behind live"]);
   if (stream.is_live || dropped) shown.push([dropped.toLocaleString("en-GB"), "frames dropped"]);
-  if (stream.is_live) shown.push([count(num_losses, "time"), "lost"]);
+  if (stream.is_live) shown.push([count(num_losses, "time"), "disconnected"]);
   if (store.memory) shown.push([`${store.memory.clips.length} of ${store.memory.capacity_clips}`, "clips in memory"]);
   if (stream.num_bytes) shown.push([bytes(stream.num_bytes), "on disk"]);
   return (

@@ -1,4 +1,4 @@
-// The frames of a clip side by side, what was not kept of them in the dark.
+// Frames of a clip side by side, with patches that were not kept darkened.
 import { useEffect, useRef } from "preact/hooks";
 import { drawFrame } from "./pictures";
 import type { At } from "./times";
@@ -41,7 +41,7 @@ export function Filmstrip({ at, sheet, kept, frame: chosen, onChoose, showsKept 
   );
 }
 
-/** Darken the cells of a small frame that were not kept. */
+/** Darken the cells that were not kept. */
 function veil(canvas: HTMLCanvasElement, cells: [number, number][], [rows, columns]: [number, number]): void {
   const context = canvas.getContext("2d")!;
   const shade = new Path2D();

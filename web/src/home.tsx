@@ -1,4 +1,4 @@
-// All streams, each with its newest picture, and ways to add one.
+// All streams, each with its newest frame, and a form to add one.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { AddSource } from "./add_source";
 import { SearchEverywhere } from "./search_everywhere";
@@ -39,19 +39,19 @@ export function Home({ about }: { about: About | null }) {
         <div class="hello">
           <h1>Watch a video. Ask it anything.</h1>
           <p>
-            Keepsight watches for hours in constant memory, on this machine. It writes down what happens, keeps the few
-            patches of picture that mattered, and answers with the moments to prove it.
+            Keepsight watches for hours in constant memory, on this machine. It captions what happens, keeps the few image
+            patches that mattered, and cites the moments behind every answer.
           </p>
         </div>
       ) : (
         <h1 class="hidden">Streams</h1>
       )}
       {streams && mayManage && <AddSource first={isFirst} />}
-      {isFirst && !mayManage && <p class="empty">Nothing is being watched, and this token may not add anything.</p>}
+      {isFirst && !mayManage && <p class="empty">No streams yet, and this token may not add one.</p>}
       {streams && <ToyNotice about={about} />}
       {problem && (
         <p class="problem" role="alert">
-          {problem} Trying again.
+          {problem} Retrying.
         </p>
       )}
       {streams && streams.length > 0 && (
@@ -86,7 +86,7 @@ function StreamCard({ stream }: { stream: Stream }) {
         <span class={`state ${tone}`}>{label}</span>
         <span class="words">
           <b>{nameOf(stream)}</b>
-          <span class="last">{clip ? clip.caption : last < 0 ? "Nothing seen yet." : " "}</span>
+          <span class="last">{clip ? clip.caption : last < 0 ? "No captions yet." : " "}</span>
           <span class="soft small">
             {count(stream.num_clips, "clip")}
             {clip && `, up to ${timesOf(stream)(clip.end_seconds)}`}
@@ -97,7 +97,7 @@ function StreamCard({ stream }: { stream: Stream }) {
   );
 }
 
-/** What a camera sees now, or the middle frame of a stream's newest clip. */
+/** Live camera frame, or the middle frame of a stream's newest clip. */
 function Thumbnail({ stream }: { stream: Stream }) {
   const streamId = stream.id;
   const clipIndex = stream.num_clips - 1;

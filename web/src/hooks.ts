@@ -1,12 +1,12 @@
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 
-/** Draw again whenever something tells of a change. */
+/** Re-render on every change notification. */
 export function useChanges(subscribe: (listener: () => void) => () => void, of: unknown): void {
   const [, again] = useReducer((count: number) => count + 1, 0);
   useEffect(() => subscribe(() => again(null as never)), [of]);
 }
 
-/** What a promise comes to; null until then, and where it fails. Keeps nothing of an earlier key. */
+/** Result of a promise; null while pending, on failure, and after a change of keys. */
 export function useLoaded<T>(load: () => Promise<T>, keys: unknown[]): T | null {
   const [loaded, setLoaded] = useState<{ value: T; key: string } | null>(null);
   const key = keys.join(" ");
@@ -23,7 +23,7 @@ export function useLoaded<T>(load: () => Promise<T>, keys: unknown[]): T | null 
   return loaded && loaded.key === key ? loaded.value : null;
 }
 
-/** Like useLoaded, but what was there stays until the next is: pictures do not flicker. */
+/** Like useLoaded, but keep the last result until the next one arrives, so images do not flicker. */
 export function useLastLoaded<T>(load: () => Promise<T>, keys: unknown[]): T | null {
   const [loaded, setLoaded] = useState<T | null>(null);
   useEffect(() => {
@@ -39,7 +39,7 @@ export function useLastLoaded<T>(load: () => Promise<T>, keys: unknown[]): T | n
   return loaded;
 }
 
-/** Width and height of an element in CSS pixels, as they change. */
+/** Current width and height of an element in CSS pixels. */
 export function useSize<E extends Element>(): [{ current: E | null }, { width: number; height: number }] {
   const ref = useRef<E>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
@@ -55,7 +55,7 @@ export function useSize<E extends Element>(): [{ current: E | null }, { width: n
   return [ref, size];
 }
 
-/** Call back while the page is seen, at once and then every so often; returns nothing to wait for. */
+/** Call back at once, then at every interval while the page is visible. */
 export function useEvery(milliseconds: number, work: () => Promise<void>, key: unknown): void {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>;
@@ -72,7 +72,7 @@ export function useEvery(milliseconds: number, work: () => Promise<void>, key: u
   }, [key]);
 }
 
-/** Whether the user likes it dark, as it changes; canvases are drawn anew with other colours. */
+/** Whether the user prefers a dark scheme; canvases redraw when it changes. */
 export function useDark(): boolean {
   const query = matchMedia("(prefers-color-scheme: dark)");
   const [dark, setDark] = useState(query.matches);

@@ -1,4 +1,4 @@
-// What stands before the next clip: the kept patches of each held clip, the oldest about to leave.
+// Visual memory: kept patches of each held clip, oldest first.
 import { useEffect, useRef } from "preact/hooks";
 import { useLastLoaded } from "./hooks";
 import { drawMosaic, sheetOf } from "./pictures";
@@ -13,7 +13,7 @@ export function MemoryStrip({ store, position }: { store: StreamStore; position:
   const list = useRef<HTMLOListElement>(null);
   const newest = memory?.clips.at(-1)?.clip_index;
   useEffect(() => {
-    // To the newest that is held, not to the free places behind it.
+    // Scroll to the newest held clip, not to the free places after it.
     const last = list.current?.querySelector<HTMLElement>("li:nth-last-child(1 of .held)");
     if (list.current && last) list.current.scrollLeft = last.offsetLeft + last.offsetWidth - list.current.clientWidth;
   }, [newest]);
@@ -29,7 +29,7 @@ export function MemoryStrip({ store, position }: { store: StreamStore; position:
             ? `Policy: ${memory.policy}.`
             : free
               ? `Room for ${free} more.`
-              : "The oldest leaves when the next clip comes."}
+              : "The next clip evicts the oldest."}
         </p>
       </div>
       <ol ref={list} tabIndex={0} aria-label="Clips held, oldest first">

@@ -1,4 +1,4 @@
-// All captions and gaps in time order; of ten thousand only those in sight are in the document.
+// All captions and gaps in time order, as a virtual list: only visible rows are in the document.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getJson } from "./api";
 import { useSize } from "./hooks";
@@ -37,13 +37,13 @@ export function Moments({ store, position, cited, found, onFound, isShown }: Pro
     ["held", "In memory", !!store.memory?.clips.length],
     ["cited", "Cited", cited.size > 0],
     ["pinned", "Pinned", store.clips.some((clip) => clip.is_pinned)],
-    ["missed", "Not all seen", store.gaps.length > 0 || store.clips.some((clip) => clip.num_frames_dropped)],
+    ["missed", "Incomplete", store.gaps.length > 0 || store.clips.some((clip) => clip.num_frames_dropped)],
   ];
   const numClips = rows.filter((row) => row.clip).length;
   return (
     <>
       <SearchInput id="search" label="Search the captions" query={query} onQuery={setQuery} />
-      <div class="filters" role="group" aria-label="Which clips">
+      <div class="filters" role="group" aria-label="Filter clips">
         {filters.map(
           ([name, label, has]) =>
             (has || filter === name) && (
@@ -59,13 +59,13 @@ export function Moments({ store, position, cited, found, onFound, isShown }: Pro
       {rows.length ? (
         <MomentList rows={rows} position={position} cited={cited} isShown={isShown} />
       ) : (
-        <p class="empty">{found || filter !== "all" ? "No clip is like that." : "Captions appear here as they are written."}</p>
+        <p class="empty">{found || filter !== "all" ? "No matching clips." : "Captions appear here as they are written."}</p>
       )}
     </>
   );
 }
 
-/** Words as they are typed are looked for here; the server finds them in any inflection. */
+/** Match typed text locally at once; then add the server's matches in any inflection. */
 function useSearch(store: StreamStore, query: string, onFound: (found: Set<number> | null) => void): void {
   useEffect(() => {
     const words = query.toLowerCase().split(/\s+/).filter(Boolean);
@@ -124,11 +124,11 @@ function MomentList({ rows, position, cited, isShown }: ListProps) {
   const chosen = position.clip?.clip_index ?? -1;
   const chosenPlace = useMemo(() => rows.findIndex((row) => row.clip?.clip_index === chosen), [rows, chosen]);
 
-  // A clip that is chosen elsewhere is brought into sight; new clips of a stream that is followed come with it.
+  // Scroll to a clip selected elsewhere, and to new clips while following.
   const sought = useRef("");
   useEffect(() => {
     const list = ref.current;
-    // Asked of the list itself: what is observed comes later, when the user may have scrolled away already.
+    // Measure the list directly: the observed size arrives later, when the user may already have scrolled.
     const seen = list?.clientHeight ?? 0;
     if (!list || !seen || chosenPlace < 0 || !isShown) return;
     const wanted = position.isFollowing ? `${chosen} in ${height}` : `${chosen}`;
@@ -174,7 +174,7 @@ function MomentList({ rows, position, cited, isShown }: ListProps) {
               <div key={`gap-${row.gap.start_seconds}`} class="row gap" role="option" aria-disabled="true" style={style}>
                 <span class="time">{position.at(row.gap.start_seconds)}</span>
                 <span class="said">
-                  Not seen until {position.at(row.gap.end_seconds)}: {row.gap.reason}
+                  Not watched until {position.at(row.gap.end_seconds)}: {row.gap.reason}
                 </span>
               </div>
             );

@@ -2,11 +2,11 @@ import { Icon } from "./icons";
 import type { Position } from "./position";
 import type { StreamStore } from "./store";
 
-/** The last alert, wherever the viewer is on the page, until it is followed or put away. */
+/** Latest alert, shown until it is followed or dismissed. */
 export function News({ store, position }: { store: StreamStore; position: Position }) {
   const { watchedFor } = store;
   const { news } = watchedFor;
-  const putAway = () => {
+  const dismiss = () => {
     watchedFor.news = null;
     store.tell();
   };
@@ -16,10 +16,10 @@ export function News({ store, position }: { store: StreamStore; position: Positi
         <div class="news">
           <button
             type="button"
-            class="told"
+            class="alert-link"
             onClick={() => {
               position.select(news.clip_index);
-              putAway();
+              dismiss();
             }}
           >
             <Icon name="bell" />
@@ -30,7 +30,7 @@ export function News({ store, position }: { store: StreamStore; position: Positi
               </span>
             </span>
           </button>
-          <button type="button" class="quiet" aria-label="Put the alert away" title="Put away" onClick={putAway}>
+          <button type="button" class="quiet" aria-label="Dismiss the alert" title="Dismiss" onClick={dismiss}>
             <Icon name="close" />
           </button>
         </div>

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { messageFrom } from "./api";
 import { canNotify, wantNotices, wantsNotices } from "./notices";
 
-/** Whether the browser notifies of alerts while the page is in the background; shown where it can. */
+/** Switch for browser notifications in the background; hidden where the browser has none. */
 export function NotifySwitch({ onProblem }: { onProblem: (problem: string) => void }) {
   const [isOn, setIsOn] = useState(wantsNotices);
   if (!canNotify()) return null;
@@ -10,7 +10,7 @@ export function NotifySwitch({ onProblem }: { onProblem: (problem: string) => vo
     const isWanted = box.checked;
     onProblem("");
     try {
-      if ((await wantNotices(isWanted)) !== isWanted) onProblem("The browser does not allow notifications from this page.");
+      if ((await wantNotices(isWanted)) !== isWanted) onProblem("The browser blocks notifications from this page; allow them in its settings.");
     } catch (error) {
       onProblem(messageFrom(error));
     }
@@ -20,7 +20,7 @@ export function NotifySwitch({ onProblem }: { onProblem: (problem: string) => vo
   return (
     <label class="switch small">
       <input type="checkbox" checked={isOn} onChange={(event) => void change(event.currentTarget)} />
-      <span>Notify me while this page is in the background, too</span>
+      <span>Also notify me while this page is in the background</span>
     </label>
   );
 }

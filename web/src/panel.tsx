@@ -1,4 +1,4 @@
-// Beside the picture: the ask box, and under it the moments, the answers, or what to be told of.
+// Side panel: ask box above tabs for moments, answers and alerts.
 import { useState } from "preact/hooks";
 import { Answers, useQuestions } from "./answers";
 import { AskBox } from "./ask_box";

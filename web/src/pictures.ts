@@ -1,12 +1,12 @@
-// Pictures of clips: fetched once, drawn on canvases together with what was kept of them.
-import { getJson, request } from "./api";
+// Clip images: fetched once, drawn on canvases with their kept patches.
+import { get, getJson } from "./api";
 import type { Kept, KeptFrame } from "./types";
 
 const FRAME_PIXELS = 128; // width of a frame in a sheet: journal/thumbnails.py
 const MOST_SHEETS = 96;
 const MOST_MASKS = 256;
 
-/** Remembers the last results of a function of a text; failures are not remembered. */
+/** Caches the last results of an async function; failures are not cached. */
 class Recent<T> {
   private readonly entries = new Map<string, Promise<T>>();
 
@@ -30,21 +30,21 @@ class Recent<T> {
 }
 
 const sheets = new Recent<ImageBitmap>(MOST_SHEETS, async (path) =>
-  createImageBitmap(await (await request(`${path}/thumbnail`)).blob()),
+  createImageBitmap(await (await get(`${path}/thumbnail`)).blob()),
 );
 const masks = new Recent<Kept>(MOST_MASKS, (path) => getJson<Kept>(`${path}/kept`));
 
-/** All frames of a clip side by side; rejects where the picture was removed to make room. */
+/** Contact sheet of a clip's frames; rejects if a quota removed the image. */
 export const sheetOf = (streamId: string, clipIndex: number) => sheets.get(`/v1/streams/${streamId}/clips/${clipIndex}`);
 
-/** What was kept of a clip. */
+/** Kept tokens of a clip. */
 export const keptOf = (streamId: string, clipIndex: number) => masks.get(`/v1/streams/${streamId}/clips/${clipIndex}`);
 
 export function framesIn(sheet: ImageBitmap): number {
   return sheet.width % FRAME_PIXELS ? 1 : sheet.width / FRAME_PIXELS;
 }
 
-/** Draw one frame of a sheet so that the canvas has the frame's size. */
+/** Draw one frame of a sheet, resizing the canvas to it. */
 export function drawFrame(canvas: HTMLCanvasElement, sheet: ImageBitmap, frame: number, numFrames: number): void {
   const width = sheet.width / numFrames;
   canvas.width = width;
@@ -52,7 +52,7 @@ export function drawFrame(canvas: HTMLCanvasElement, sheet: ImageBitmap, frame: 
   canvas.getContext("2d")!.drawImage(sheet, frame * width, 0, width, sheet.height, 0, 0, width, sheet.height);
 }
 
-/** Darken all that was not kept, and draw a line around what was. */
+/** Darken patches that were not kept, and outline kept ones. */
 export function drawMask(canvas: HTMLCanvasElement, frame: KeptFrame, grid: [number, number], aspect: number): void {
   const width = 896;
   const height = Math.round(width / aspect);
@@ -88,7 +88,7 @@ export function drawMask(canvas: HTMLCanvasElement, frame: KeptFrame, grid: [num
   context.stroke();
 }
 
-/** The kept patches of a clip, cut out of its frames and packed side by side in the memory's order. */
+/** Kept patches of a clip, cropped and packed in memory order. */
 export function drawMosaic(canvas: HTMLCanvasElement, sheet: ImageBitmap, kept: Kept): void {
   const size = 168;
   const patches = kept.frames.flatMap((frame) => frame.cells.map((cell) => [frame.frame_index, ...cell] as const));

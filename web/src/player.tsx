@@ -75,18 +75,25 @@ export function Video({ store, position, frame, kept, player, onFail }: VideoPro
   const { clip } = position;
   const wanted = clip ? (kept?.frames[frame]?.seconds ?? clip.start_seconds) : 0;
   const told = useRef(-1);
+  // Browsers begin at the first timestamp of a file, which need not be 0; the stream's times count from there. It is
+  // known with the first picture: when the metadata is there, a browser under load may still say 0.
+  const zero = useRef<number | null>(null);
   useEffect(() => {
-    if (!video.current || !clip || told.current === wanted) return;
-    const { currentTime, paused } = video.current;
-    const isThere = currentTime >= clip.start_seconds && currentTime < clip.end_seconds;
-    if (paused || !isThere) video.current.currentTime = wanted + 0.01;
+    // Before its beginning is known a seek would end at another picture, and hide the beginning.
+    if (!video.current || zero.current === null || !clip || told.current === wanted) return;
+    const { paused } = video.current;
+    const now = video.current.currentTime - zero.current;
+    const isThere = now >= clip.start_seconds && now < clip.end_seconds;
+    if (paused || !isThere) video.current.currentTime = zero.current + wanted + 0.01;
   }, [wanted, clip?.clip_index]);
-  const moved = () => {
+  // Between two of its events a video plays on, so where it is paused may be beyond what the page shows.
+  const moved = (isPausing = false) => {
     const element = video.current;
-    const here = element && store.clips[store.placeAt(element.currentTime)];
-    if (!element || !here || element.seeking || element.paused) return;
+    const seconds = (element?.currentTime ?? 0) - (zero.current ?? 0);
+    const here = element && store.clips[store.placeAt(seconds)];
+    if (!element || !here || element.seeking || (element.paused && !isPausing)) return;
     const step = (here.end_seconds - here.start_seconds) / (kept?.frames.length || 16);
-    const at = Math.max(0, Math.floor((element.currentTime - here.start_seconds) / step));
+    const at = Math.max(0, Math.floor((seconds - here.start_seconds) / step));
     const now = Math.min(at, (kept?.frames.length || 16) - 1);
     if (here.clip_index !== clip?.clip_index || now !== frame) {
       told.current = kept?.frames[now]?.seconds ?? here.start_seconds;
@@ -103,12 +110,16 @@ export function Video({ store, position, frame, kept, player, onFail }: VideoPro
       src={`/v1/streams/${store.id}/video`}
       onClick={player.toggle}
       onPlay={player.told}
-      onPause={player.told}
+      onPause={() => {
+        player.told();
+        moved(true);
+      }}
       onVolumeChange={player.told}
-      onTimeUpdate={moved}
+      onTimeUpdate={() => moved()}
       onError={onFail}
-      onLoadedMetadata={(event) => {
-        event.currentTarget.currentTime = wanted + 0.01;
+      onLoadedData={(event) => {
+        zero.current ??= event.currentTarget.currentTime;
+        event.currentTarget.currentTime = zero.current + wanted + 0.01;
       }}
     />
   );

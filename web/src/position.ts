@@ -1,14 +1,14 @@
-// Where the user is in a stream, and how he goes elsewhere.
+// Selected place in a stream, and navigation.
 import type { At } from "./times";
 import type { Clip } from "./types";
 
-/** What every part of the stream page is given. */
+/** Passed to every part of the stream page. */
 export interface Position {
   clip: Clip | null;
-  frame: number | null; // null for the one of which most was kept
+  frame: number | null; // null: the frame with the most kept patches
   isFollowing: boolean;
-  mayFollow: boolean; // there is something newer to go to
-  at: At; // how the stream's times are written
+  mayFollow: boolean; // whether a newer clip exists
+  at: At; // formats the stream's times
   select: (clipIndex: number, frame?: number | null) => void;
   follow: () => void;
 }

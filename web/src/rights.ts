@@ -1,4 +1,4 @@
-// What the viewer's token is good for. The server decides; the page only does not offer what would be refused.
+// Scope of the viewer's token. The server enforces it; the page hides what would be refused.
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 

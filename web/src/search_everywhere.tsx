@@ -1,4 +1,4 @@
-// Looks for words in the captions of all streams; where no caption has them, for captions that mean the like.
+// Searches the captions of all streams by words, then by meaning if no caption has the words.
 import { useEffect, useState } from "preact/hooks";
 import { getJson } from "./api";
 import { SearchInput } from "./search_input";
@@ -65,7 +65,7 @@ async function search(words: string, signal: AbortSignal): Promise<Found> {
 }
 
 function saysOf({ clips, byMeaning }: Found): string {
-  if (!clips.length) return "No caption is like that.";
-  if (byMeaning) return "No caption has all of these words. These are the closest in meaning:";
+  if (!clips.length) return "No matching captions.";
+  if (byMeaning) return "No caption has all these words. Closest in meaning:";
   return clips.length < MOST_FOUND ? "" : `The best ${MOST_FOUND}:`;
 }

@@ -7,7 +7,7 @@ interface Props {
   onQuery: (query: string) => void;
 }
 
-/** A box to search in, which says what is searched. */
+/** Labelled search box. */
 export function SearchInput({ id, label, query, onQuery }: Props) {
   return (
     <div class="search">

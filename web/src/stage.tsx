@@ -1,6 +1,6 @@
-// The picture of the chosen clip, or the video itself, and over it what was kept.
+// Frame of the selected clip, or the video itself, overlaid with kept patches.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { messageFrom } from "./api";
+import { messageFrom, whyRefused } from "./api";
 import { Filmstrip } from "./filmstrip";
 import { useLastLoaded, useLoaded } from "./hooks";
 import { Icon } from "./icons";
@@ -28,6 +28,7 @@ export function Stage({ store, position, onMove }: Props) {
   const [showsKept, setShowsKept] = useState(true);
   const { mayManage } = useRights();
   const [hasVideo, setHasVideo] = useState(!stream.is_live && !/^\w+:/.test(stream.source));
+  const [whyNoVideo, setWhyNoVideo] = useState("");
   const sheet = useLastLoaded(async () => (index < 0 ? null : sheetOf(stream.id, index)), [stream.id, index]);
   const kept = useLoaded(async () => (index < 0 ? null : keptOf(stream.id, index)), [stream.id, index]);
   const numFrames = kept?.frames.length || (sheet ? framesIn(sheet) : 1);
@@ -52,14 +53,18 @@ export function Stage({ store, position, onMove }: Props) {
     screen.current?.style.setProperty("--aspect", String(aspect));
   }, [aspect]);
 
+  const failed = () => {
+    setHasVideo(false);
+    void whyRefused(`/v1/streams/${stream.id}/video`).then(setWhyNoVideo);
+  };
   const share = kept && kept.num_visual_tokens ? kept.kept_indices.length / kept.num_visual_tokens : null;
   return (
     <figure class="stage card" aria-label="Picture">
       <div class="screen" ref={screen}>
         <div class="frame">
-          <canvas class="base" ref={base} width="16" height="9" role="img" aria-label={now ? "What the camera sees now" : (clip?.caption ?? "No picture yet")} />
+          <canvas class="base" ref={base} width="16" height="9" role="img" aria-label={now ? "Live camera frame" : (clip?.caption ?? "No frame yet")} />
           {isVideo && (
-            <Video store={store} position={position} frame={frame} kept={kept} player={player} onFail={() => setHasVideo(false)} />
+            <Video store={store} position={position} frame={frame} kept={kept} player={player} onFail={failed} />
           )}
           {showsKept && kept && !now && <canvas class="mask" ref={mask} aria-hidden="true" />}
         </div>
@@ -70,13 +75,13 @@ export function Stage({ store, position, onMove }: Props) {
         <>
           <div class="stage-bar">
             <div class="steps">
-              <button type="button" class="quiet" aria-label="Clip before" title="Clip before" onClick={() => onMove(-1)}>
+              <button type="button" class="quiet" aria-label="Previous clip" title="Previous clip" onClick={() => onMove(-1)}>
                 <Icon name="left" />
               </button>
               <span class="time">
                 {position.at(clip.start_seconds)} – {position.at(clip.end_seconds)}
               </span>
-              <button type="button" class="quiet" aria-label="Clip after" title="Clip after" onClick={() => onMove(1)}>
+              <button type="button" class="quiet" aria-label="Next clip" title="Next clip" onClick={() => onMove(1)}>
                 <Icon name="right" />
               </button>
             </div>
@@ -86,16 +91,21 @@ export function Stage({ store, position, onMove }: Props) {
             ) : (
               position.mayFollow && (
                 <button type="button" class="follow" onClick={position.follow}>
-                  Go to the newest
+                  Go to newest
                 </button>
               )
             )}
             {mayManage && <PinButton key={clip.clip_index} store={store} clip={clip} />}
             <label class="switch">
               <input type="checkbox" checked={showsKept} onChange={(event) => setShowsKept(event.currentTarget.checked)} />
-              <span>What was kept{share !== null && <span class="soft"> · {Number((share * 100).toPrecision(3))} %</span>}</span>
+              <span>Kept patches{share !== null && <span class="soft"> · {Number((share * 100).toPrecision(3))} %</span>}</span>
             </label>
           </div>
+          {whyNoVideo && (
+            <p class="no-video" role="status">
+              {whyNoVideo}
+            </p>
+          )}
           <figcaption class="caption">{clip.caption || "(no caption)"}</figcaption>
           {sheet && kept && <Filmstrip at={position.at} sheet={sheet} kept={kept} frame={frame} onChoose={(place) => position.select(clip.clip_index, place)} showsKept={showsKept} />}
         </>
@@ -104,14 +114,14 @@ export function Stage({ store, position, onMove }: Props) {
   );
 }
 
-/** Keeps the clip whatever the quota says. */
+/** Pins the clip, exempting it from quotas. */
 function PinButton({ store, clip }: { store: StreamStore; clip: Clip }) {
   const [problem, setProblem] = useState("");
   const pin = () => {
     setProblem("");
     store.pin(clip, !clip.is_pinned).catch((error) => setProblem(messageFrom(error)));
   };
-  const says = clip.is_pinned ? "Pinned: no quota removes it" : "Pin: keep it whatever the quota says";
+  const says = clip.is_pinned ? "Pinned: exempt from quotas" : "Pin: exempt this clip from quotas";
   return (
     <>
       <button type="button" class="quiet pin" aria-label="Pin" aria-pressed={clip.is_pinned} title={says} onClick={pin}>
@@ -126,7 +136,7 @@ function PinButton({ store, clip }: { store: StreamStore; clip: Clip }) {
   );
 }
 
-/** Said over a picture that the model has not described: how soon it will. */
+/** Progress to the next caption, over a live frame. */
 function Now({ stream }: { stream: Stream }) {
   const { frames_per_clip, figures } = stream;
   return (
@@ -139,7 +149,7 @@ function Now({ stream }: { stream: Stream }) {
   );
 }
 
-/** The frame of which most was kept says most of a clip. */
+/** Frame with the most kept patches, which represents the clip best. */
 function fullestFrame(kept: Kept | null): number {
   const counts = kept?.frames.map((frame) => frame.cells.length) ?? [];
   return Math.max(0, counts.indexOf(Math.max(...counts)));

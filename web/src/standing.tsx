@@ -1,4 +1,4 @@
-// Standing questions of a stream: asked of every new caption, and told when the answer becomes yes.
+// Standing questions of a stream: checked on every new caption; alert when the answer turns yes.
 import { useEffect, useState } from "preact/hooks";
 import { messageFrom } from "./api";
 import { Icon } from "./icons";
@@ -35,7 +35,7 @@ export function Standing({ store, position, isShown }: Props) {
     }
     store.tell();
   };
-  // Others may have added some meanwhile.
+  // Another client may have added questions meanwhile.
   useEffect(() => {
     if (isShown && watchedFor.questions) void act(() => watchedFor.loadQuestions());
   }, [isShown, watchedFor]);
@@ -52,7 +52,7 @@ export function Standing({ store, position, isShown }: Props) {
     <div class="standing">
       {mayManage && (
         <form onSubmit={add}>
-          <label for="standing">Ask this of every new caption, and tell me when the answer becomes yes</label>
+          <label for="standing">Check every new caption, and alert me when the answer turns yes</label>
           <div class="inline">
             <input
               id="standing"
@@ -68,14 +68,14 @@ export function Standing({ store, position, isShown }: Props) {
           </div>
           <label class="switch small">
             <input type="checkbox" checked={byWords} onChange={(event) => setByWords(event.currentTarget.checked)} />
-            <span>By its words alone, without asking the model</span>
+            <span>Match words only, without the model</span>
           </label>
           <label class="switch small">
             <input type="checkbox" checked={everywhere} onChange={(event) => setEverywhere(event.currentTarget.checked)} />
-            <span>In all streams, also those that are added later</span>
+            <span>In all streams, present and future</span>
           </label>
           <NotifySwitch onProblem={setProblem} />
-          {isOver && <p class="soft small">This stream is not being watched: no new captions come from it now.</p>}
+          {isOver && <p class="soft small">This stream is not active, so it gets no new captions.</p>}
         </form>
       )}
       {problem && (
@@ -83,8 +83,8 @@ export function Standing({ store, position, isShown }: Props) {
           {problem}
         </p>
       )}
-      {watchedFor.questions?.length === 0 && <p class="empty">Nothing is watched for yet.</p>}
-      <ul class="answers" aria-label="Watched for">
+      {watchedFor.questions?.length === 0 && <p class="empty">No standing questions yet.</p>}
+      <ul class="answers" aria-label="Standing questions">
         {watchedFor.questions?.map((one) => (
           <Watched
             key={one.id}
@@ -117,7 +117,7 @@ function Watched({ question, alerts, numAlerts, position, onRemove }: WatchedPro
           <Icon name="bell" /> {question.question}
         </p>
         {onRemove && (
-          <button type="button" class="quiet" aria-label={`Stop watching for: ${question.question}`} title="Stop watching for this" onClick={onRemove}>
+          <button type="button" class="quiet" aria-label={`Delete: ${question.question}`} title="Delete" onClick={onRemove}>
             <Icon name="close" />
           </button>
         )}

@@ -1,5 +1,6 @@
 // One stream as the page knows it: all clips, then each new one as it comes, across lost connections and new servers.
 import { ApiError, getJson, messageFrom, putOrRemove } from "./api";
+import { LiveEvents } from "./live_events";
 import type { Clip, Gap, Memory, Stream } from "./types";
 import { WatchedFor } from "./watched_for";
 import { RUNNING } from "./words";
@@ -24,7 +25,7 @@ export class StreamStore {
   readonly watchedFor: WatchedFor;
 
   private readonly listeners = new Set<() => void>();
-  private events: EventSource | null = null;
+  private events: LiveEvents | null = null;
   private timers = new Map<string, number>();
   private closed = false;
 
@@ -114,64 +115,70 @@ export class StreamStore {
   }
 
   private listen(): void {
+    if (this.closed) return;
     this.events?.close();
-    const events = new EventSource(`${this.path}/events?after=${this.lastIndex}.${this.watchedFor.lastAlertId}`);
-    this.events = events;
-    events.addEventListener("open", () => {
-      this.link = "open";
-      this.problem = "";
-      this.tell();
+    this.events = new LiveEvents({
+      address: () => `${this.path}/events?after=${this.lastIndex}.${this.watchedFor.lastAlertId}`,
+      on: {
+        clip: (event) => this.take(JSON.parse(event.data)),
+        alert: (event) => {
+          this.watchedFor.take(JSON.parse(event.data));
+          this.watchStanding();
+          this.tell();
+        },
+        state: (event) => {
+          this.update(JSON.parse(event.data));
+          this.watchStanding();
+          this.after("gaps", MEMORY_MILLISECONDS, () => this.loadGaps());
+          this.after("memory", MEMORY_MILLISECONDS, () => this.loadMemory());
+        },
+        removed: () => this.isGone(),
+      },
+      opened: () => {
+        this.link = "open";
+        this.problem = "";
+        this.tell();
+      },
+      lost: () => {
+        if (this.link !== "gone") this.link = "lost";
+        this.tell();
+      },
+      mayReconnect: async (signal) => {
+        try {
+          this.stream = await getJson<Stream>(this.path, signal);
+          return true;
+        } catch (error) {
+          this.fail(error);
+          return false;
+        }
+      },
     });
-    events.addEventListener("clip", (event) => this.take(JSON.parse(event.data)));
-    events.addEventListener("alert", (event) => {
-      this.watchedFor.take(JSON.parse(event.data));
-      this.watchStanding();
-      this.tell();
-    });
-    events.addEventListener("state", (event) => {
-      this.update(JSON.parse(event.data));
-      this.watchStanding();
-      this.after("gaps", MEMORY_MILLISECONDS, () => this.loadGaps());
-      this.after("memory", MEMORY_MILLISECONDS, () => this.loadMemory());
-    });
-    events.addEventListener("removed", () => {
-      this.link = "gone";
-      events.close();
-      this.tell();
-    });
-    events.addEventListener("error", () => {
-      if (this.link !== "gone") this.link = "lost";
-      this.tell();
-      // The browser comes back by itself with the last id, unless it was refused: then we do.
-      if (events.readyState === EventSource.CLOSED) this.after("listen", RETRY_MILLISECONDS, () => this.comeBack());
-    });
+    this.rest();
+  }
+
+  private isGone(): void {
+    this.link = "gone";
+    this.events?.close();
+    this.events = null;
+    this.tell();
   }
 
   /** A browser opens six connections to a server in all: a page that nobody sees keeps none. */
   private readonly rest = (): void => {
-    if (document.hidden) this.events?.close();
-    else if (this.events?.readyState === EventSource.CLOSED && this.link !== "gone") this.listen();
+    if (document.hidden) this.events?.rest();
+    else this.events?.open();
   };
-
-  private async comeBack(): Promise<void> {
-    try {
-      this.stream = await getJson<Stream>(this.path);
-      this.listen();
-    } catch (error) {
-      this.fail(error);
-    }
-  }
 
   private fail(error: unknown): void {
     if (this.closed) return;
     this.problem = messageFrom(error);
     if (error instanceof ApiError && error.status === 404) {
-      this.link = "gone";
-    } else {
-      this.link = "lost";
-      if (this.clips.length || this.stream) this.after("listen", RETRY_MILLISECONDS, () => this.comeBack());
-      else this.after("open", RETRY_MILLISECONDS, () => this.open());
+      this.isGone();
+      return;
     }
+    this.link = "lost";
+    if (!this.stream) this.after("open", RETRY_MILLISECONDS, () => this.open());
+    else if (!this.events) this.after("listen", RETRY_MILLISECONDS, async () => this.listen());
     this.tell();
   }
 

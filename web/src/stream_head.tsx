@@ -6,7 +6,7 @@ import type { StreamStore } from "./store";
 import type { Stream } from "./types";
 import { nameOf, RESUMABLE, RUNNING, stateOf } from "./words";
 
-/** Name and state of a stream, and what can be done with it. */
+/** Name, state and actions of a stream. */
 export function StreamHead({ store }: { store: StreamStore }) {
   const stream = store.stream!;
   const [problem, setProblem] = useState("");
@@ -64,6 +64,7 @@ export function StreamHead({ store }: { store: StreamStore }) {
         )}
       </div>
       {stream.reason && tone !== "done" && tone !== "idle" && <p class="reason">{stream.reason}</p>}
+      {stream.note && <p class="note">{stream.note}</p>}
       {problem && (
         <p class="problem" role="alert">
           {problem}
@@ -74,13 +75,13 @@ export function StreamHead({ store }: { store: StreamStore }) {
 }
 
 const FORMATS = [
-  ["report", "Report, to look at without a server"],
-  ["json", "Everything, as JSON"],
-  ["vtt", "Captions, as WebVTT"],
-  ["srt", "Captions, as SubRip"],
+  ["report", "Report (standalone HTML)"],
+  ["json", "All data (JSON)"],
+  ["vtt", "Captions (WebVTT)"],
+  ["srt", "Captions (SubRip)"],
 ];
 
-/** Closes when something else is done. */
+/** Menu that closes on Escape, on selection, or when focus leaves. */
 function ExportMenu({ path }: { path: string }) {
   const menu = useRef<HTMLDetailsElement>(null);
   const close = () => {
@@ -118,7 +119,7 @@ function ExportMenu({ path }: { path: string }) {
   );
 }
 
-/** Asks once more; who came by keyboard stands on the way back. */
+/** Confirmation; focus starts on the button that keeps the stream. */
 function Sure({ isBusy, onRemove, onKeep }: { isBusy: boolean; onRemove: () => void; onKeep: () => void }) {
   const keep = useRef<HTMLButtonElement>(null);
   useEffect(() => keep.current?.focus(), []);
@@ -126,16 +127,16 @@ function Sure({ isBusy, onRemove, onKeep }: { isBusy: boolean; onRemove: () => v
     <span
       class="sure"
       role="group"
-      aria-label="Remove the stream and all that was stored of it?"
+      aria-label="Remove the stream and all its data?"
       onKeyDown={(event) => {
         if (event.key === "Escape") onKeep();
       }}
     >
       <button type="button" class="danger" disabled={isBusy} onClick={onRemove}>
-        Remove it all
+        Remove all
       </button>
       <button type="button" ref={keep} onClick={onKeep}>
-        Keep it
+        Keep
       </button>
     </span>
   );

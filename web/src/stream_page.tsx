@@ -1,4 +1,4 @@
-// One stream: what was seen and kept, when, and what is asked of it.
+// One stream: video, captions, memory, timeline, questions.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Figures } from "./figures";
 import { useChanges } from "./hooks";
@@ -36,10 +36,10 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
 
   const { stream, clips } = store;
   const isRunning = !!stream && RUNNING.has(stream.state);
-  const at = useMemo(() => timesOf(stream), [stream?.is_live, stream?.started_at]);
+  const at = useMemo(() => timesOf(stream), [stream?.is_live, stream?.started_at, stream?.wall_clocks.length]);
   const wasRunning = useRef(false);
   wasRunning.current ||= isRunning;
-  // Whoever followed stays where the watching ended; whoever opens what has ended begins at its beginning.
+  // A viewer who was following stays at the end; a stream that had ended opens at its first clip.
   const place = chosen ? store.placeOf(chosen.clipIndex) : wasRunning.current ? clips.length - 1 : 0;
   const clip = clips[place] ?? null;
   const select = (index: number, frame: number | null = null) => {
@@ -73,8 +73,8 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
   if (store.link === "gone") {
     return (
       <div class="card gone">
-        <h1>This stream is no longer here</h1>
-        <p class="soft">It was removed, with all that was stored of it, or was never here.</p>
+        <h1>Stream not found</h1>
+        <p class="soft">It was removed with all its data, or never existed.</p>
         <a class="button" href="#/">
           All streams
         </a>
@@ -97,7 +97,7 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
       <StreamHead store={store} />
       {store.link === "lost" && (
         <p class="notice lost" role="status">
-          The server does not answer. What is here stays; new clips come when it is back.
+          {store.problem || "The server does not respond."} Reconnecting; clips already loaded stay.
         </p>
       )}
       <Figures store={store} />
@@ -113,7 +113,7 @@ export function StreamPage({ id, clipIndex, about }: { id: string; clipIndex: nu
   );
 }
 
-/** Arrow keys go from clip to clip, wherever no other control has them. */
+/** Move between clips with the arrow keys, unless another control uses them. */
 function useKeys(move: (by: number) => void, follow: () => void): void {
   const current = useRef({ move, follow });
   current.current = { move, follow };
@@ -135,7 +135,7 @@ function useKeys(move: (by: number) => void, follow: () => void): void {
   }, []);
 }
 
-/** Reads new captions to those who listen, not more often than can be listened to. */
+/** Announces new captions to screen readers, at a limited rate. */
 function Announcer({ clip, at }: { clip: Clip | null; at: At }) {
   const [said, setSaid] = useState("");
   const last = useRef(0);

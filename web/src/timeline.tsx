@@ -1,4 +1,4 @@
-// All clips on one line, drawn on a canvas so that ten thousand cost no more than ten.
+// All clips on one line, drawn on a canvas, so cost does not grow with their number.
 import { useEffect, useState } from "preact/hooks";
 import { useDark, useSize } from "./hooks";
 import { Icon } from "./icons";
@@ -62,16 +62,16 @@ export function Timeline({ store, position, cited, found, onMove }: Props) {
           <span class="held">In memory</span>
           {cited.size > 0 && <span class="cited">Cited</span>}
           {found && <span class="found">Found</span>}
-          {(store.gaps.length > 0 || clips.some((clip) => clip.num_frames_dropped)) && <span class="missed">Not seen</span>}
+          {(store.gaps.length > 0 || clips.some((clip) => clip.num_frames_dropped)) && <span class="missed">Not watched</span>}
         </div>
         <div class="zoom" role="group" aria-label="Zoom">
-          <button type="button" class="quiet" aria-label="Less" disabled={zoom <= 1} onClick={() => setZoom(zoom / 2)}>
+          <button type="button" class="quiet" aria-label="Zoom out" disabled={zoom <= 1} onClick={() => setZoom(zoom / 2)}>
             <Icon name="minus" />
           </button>
           <button
             type="button"
             class="quiet"
-            aria-label="More"
+            aria-label="Zoom in"
             disabled={zoom >= MOST_ZOOM || clips.length < 2 * zoom}
             onClick={() => setZoom(zoom * 2)}
           >
@@ -136,7 +136,7 @@ function draw(canvas: HTMLCanvasElement, drawing: Drawing): void {
   const cut = wide > 5 ? 1.5 : 0;
   const box = (start: number, end: number, top = 0, height = BAND) =>
     context.fillRect(x(start), top, Math.max(1, x(end) - x(start) - cut), height);
-  // Rare things are drawn last, so that they are seen where many clips share a pixel.
+  // Draw rare marks last, so they stay visible where many clips share a pixel.
   for (const [name, belongs] of [
     ["--seen", () => true],
     ["--held", (index: number) => held.has(index)],

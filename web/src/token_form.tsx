@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { messageFrom, postJson } from "./api";
 
-/** Asks for the server's token, which the server then keeps in a cookie that no script can read. */
+/** Asks for the server's token, which the server then stores in an HttpOnly cookie. */
 export function TokenForm({ onDone }: { onDone: () => void }) {
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState("");
@@ -16,9 +16,9 @@ export function TokenForm({ onDone }: { onDone: () => void }) {
   };
   return (
     <form class="card token" onSubmit={submit}>
-      <h1>This server needs a token</h1>
-      <p class="soft">It is the one that the server was started with. This browser remembers it for a week, or until the server is
-        started anew.</p>
+      <h1>This server requires a token</h1>
+      <p class="soft">Enter the token that the server was started with. This browser remembers it for a week, or until the server
+        restarts.</p>
       <label class="field">
         <span>Token</span>
         <input
@@ -36,7 +36,7 @@ export function TokenForm({ onDone }: { onDone: () => void }) {
         </p>
       )}
       <button class="primary" type="submit">
-        Go on
+        Sign in
       </button>
     </form>
   );

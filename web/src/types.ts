@@ -1,4 +1,4 @@
-// What the server answers: see src/keepsight/server/views/, standing/views.py and standing/alert_view.py, and routes/about.py.
+// Server responses: see src/keepsight/server/http/views/, hub/standing/alert_view.py and server/http/routes/about.py.
 export interface Figures {
   seconds_per_clip: number | null;
   lag_seconds: number | null;
@@ -7,14 +7,21 @@ export interface Figures {
   num_frames_pending: number;
 }
 
+export interface WallClock {
+  from_seconds: number;
+  started_at: string;
+}
+
 export interface Stream {
   id: string;
   source: string;
   model: string;
   is_live: boolean;
   started_at: string;
+  wall_clocks: WallClock[];
   state: string;
   reason: string;
+  note: string;
   end_seconds: number | null;
   frames_per_clip: number;
   num_clips: number;

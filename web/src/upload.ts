@@ -1,4 +1,4 @@
-// A file sent in parts, so that a lost connection or a closed page costs one part at most.
+// Resumable upload in parts; a lost connection costs at most one part.
 import { ApiError, getJson, postJson, request } from "./api";
 import type { Stream } from "./types";
 
@@ -10,20 +10,20 @@ interface Upload {
   offset: number;
 }
 
-/** The same file dropped again goes on where it was left. */
+/** Key under which the same file resumes its upload. */
 const keyOf = (file: File) => `keepsight-upload:${file.name}:${file.size}:${file.lastModified}`;
 
 /**
- * Send a file and have it watched.
+ * Upload a file and start watching it.
  *
- * @param progress is told the share that is there, 0 to 1.
+ * @param progress called with the uploaded fraction, 0 to 1.
  */
 export async function uploadAndWatch(
   file: File,
   progress: (share: number) => void,
   signal: AbortSignal,
 ): Promise<Stream> {
-  const upload = await beginOrGoOn(file);
+  const upload = await startOrResume(file);
   let failures = 0;
   while (upload.offset < file.size) {
     progress(upload.offset / file.size);
@@ -42,7 +42,7 @@ export async function uploadAndWatch(
   return postJson<Stream>("/v1/streams", { upload_id: upload.id });
 }
 
-async function beginOrGoOn(file: File): Promise<Upload> {
+async function startOrResume(file: File): Promise<Upload> {
   const known = localStorage.getItem(keyOf(file));
   if (known) {
     try {

@@ -1,4 +1,4 @@
-// Standing questions that are asked of a stream's captions, and what they told of it.
+// Standing questions of a stream and their alerts.
 import { getJson, postJson, remove } from "./api";
 import type { Alert, StandingQuestion } from "./types";
 
@@ -8,11 +8,11 @@ const MOST_ALERTS = 500;
 export class WatchedFor {
   questions: StandingQuestion[] | null = null; // newest first
   alerts: Alert[] = []; // newest first
-  news: Alert | null = null; // the last one that came while the page was open, until it is put away
+  news: Alert | null = null; // latest alert since the page was opened, until dismissed
 
   constructor(readonly streamId: string) {}
 
-  /** Of the newest alert that is known, 0 where there is none: events go on after it. */
+  /** Id of the newest known alert, from which events resume; 0 if there is none. */
   get lastAlertId(): number {
     return this.alerts[0]?.id ?? 0;
   }
@@ -21,7 +21,7 @@ export class WatchedFor {
     return this.alerts.filter((alert) => alert.standing_question_id === question.id);
   }
 
-  /** How often a question was told of in this stream, as far as that is known. */
+  /** Known number of a question's alerts in this stream. */
   numAlertsOf(question: StandingQuestion): number {
     const here = this.alertsOf(question).length;
     return question.stream_id === null ? here : Math.max(here, question.num_alerts);
@@ -31,12 +31,12 @@ export class WatchedFor {
     return (this.questions ?? []).reduce((sum, question) => sum + this.numAlertsOf(question), 0);
   }
 
-  /** All that there is: asked for once, before events tell the rest. */
+  /** Load questions and alerts once; events add the rest. */
   async load(): Promise<void> {
     await this.loadQuestions();
-    const told = (this.questions ?? []).filter((question) => question.num_alerts > 0);
+    const alerted = (this.questions ?? []).filter((question) => question.num_alerts > 0);
     const pages = await Promise.all(
-      told.map((question) =>
+      alerted.map((question) =>
         getJson<{ alerts: Alert[] }>(`/v1/standing-questions/${question.id}/alerts?limit=${ALERTS_AT_ONCE}`),
       ),
     );
@@ -44,13 +44,13 @@ export class WatchedFor {
     this.alerts = alerts.sort((one, other) => other.id - one.id);
   }
 
-  /** Questions and their figures, which change without an event. */
+  /** Reload questions and their counts, which change without an event. */
   async loadQuestions(): Promise<void> {
     const all = await getJson<StandingQuestion[]>("/v1/standing-questions");
     this.questions = all.filter((one) => one.stream_id === null || one.stream_id === this.streamId).reverse();
   }
 
-  /** Take over an alert that an event told. */
+  /** Add an alert from an event. */
   take(alert: Alert): void {
     if (alert.id <= this.lastAlertId) return;
     this.alerts = [alert, ...this.alerts].slice(0, MOST_ALERTS);

@@ -1,4 +1,4 @@
-// How things are written.
+// Text formatting and state labels.
 import type { Stream } from "./types";
 
 /** 83 -> 01:23, 3683 -> 1:01:23. */
@@ -48,14 +48,15 @@ const STATES: Record<string, [string, string]> = {
   interrupted: ["Interrupted", "idle"],
   complete: ["Complete", "done"],
   truncated: ["Cut short", "warn"],
+  incomplete: ["Incomplete", "warn"],
   failed: ["Failed", "bad"],
 };
 
-/** How a state is called, and the colour it goes by. */
+/** Label and colour of a stream's state. */
 export function stateOf(stream: Stream): { label: string; tone: string } {
   const [label, tone] = STATES[stream.state] ?? [stream.state, "idle"];
   return { label, tone };
 }
 
 export const RUNNING = new Set(["watching", "streaming", "connecting", "stalled", "offline"]);
-export const RESUMABLE = new Set(["paused", "interrupted", "failed"]);
+export const RESUMABLE = new Set(["paused", "interrupted", "incomplete", "failed"]);

@@ -1,1 +1,1 @@
-"""What a question is answered from: captions chosen within the window of the model."""
+"""Question answering: retrieval of captions, evidence, and answers with citations."""

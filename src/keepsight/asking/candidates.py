@@ -1,7 +1,7 @@
-"""The captions that a question may be answered from: what they are chosen by at once, their texts once chosen.
+"""Captions that a question may be answered from; texts are read only once chosen.
 
-A stream that was watched for days has tens of thousands of captions, of which a question is given a few hundred: making
-a line of each would take longer than choosing.
+A stream watched for days has tens of thousands of captions, of which a question is given a few hundred; formatting all
+of them would take longer than choosing.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keepsight.journal import CaptionRecord, Journal, StreamRecord
-from keepsight.models.protocol import VideoModel
-from keepsight.prompts import caption_line
+from keepsight.method.prompts import caption_line
+from keepsight.method.protocol import VideoModel
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Candidates:
     """Captions to choose from, in time order.
 
     Attributes:
-        costs: tokens of each caption's line in a prompt.
-        embeddings: mean input embedding of each caption, float32 `[num_captions, dim]`, of length 1 or any other.
-        read_lines: lines of the captions at some places, as a prompt shows them.
+        costs: tokens of each caption line in a prompt.
+        embeddings: mean input embedding of each caption, float32 `[num_captions, dim]`, not necessarily normalised.
+        read_lines: returns the prompt lines of captions by index.
     """
 
     costs: Sequence[int] | NDArray[np.int64]
@@ -31,11 +31,11 @@ class Candidates:
 
 
 class JournalCaptions:
-    """All captions of a stream that had ended by the time of asking, as the journal has them now.
+    """Captions of a stream that ended by the time of the question, as currently in the journal.
 
     Args:
-        journal: is read.
-        stream: whose captions.
+        journal: journal to read.
+        stream: stream of the captions.
         ask_seconds: None for all.
     """
 
@@ -51,28 +51,28 @@ class JournalCaptions:
 
     @property
     def end_seconds(self) -> float:
-        """Where the last of them ended, 0 without captions."""
+        """End of the last caption; 0 without captions."""
         last = self.at(range(len(self))[-1:])
         return last[0].span.end_seconds if last else 0.0
 
     def candidates(self, model: VideoModel) -> Candidates:
-        """The captions in the space and token counts of the model that is asked."""
+        """Candidates with embeddings and token counts of the answering model."""
         rows = self._rows
         if self._stream.model == model.info.name and (not len(self) or rows.embeddings.shape[1] == model.info.dim):
             return Candidates(rows.num_line_tokens, rows.embeddings, self.lines)
-        # Another model wrote the journal: its embeddings lie in another space and its tokens are cut otherwise.
+        # Another model wrote the journal: embed and count again.
         captions = self.at(range(len(self)))
         costs = [model.count_tokens(f"{caption_line(record.span, record.caption)}\n") for record in captions]
         own = [model.embed(record.caption).numpy() for record in captions]
         return Candidates(costs, np.stack(own) if own else rows.embeddings, self.lines)
 
     def at(self, places: Sequence[int]) -> list[CaptionRecord]:
-        """The captions at some places; asked for twice in a row they are read once, so what was counted is given."""
+        """Captions by index; the last read is cached, so the captions counted are the captions given."""
         indices = self._rows.clip_indices[list(places)].tolist()
         if indices != self._read[0]:
             self._read = indices, self._journal.clips.captions_at(self._stream.id, indices)
         return self._read[1]
 
     def lines(self, places: Sequence[int]) -> list[str]:
-        """The lines of the captions at some places."""
+        """Prompt lines of captions by index."""
         return [caption_line(record.span, record.caption) for record in self.at(places)]

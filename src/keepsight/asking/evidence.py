@@ -1,6 +1,6 @@
-"""What a question is answered from: the captions that were chosen and fit, and the frames without a caption.
+"""Evidence for a question: chosen captions that fit, and frames without a caption.
 
-Causal: nothing that ended after the time of asking is looked at. The prompt is counted before the model is called.
+Causal: nothing that ended after the question's time is used. The prompt length is computed before calling the model.
 """
 
 from collections.abc import Sequence
@@ -12,32 +12,33 @@ from keepsight.asking.candidates import Candidates, JournalCaptions
 from keepsight.asking.retrieval import Retriever, make_retriever
 from keepsight.errors import EmptyJournalError, PromptTooLongError
 from keepsight.journal import CaptionRecord, GapRecord, Journal, StreamRecord
-from keepsight.models.protocol import VideoModel, VisualInput
-from keepsight.prompts import caption_line, captions_context
+from keepsight.method.prompts import caption_line, captions_context
+from keepsight.method.protocol import VideoModel, VisualInput
+from keepsight.method.recurrence import check_parts
 from keepsight.settings import Settings
 from keepsight.spans import Span, format_clock
 from keepsight.video import Frame
 
 _WINDOW_SHARE_OF_REPLY = 4
-"""The reply gets at most one part in so many of the model's window, so that a small window keeps room for captions."""
+"""Reply limit as a divisor of the context window, so that small windows keep room for captions."""
 
 _WINDOW_SHARE_OF_FRAMES = 2
-"""The live frames get at most one part in so many: half of the window, as the clip has when it is described."""
+"""Divisor of the context window for live frames: half, as for the clip in captioning."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the model is given with a question.
+    """Evidence given to the model with a question.
 
     Attributes:
-        captions: the chosen captions, in time order.
-        context: the block of text that holds them, empty without captions.
-        num_left_out: captions by `ask_seconds` that are not among them.
+        captions: chosen captions, in time order.
+        context: their prompt block; empty without captions.
+        num_left_out: other captions up to `ask_seconds`.
         live: tokens of the newest live frames, or None.
-        num_live_frames: as many frames.
-        max_new_tokens: longest reply that fits.
-        ask_seconds: only what had ended by then was looked at.
-        gaps: what was not seen by then.
+        num_live_frames: number of those frames.
+        max_new_tokens: token limit of the reply.
+        ask_seconds: only clips that ended by then were used.
+        gaps: what was not watched until then.
     """
 
     captions: tuple[CaptionRecord, ...]
@@ -60,10 +61,10 @@ def gather_evidence(
     settings: Settings,
     live_frames: Sequence[Frame],
 ) -> Evidence:
-    """Choose the captions and frames that a question is answered from, so that the prompt fits the model's window.
+    """Choose captions and frames for a question so that the prompt fits the model's context window.
 
     Raises:
-        EmptyJournalError: no clip had ended by `ask_seconds` and no live frame was there.
+        EmptyJournalError: no clip ended by `ask_seconds` and there is no live frame.
         PromptTooLongError: the question leaves no room for a single caption or frame.
     """
     journal_captions = JournalCaptions(journal, stream, ask_seconds)
@@ -77,8 +78,8 @@ def gather_evidence(
     chosen = choose_captions(model, question, candidates, settings, live=live)
     if not chosen and live is None:
         raise PromptTooLongError(
-            f"the question leaves no room for a caption in the model's window of {window} tokens "
-            f"(retrieval_budget_tokens is {settings.retrieval_budget_tokens}): ask it shorter"
+            f"the question leaves no room for a caption in the model's context window of {window} tokens "
+            f"(retrieval_budget_tokens is {settings.retrieval_budget_tokens}); shorten the question"
         )
     captions = journal_captions.at(chosen)
     by_seconds = _time_of_asking(ask_seconds, journal_captions.end_seconds, frames)
@@ -95,12 +96,12 @@ def gather_evidence(
 
 
 def longest_reply(model: VideoModel, settings: Settings) -> int:
-    """Most tokens of an answer: what the settings say, or a quarter of the model's window if that is less."""
+    """Token limit of an answer: the settings' value, or a quarter of the context window if lower."""
     return max(1, min(settings.max_answer_tokens, model.info.context_window_tokens // _WINDOW_SHARE_OF_REPLY))
 
 
 def live_input(model: VideoModel, question: str, frames: Sequence[Frame], max_new_tokens: int) -> VisualInput | None:
-    """As many of the newest frames as fit in half of the model's window, or None."""
+    """Newest frames that fit in half of the context window, or None."""
     window = model.info.context_window_tokens
     for count in range(len(frames), 0, -1):
         newest = frames[-count:]
@@ -126,15 +127,15 @@ def choose_captions(
     query: str | None = None,
     live: VisualInput | None = None,
 ) -> list[int]:
-    """Places of the captions to give, in time order, such that the exact prompt fits the window.
+    """Indices of captions to give, in time order, such that the exact prompt fits the context window.
 
     Args:
-        model: is asked.
+        model: answering model.
         question: any text.
-        candidates: captions that may be given.
-        settings: rule of choice, budget, and longest answer.
-        query: what captions are compared with; the question if None.
-        live: frames that stand in the prompt, too.
+        candidates: captions to choose from.
+        settings: retriever, budget, and answer limit.
+        query: text to compare captions with; the question if None.
+        live: live frames in the prompt.
     """
     if not len(candidates.costs):
         return []
@@ -149,13 +150,13 @@ def choose_captions(
         excess = model.count_prompt_tokens(context, question, num_visual_tokens, like=live) - room
         if excess <= 0 or not chosen:
             return chosen
-        # Tokens merge across lines, so only the whole prompt is exact: take back what it has too much, in rank order.
+        # Tokens merge across lines, so only the whole prompt is exact: drop the excess in rank order.
         budget = sum(int(candidates.costs[index]) for index in chosen) - excess
     return []
 
 
 def retriever_of(settings: Settings) -> Retriever:
-    """The rule of choice that the settings name."""
+    """Retriever of the settings."""
     return make_retriever(
         settings.retriever,
         mmr_lambda=settings.mmr_lambda,
@@ -164,8 +165,18 @@ def retriever_of(settings: Settings) -> Retriever:
     )
 
 
+def check_all_parts(settings: Settings) -> None:
+    """Refuse settings whose selector, memory policy or retriever cannot be made here, before any work.
+
+    Raises:
+        SettingError: a plug-in is missing or broken, or refuses a value.
+    """
+    check_parts(settings)
+    retriever_of(settings)
+
+
 def _gaps_by(journal: Journal, stream: StreamRecord, by_seconds: float) -> tuple[GapRecord, ...]:
-    """What was not seen by a time; a gap that went on then ends there."""
+    """Gaps up to a time; a gap in progress is cut there."""
     return tuple(
         replace(gap, span=Span(gap.span.start_seconds, min(gap.span.end_seconds, by_seconds)))
         for gap in journal.gaps.overlapping(stream.id, 0.0, by_seconds)
@@ -177,13 +188,13 @@ def _nothing_yet(journal: Journal, stream: StreamRecord, ask_seconds: float | No
     if not captions or ask_seconds is None:
         return f"nothing has been captioned yet in {journal.path}"
     return (
-        f"nothing had been captioned by {format_clock(ask_seconds)}: "
+        f"nothing was captioned by {format_clock(ask_seconds)}: "
         f"the first clip ends at {format_clock(captions[0].span.end_seconds)}"
     )
 
 
 def _time_of_asking(ask_seconds: float | None, end_seconds: float, frames: Sequence[Frame]) -> float:
-    """The given time, or else the end of what is known: of the captions, or of the frames after them."""
+    """The given time, else the end of the captions or of the frames after them."""
     if ask_seconds is not None:
         return ask_seconds
     return max(end_seconds, frames[-1].pts_seconds if frames else 0.0)

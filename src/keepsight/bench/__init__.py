@@ -1,1 +1,1 @@
-"""Methods compared over data sets, causally and with intervals: what `keepsight bench` runs."""
+"""Comparison of methods over data sets, causal and with confidence intervals: what `keepsight bench` runs."""

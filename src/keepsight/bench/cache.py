@@ -1,7 +1,6 @@
-"""Answers that were made before, by the content of everything that decides them.
+"""Cache of answers, keyed by everything that decides them.
 
-One small file for each method and video. A run that is stopped goes on where it was, and a run with one method more
-computes that method only.
+One small file per method and video. A stopped run resumes, and a run with an added method computes only that method.
 """
 
 import hashlib
@@ -15,17 +14,17 @@ from keepsight.errors import KeepsightError
 from keepsight.whole_file import write_whole
 
 _FORMAT = 1
-"""Raise it when what a method computes changes under the same settings: older answers are then made anew."""
+"""Increment it when a method computes something else under the same settings, which invalidates older answers."""
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of answers.
+    """Folder of cached answers.
 
     Attributes:
-        folder: made when it is missing.
+        folder: created if missing.
         model_fingerprint: see `environment.fingerprint`.
-        version: of Keepsight.
+        version: Keepsight's version.
     """
 
     folder: Path
@@ -33,10 +32,10 @@ class Cache:
     version: str
 
     def make_folder(self) -> None:
-        """Make the folder where it is missing, before hours are spent on answers that cannot be kept.
+        """Create the folder if missing, before hours of work on answers that could not be stored.
 
         Raises:
-            KeepsightError: the disk refused.
+            KeepsightError: writing failed.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -44,15 +43,15 @@ class Cache:
             raise self._refused(error) from error
 
     def find(self, data_set: DataSet, video: Video, method: str, name: str) -> "Answered | None":
-        """What a method answered before, under the name that it has now; None where it has to be asked.
+        """Cached answers of a method, under its current name; None if it has to be run.
 
-        A file that is damaged counts as none.
+        A damaged file counts as missing.
 
         Args:
-            data_set: holds the video.
-            video: was watched.
+            data_set: data set of the video.
+            video: the video.
             method: `repr` of the method.
-            name: of the method in this run.
+            name: name of the method in this run.
         """
         path = self._path(data_set, video, method)
         try:
@@ -65,10 +64,10 @@ class Cache:
             return None
 
     def put(self, data_set: DataSet, video: Video, method: str, answered: "Answered") -> None:
-        """Keep what a method answered.
+        """Store a method's answers.
 
         Raises:
-            KeepsightError: the disk refused; what was kept before still is.
+            KeepsightError: writing failed; earlier answers are unchanged.
         """
         record = {
             "predictions": [asdict(prediction) for prediction in answered.predictions],
@@ -81,7 +80,7 @@ class Cache:
             raise self._refused(error) from error
 
     def _refused(self, error: OSError) -> KeepsightError:
-        return KeepsightError(f"cannot keep answers in {self.folder}: {error.strerror or error}")
+        return KeepsightError(f"cannot store answers in {self.folder}: {error.strerror or error}")
 
     def _path(self, data_set: DataSet, video: Video, method: str) -> Path:
         parts = [_FORMAT, self.version, self.model_fingerprint, data_set.name, data_set.scoring, repr(video), method]
@@ -91,7 +90,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Answered:
-    """Predictions and captions of one method about one video."""
+    """Predictions and captions of one method for one video."""
 
     predictions: list[Prediction]
     captions: list[CaptionedClip]

@@ -1,7 +1,7 @@
-"""One video through many methods, causally: frames are handed out in time order, each question at its time.
+"""Runs one video through many methods, causally: frames in time order, each question at its time.
 
-This is the only place where frames reach a method. A method never holds the source, so it cannot look ahead: at the
-time of asking it was handed the frames before that time, and no other.
+This is the only place where methods get frames. A method never holds the source, so it cannot look ahead: when asked,
+it has received exactly the frames before that time.
 """
 
 import time
@@ -16,22 +16,22 @@ from keepsight.bench.shared_model import SharedModel
 from keepsight.video import Frame
 
 Methods = Mapping[str, Method[Any]]
-"""Methods by their names in the run."""
+"""Methods by name."""
 
 
 def watch_and_ask(model: SharedModel, video: Video, methods: Methods) -> tuple[list[Prediction], list[CaptionedClip]]:
-    """Let methods watch a video once and ask each of them every question at its time.
+    """Let methods watch a video once and answer every question at its time.
 
     Args:
-        model: is put to use by all methods.
+        model: model shared by all methods.
         video: frames and questions.
-        methods: all with one frame rate.
+        methods: methods with equal frame rates.
 
     Returns:
         Predictions without scores in the order of methods and questions; captions in the order of methods and clips.
 
     Raises:
-        VideoError: the video cannot be read to its end.
+        VideoError: the video is unreadable or damaged.
     """
     (wanted_fps,) = {method.sample_fps for method in methods.values()}
     fps = 1.0 if video.time_unit is TimeUnit.SHOTS else wanted_fps
@@ -56,7 +56,7 @@ def watch_and_ask(model: SharedModel, video: Video, methods: Methods) -> tuple[l
 
 
 def _begin(model: SharedModel, methods: Methods, sample_fps: float) -> dict[Hashable, Observer]:
-    """One observer for all methods that watch alike."""
+    """One observer per group of methods that watch alike."""
     observers: dict[Hashable, Observer] = {}
     for method in methods.values():
         if method.watching not in observers:
@@ -65,7 +65,7 @@ def _begin(model: SharedModel, methods: Methods, sample_fps: float) -> dict[Hash
 
 
 def _due(waiting: list[Question], seconds: float) -> Iterator[Question]:
-    """Take out the questions that a frame at this time comes too late for; they are in order of time."""
+    """Pop questions whose time is at or before a frame's time; questions are in time order."""
     while waiting and waiting[0].ask_seconds <= seconds:
         yield waiting.pop(0)
 
@@ -113,7 +113,7 @@ def _prediction(name: str, video: Video, question: Question, reply: Reply, secon
 
 
 def _captions(video: Video, methods: Methods, observers: Mapping[Hashable, Observer]) -> Iterator[CaptionedClip]:
-    """Captions of every method; methods that share an observer have the same."""
+    """Captions of every method; methods that share an observer have equal ones."""
     for name, method in methods.items():
         for clip in observers[method.watching].captions():
             yield _captioned_clip(name, video, clip)

@@ -13,12 +13,12 @@ from keepsight.bench.tabulate import make_curves
 
 GAP_ROWS = {
     "memory": ("FIFO of 0", "FIFO of 1", "FIFO of 4", "FIFO of 16"),
-    "policies": ("FIFO of 4 clips", "merge, as many tokens", "medoids, as many tokens", "FIFO of 16 clips"),
+    "policies": ("FIFO of 4 clips", "merge, same tokens", "medoids, same tokens", "FIFO of 16 clips"),
 }
-"""Rows of experiments that are drawn over the gap to bridge."""
+"""Rows of experiments to plot over the gap."""
 
 AGE_METHODS = (FULL, "kv-retrieval", "uniform-frames")
-"""Methods that are drawn over time."""
+"""Methods to plot over time."""
 
 LENGTH_ROWS = (
     "MMR 0.5",
@@ -29,7 +29,7 @@ LENGTH_ROWS = (
     "random",
     "blind",
 )
-"""Ways of retrieval that are drawn over the length of the video."""
+"""Retrieval methods to plot over video length."""
 
 Drawn = Iterator[tuple[str, str]]
 """Titles and file names of plots."""
@@ -38,11 +38,11 @@ Drawn = Iterator[tuple[str, str]]
 def draw_plots(
     folder: Path, results: Results, data_set: DataSet, experiment: Experiment, tables: ChapterTables, *, seed: int = 0
 ) -> Drawn:
-    """Draw what an experiment has to show.
+    """Draw an experiment's plots.
 
     Raises:
         SettingError: matplotlib is not installed.
-        OSError: the disk refused.
+        OSError: writing failed.
     """
     if experiment.plot is not None:
         yield from _over_number(folder / f"{experiment.name}.png", experiment.plot, tables.answers, "right answers")
@@ -58,7 +58,7 @@ def draw_plots(
 
 
 def _over_number(path: Path, plot: Plot, table: Table, y_label: str) -> Drawn:
-    """A table's rows over the number that they differ in."""
+    """Table rows over the number in which they differ."""
     curves = make_curves(plot, table)
     if curves:
         ticks = [x for x, _ in next(iter(plot.curves.values()))]
@@ -81,7 +81,7 @@ def _over_gap(folder: Path, results: Results, data_set: DataSet, experiment: Exp
     methods = {label: experiment.rows[label] for label in GAP_ROWS[experiment.name] if label in experiment.rows}
     curves = accuracy_by_gap(data_set, results, methods, seed)
     if curves:
-        path, title = folder / f"{experiment.name}-gap.png", "What only memory can tell, by how far back it was seen"
+        path, title = folder / f"{experiment.name}-gap.png", "Accuracy on memory-only questions by gap to the evidence"
         line_plot(path, title, "gap to bridge, clips", "said in the caption", curves, y_percent=True)
         yield title, path.name
 
@@ -89,7 +89,7 @@ def _over_gap(folder: Path, results: Results, data_set: DataSet, experiment: Exp
 def _over_length(folder: Path, results: Results, rows: Mapping[str, str], seed: int) -> Drawn:
     curves = accuracy_by_length(results, {label: rows[label] for label in LENGTH_ROWS if label in rows}, seed)
     if curves:
-        path, title = folder / "retrieval-length.png", "Right answers as the video grows"
+        path, title = folder / "retrieval-length.png", "Accuracy as the video grows"
         log = min(curves[0].x) > 0
         line_plot(
             path, title, "minutes of video before the question", "right answers", curves, x_log=log, y_percent=True
@@ -101,11 +101,11 @@ def _over_age(folder: Path, results: Results, rows: Mapping[str, str], seed: int
     shown = {label: method for label, method in rows.items() if method in AGE_METHODS}
     accuracy = accuracy_by_age(results, shown, seed)
     if accuracy:
-        path, title = folder / "accuracy-age.png", "Right answers by the age of the evidence"
+        path, title = folder / "accuracy-age.png", "Accuracy by age of the evidence"
         line_plot(path, title, "minutes since the evidence", "right answers", accuracy, y_percent=True)
         yield title, path.name
     latency = latency_by_age(results, shown)
     if latency:
-        path, title = folder / "latency-age.png", "Time of answering by the age of the stream"
+        path, title = folder / "latency-age.png", "Answer latency by stream length"
         line_plot(path, title, "minutes of video before the question", "seconds", latency)
         yield title, path.name

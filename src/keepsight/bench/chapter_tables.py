@@ -1,4 +1,4 @@
-"""The tables of one experiment: answers, answers by kind, judge's marks, and captions where their truth is known."""
+"""Tables of one experiment: accuracy, accuracy by kind, judge's ratings, and caption accuracy if the truth is known."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from keepsight.bench.toy_captions import past_scores, scored_captions
 from keepsight.bench.toy_failures import failure_cases
 
 FAILURES_OF = "overview"
-"""The experiment whose chapter counts failure modes."""
+"""Experiment whose chapter counts failure modes."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class ChapterTables:
     """Tables of an experiment.
 
     Attributes:
-        answers: right answers, in all and split into yes-no questions and others.
-        past: what captions say that only memory can tell; None where the truth is not known or nothing needs memory.
+        answers: accuracy, overall and split into yes-no and other questions.
+        past: accuracy of memory-only clauses in captions; None if the truth is unknown or nothing needs memory.
         more: all other tables.
     """
 
@@ -40,8 +40,8 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
     """All tables of an experiment.
 
     Args:
-        results: of a run with all methods of the experiment.
-        data_set: was run.
+        results: results of a run with all its methods.
+        data_set: the data set.
         experiment: rows and reference.
         seed: of the bootstrap.
     """
@@ -85,7 +85,7 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
 
 
 def knows_truth(data_set: DataSet) -> bool:
-    """Whether it is known what is true of each clip."""
+    """Whether each clip's true caption is known."""
     return all(isinstance(video.source, ToySource) for video in data_set.videos)
 
 

@@ -1,4 +1,4 @@
-"""What a run ran on, for its results file."""
+"""Environment of a run, for its results file."""
 
 import datetime
 import hashlib
@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from keepsight.models.protocol import ScoreRule, VideoModel, VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.method.protocol import DescribeRequest, ScoreRule, VideoModel, VisualInput
+from keepsight.plugins import plug_in_versions
+from keepsight.settings import DESCRIBE_PROMPT
 
 _PACKAGES = ("keepsight", "torch", "transformers", "numpy", "av")
 _NUM_FINGERPRINT_TOKENS = 16
-"""Longest description that a fingerprint is made of."""
+"""Length limit of the description used for a fingerprint."""
 
 
 def describe_environment(model: VideoModel, *, processes: int, seed: int) -> dict[str, Any]:
-    """Model, versions, hardware, date and seed as data that JSON can hold."""
+    """Model, versions, hardware, date and seed as JSON data."""
     info = model.info
     return {
         "model": info.name,
@@ -28,7 +29,11 @@ def describe_environment(model: VideoModel, *, processes: int, seed: int) -> dic
         "device": _device_name(info.device),
         "dtype": info.dtype,
         "model_fingerprint": fingerprint(model),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in _PACKAGES},
+            **plug_in_versions(),
+        },
         "platform": platform.platform(),
         "num_cores": os.cpu_count(),
         "processes": processes,
@@ -38,17 +43,16 @@ def describe_environment(model: VideoModel, *, processes: int, seed: int) -> dic
 
 
 def fingerprint(model: VideoModel) -> str:
-    """A name for what the model computes, so that answers of other weights under the same name are told apart.
+    """Fingerprint of what the model computes, to tell weights with the same name apart.
 
-    It is made of how the model sees and describes one picture, with the attention of every layer, and embeds one text,
-    rounded, and not of its files: those of a large model take a minute to read.
+    Made of the rounded results of encoding and describing one image, with attention of every layer, and of embedding
+    one text, rather than of its files, which take a minute to read for a large model.
     """
     picture = np.linspace(0, 255, 96 * 96 * 3).reshape(96, 96, 3).astype(np.uint8)
     tokens = model.encode([picture])
     seen = tokens.float().sum(dim=0).cpu()
-    said = model.describe(
-        VisualInput(tokens[:0], tokens), max_new_tokens=_NUM_FINGERPRINT_TOKENS, scoring=ScoreRule("all")
-    )
+    request = DescribeRequest(max_new_tokens=_NUM_FINGERPRINT_TOKENS, scoring=ScoreRule("all"))
+    said = model.describe(VisualInput(tokens[:0], tokens), request)
     known = model.embed(DESCRIBE_PROMPT).float().cpu()
     info = model.info
     parts = [info.architecture, str(info.num_parameters), info.dtype, str(info.score_layers), said.caption]

@@ -1,7 +1,6 @@
-"""The experiments: which methods stand in which table, and what is drawn of them.
+"""Experiments: the methods of each table, and its plot.
 
-Methods are written as `methods.make_method` reads them, so any row of a table can be repeated alone from the command
-line.
+Methods are written for `methods.make_method`, so any row can be repeated from the command line.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,26 +9,26 @@ from types import MappingProxyType
 from typing import Final
 
 from keepsight.errors import SettingError
+from keepsight.method.protocol import ModelInfo
 from keepsight.models.architectures import ARCHITECTURES
-from keepsight.models.protocol import ModelInfo
 from keepsight.settings import Settings
 
 RETENTIONS = (0.01, 0.03, 0.0625, 0.12, 0.25)
 FIFO_CLIPS = (0, 1, 2, 4, 8, 16, 32)
 FULL = "captions"
-"""Keepsight as it is: what all others are compared with."""
+"""Default Keepsight, the reference of all comparisons."""
 
 BLIND = "blind"
-"""The baseline that sees nothing."""
+"""Baseline that sees no video."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot of accuracy over a number that methods differ in.
+    """Plot of accuracy over a number in which methods differ.
 
     Attributes:
-        x_label: what the number is, with its unit.
-        curves: label of the curve -> (number, row of the table) in rising order of numbers.
+        x_label: name of the number, with unit.
+        curves: label -> (number, table row) in increasing order.
         log: whether the axis is logarithmic.
         percent: whether the numbers are shares.
     """
@@ -45,11 +44,11 @@ class Experiment:
     """One table.
 
     Attributes:
-        name: as the command line knows it.
-        title: over the table.
+        name: name on the command line.
+        title: title of the table.
         rows: label -> method, as `make_method` reads it; the reference is among them.
-        reference: label of the row that the others are compared with.
-        plot: what is drawn besides, if anything.
+        reference: label of the row to compare with.
+        plot: its plot, if any.
     """
 
     name: str
@@ -75,7 +74,7 @@ def _overview(info: ModelInfo) -> Experiment:
     }
     if any(known.model_class == info.architecture and not known.supports_kv_retrieval for known in ARCHITECTURES):
         del rows["KV retrieval (ReKV-style, ours)"]
-    return Experiment("overview", "The method, its parts taken away, and baselines", rows, "full loop")
+    return Experiment("overview", "The method, ablations and baselines", rows, "full loop")
 
 
 def _selection(_: ModelInfo) -> Experiment:
@@ -98,7 +97,7 @@ def _attention(info: ModelInfo) -> Experiment:
     for layer in info.score_layers:
         rows[f"layer {layer} alone"] = f"{FULL}:score_layers=[{layer}]"
     rows["max over heads"] = f"{FULL}:score_heads=max"
-    return Experiment("attention", "Which attention scores the tokens", rows, "the model's layers, mean over heads")
+    return Experiment("attention", "Which layers and heads score tokens", rows, "the model's layers, mean over heads")
 
 
 def _memory(_: ModelInfo) -> Experiment:
@@ -113,9 +112,9 @@ def _policies(_: ModelInfo) -> Experiment:
     short = f"{FULL}:memory_clips=4"
     rows = {"FIFO of 4 clips": short}
     for policy in ("merge", "decay", "medoids", "novelty"):
-        rows[f"{policy}, as many tokens"] = f"{short},memory_policy={policy}"
+        rows[f"{policy}, same tokens"] = f"{short},memory_policy={policy}"
     rows["FIFO of 16 clips"] = FULL
-    return Experiment("policies", "What to forget, with the tokens of a FIFO of 4 clips", rows, "FIFO of 4 clips")
+    return Experiment("policies", "Eviction policy, at the token budget of a FIFO of 4 clips", rows, "FIFO of 4 clips")
 
 
 def _positions(_: ModelInfo) -> Experiment:
@@ -125,7 +124,7 @@ def _positions(_: ModelInfo) -> Experiment:
         "FIFO of 4, contiguous": f"{FULL}:memory_clips=4",
         "FIFO of 4, original positions": f"{FULL}:memory_clips=4,memory_positions=original",
     }
-    return Experiment("positions", "Where kept tokens stand when they come back", rows, "FIFO of 16, contiguous")
+    return Experiment("positions", "Positions of recalled tokens", rows, "FIFO of 16, contiguous")
 
 
 def _retrieval(info: ModelInfo) -> Experiment:
@@ -138,7 +137,7 @@ def _retrieval(info: ModelInfo) -> Experiment:
     window = info.context_window_tokens
     budgets = (6_000, 20_000) if window > 24_000 else (window // 16, window // 8, window // 4, window // 2)
     rows |= {f"MMR, {budget:,} tokens": f"{FULL}:retrieval_budget_tokens={budget}" for budget in budgets}
-    return Experiment("retrieval", "Which captions answer, and how many", rows, "MMR 0.5")
+    return Experiment("retrieval", "Caption retrieval and budget", rows, "MMR 0.5")
 
 
 def _clips(_: ModelInfo) -> Experiment:
@@ -160,22 +159,22 @@ EXPERIMENTS: Final[Mapping[str, Callable[[ModelInfo], Experiment]]] = MappingPro
         "clips": _clips,
     }
 )
-"""Every experiment by name. Layers and budgets depend on the model, so each is made for one."""
+"""All experiments by name, made per model, since layers and budgets depend on it."""
 
 
 def make_experiments(names: tuple[str, ...], info: ModelInfo) -> tuple[Experiment, ...]:
-    """Experiments by name, all of them where none is named.
+    """Experiments by name; all of them without names.
 
     Raises:
-        SettingError: there is no experiment of a name.
+        SettingError: no such experiment.
     """
     for name in names:
         if name not in EXPERIMENTS:
-            raise SettingError(f"an experiment is one of {', '.join(EXPERIMENTS)}, not {name!r}")
+            raise SettingError(f"experiment must be one of {', '.join(EXPERIMENTS)}, got {name!r}")
     return tuple(_with_blind(EXPERIMENTS[name](info)) for name in names or EXPERIMENTS)
 
 
 def _with_blind(experiment: Experiment) -> Experiment:
-    """Every table has the baseline that sees nothing."""
+    """Add the blind baseline to a table."""
     rows = {label: method for label, method in experiment.rows.items() if method != BLIND}
     return replace(experiment, rows={**rows, BLIND: BLIND})

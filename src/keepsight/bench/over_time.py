@@ -1,4 +1,4 @@
-"""Curves over time: accuracy over the age of the evidence and over the gap to bridge, latency over the stream's age."""
+"""Curves over time: accuracy by age of evidence and by gap, latency by stream age."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,14 +9,14 @@ from keepsight.bench.tabulate import Scored, curve_over_groups
 from keepsight.bench.toy_captions import past_clauses
 
 NUM_GROUPS = 5
-"""Points of a curve over age: each holds as many questions as the others."""
+"""Points of a curve over age, with equal numbers of questions."""
 
 GAP_GROUPS = (1, 2, 3, 4, 6, 8, 12, 16)
-"""Gaps in clips; each counts for the largest of these that it reaches."""
+"""Gaps in clips; each clause counts for the largest that it reaches."""
 
 
 def accuracy_by_gap(data_set: DataSet, results: Results, methods: Mapping[str, str], seed: int) -> list[Curve]:
-    """Share of past-dependent clauses that captions have, over the gap in clips."""
+    """Share of memory-only clauses in captions, by gap in clips."""
     curves = []
     for label, method in methods.items():
         groups: dict[float, list[Scored]] = {}
@@ -28,19 +28,19 @@ def accuracy_by_gap(data_set: DataSet, results: Results, methods: Mapping[str, s
 
 
 def accuracy_by_age(results: Results, methods: Mapping[str, str], seed: int) -> list[Curve]:
-    """Share of right answers over the minutes between evidence and asking."""
+    """Accuracy by minutes between evidence and question."""
     return _accuracy(results, methods, lambda prediction: prediction.age_seconds, seed)
 
 
 def accuracy_by_length(results: Results, methods: Mapping[str, str], seed: int) -> list[Curve]:
-    """Share of right answers over the minutes of video before the question."""
+    """Accuracy by minutes of video before the question."""
     return _accuracy(results, methods, lambda prediction: prediction.ask_seconds, seed)
 
 
 def _accuracy(
     results: Results, methods: Mapping[str, str], seconds_of: Callable[[Prediction], float | None], seed: int
 ) -> list[Curve]:
-    """Share of right answers over the minutes that a prediction is at; those without a time are left out."""
+    """Accuracy by a prediction's minutes; predictions without a time are omitted."""
     curves = []
     for label, method in methods.items():
         timed = [(seconds_of(prediction), prediction) for prediction in results.of(method)]
@@ -50,7 +50,7 @@ def _accuracy(
 
 
 def latency_by_age(results: Results, methods: Mapping[str, str]) -> list[Curve]:
-    """Median wall time of an answer over the minutes of video before it, with the quartiles."""
+    """Median wall time of an answer by minutes of video before it, with quartiles."""
     curves = []
     for label, method in methods.items():
         known = [(p.ask_seconds / 60, p) for p in results.of(method) if p.ask_seconds is not None]
@@ -69,7 +69,7 @@ def _scored(groups: Mapping[float, Sequence[Prediction]]) -> dict[float, list[Sc
 
 
 def _even_groups(known: Sequence[tuple[float, Prediction]]) -> dict[float, list[Prediction]]:
-    """Where there are few different numbers, a group for each; else groups of equal size, each at its middle."""
+    """A group per distinct number if there are few, else groups of equal size at their centres."""
     in_order = sorted(known, key=lambda pair: pair[0])
     if len({x for x, _ in known}) <= NUM_GROUPS:
         return {x: [p for other, p in in_order if other == x] for x, _ in in_order}

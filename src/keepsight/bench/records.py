@@ -1,6 +1,6 @@
-"""The internal record of every data set: videos with questions, each asked at its time.
+"""Common record of all data sets: videos with questions, each asked at a time.
 
-One rule for all: a method sees only the frames whose time lies before the time of asking.
+A method sees only frames with times before the question's.
 """
 
 import math
@@ -15,7 +15,7 @@ from keepsight.video import Frame
 
 
 class TimeUnit(StrEnum):
-    """What the times of a video count. A video whose times are shots has one frame a shot, at time 0, 1, 2 ..."""
+    """Unit of a video's times. With shots, there is one frame per shot, at times 0, 1, 2 ..."""
 
     SECONDS = "seconds"
     SHOTS = "shots"
@@ -23,21 +23,20 @@ class TimeUnit(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its right answer, and when it is asked.
+    """A question with its correct answer and time.
 
     Attributes:
         question_id: unique in its data set.
-        question: the words put to the model, without choices.
-        answer: the right answer; of a multiple-choice question the text of the right choice.
-        ask_seconds: only frames before this time may be used; infinity asks after the whole video. In shots where the
-            video's unit is shots.
-        task: the data set's name for this kind of question, empty where it has none.
-        choices: what can be chosen from, in the order of the letters A, B, C ...; empty for open questions.
-        answer_index: place of the right choice, None for open questions.
-        evidence: when that which answers it was to be seen, as far as the data set says.
+        question: text for the model, without choices.
+        answer: correct answer; for multiple choice the text of the correct choice.
+        ask_seconds: only earlier frames may be used; infinity for the end of the video. In the video's time unit.
+        task: the data set's kind of question; may be empty.
+        choices: choices in order A, B, C ...; empty for open questions.
+        answer_index: index of the correct choice; None for open questions.
+        evidence: spans of the evidence, if the data set has them.
 
     Raises:
-        DataError: the question is empty, or choices and `answer_index` do not go together.
+        DataError: the question is empty, or `answer_index` does not match the choices.
     """
 
     question_id: str
@@ -51,43 +50,44 @@ class Question:
 
     def __post_init__(self) -> None:
         if not self.question.strip():
-            raise DataError(f"question {self.question_id} is empty")
+            raise DataError(f"question {self.question_id} must not be empty")
         if not self.ask_seconds >= 0:
-            raise DataError(f"question {self.question_id} is asked at {self.ask_seconds}; allowed is 0 and later")
+            raise DataError(f"ask_seconds of question {self.question_id} must be at least 0, got {self.ask_seconds}")
         fits = self.answer_index is None if not self.choices else self.answer_index in range(len(self.choices))
         if not fits:
             raise DataError(
-                f"question {self.question_id} has {len(self.choices)} choices and {self.answer_index} for the right one"
+                f"answer_index of question {self.question_id} must index its {len(self.choices)} choices, got "
+                f"{self.answer_index}"
             )
 
     @property
     def age_seconds(self) -> float | None:
-        """How long before asking the latest evidence ended; None where the data set does not say."""
+        """Time between the latest evidence and the question; None if unknown."""
         if not self.evidence or math.isinf(self.ask_seconds):
             return None
         return max(0.0, self.ask_seconds - max(span.end_seconds for span in self.evidence))
 
 
 class FrameSource(Protocol):
-    """Where a video's frames come from. It is small and can be sent to another process."""
+    """Source of a video's frames; small and picklable."""
 
     def frames(self, sample_fps: float) -> Iterator[Frame]:
-        """Frames in time order, `sample_fps` of them from each unit of time, the first at time 0.
+        """Frames in time order, `sample_fps` per unit of time, the first at time 0.
 
         Raises:
-            VideoError: the file is missing, no video, or damaged.
+            VideoError: the file is missing, not a video, or damaged.
         """
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video and the questions about it, in order of the time of asking.
+    """A video and its questions, in order of time.
 
     Attributes:
         video_id: unique in its data set.
         source: its frames.
         questions: at least one.
-        time_unit: what frame times and times of asking count.
+        time_unit: unit of all times.
 
     Raises:
         DataError: there is no question, or two have the same id.
@@ -101,7 +101,10 @@ class Video:
     def __post_init__(self) -> None:
         ids = [question.question_id for question in self.questions]
         if not ids or len(set(ids)) < len(ids):
-            raise DataError(f"video {self.video_id} has {len(ids)} questions with {len(set(ids))} different ids")
+            raise DataError(
+                f"question ids of video {self.video_id} must be unique, got {len(set(ids))} ids for {len(ids)} "
+                "questions"
+            )
         in_order = sorted(self.questions, key=lambda question: (question.ask_seconds, question.question_id))
         object.__setattr__(self, "questions", tuple(in_order))
 
@@ -111,10 +114,10 @@ class DataSet:
     """Videos with their questions.
 
     Attributes:
-        name: as `keepsight bench` knows it.
+        name: name in `keepsight bench`.
         videos: in the data set's own order.
-        scoring: name of the rule that its answers are scored by, a key of `scoring.SCORERS`.
-        settings: what it was made or read with, as a text that goes into the results file.
+        scoring: scoring rule, a key of `scoring.SCORERS`.
+        settings: how it was made or read, as text for the results file.
     """
 
     name: str
@@ -124,5 +127,5 @@ class DataSet:
 
     @property
     def num_questions(self) -> int:
-        """Questions of all videos."""
+        """Number of questions of all videos."""
         return sum(len(video.questions) for video in self.videos)

@@ -1,4 +1,4 @@
-"""The files of a run: for each experiment its tables and plots, and one page that holds them all."""
+"""Files of a run: tables and plots per experiment, and one page with all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from keepsight.whole_file import write_whole
 
 @dataclass(frozen=True)
 class Chapter:
-    """What came of one experiment.
+    """Output of one experiment.
 
     Attributes:
         experiment: its rows.
-        tables: of answers, and of captions where their truth is known.
+        tables: of answers, and of captions if the truth is known.
         plots: titles and file names of the plots.
     """
 
@@ -34,15 +34,15 @@ def write_report(
     """Write tables as Markdown, CSV and JSON and plots as PNG, and `report.md` with all of them.
 
     Args:
-        folder: made when it is missing.
-        results: of a run over the data set with all methods of the experiments.
-        data_set: was run.
+        folder: created if missing.
+        results: results with all methods of the experiments.
+        data_set: the data set.
         experiments: become chapters.
         seed: of the bootstrap.
 
     Raises:
         SettingError: matplotlib is not installed.
-        OSError: the disk refused.
+        OSError: writing failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chapters = []

@@ -1,4 +1,4 @@
-"""What a run leaves behind: settings, versions, hardware, timings and every prediction, in one JSON file."""
+"""Results of a run: settings, versions, hardware, timings and all predictions, in one JSON file."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from keepsight.errors import DataError
 from keepsight.whole_file import write_whole
 
 FORMAT = 1
-"""Version of the file's shape."""
+"""Format version of the file."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Prediction:
         question_id: of the question, unique in the data set.
         task: the question's kind.
         question: what was asked.
-        right_answer: what the data set says.
-        answer: what the method said.
-        score: 1 right, 0 wrong, between them where the rule of scoring knows halves; None while it is not judged yet.
-        f1: token F1 of the answer against the right one, from 0 to 1; None where the rule has none.
-        rating: a judge's mark from 0 to 5; None where there was no judge.
-        age_seconds: time between evidence and asking, None where unknown.
+        right_answer: the data set's answer.
+        answer: the method's answer.
+        score: 1 correct, 0 wrong, between for partial credit; None until judged.
+        f1: token F1 against the correct answer, 0 to 1; None if the rule has none.
+        rating: a judge's rating from 0 to 5, or None.
+        age_seconds: time between evidence and question; None if unknown.
         answer_seconds: wall time of answering.
-        num_prompt_tokens: length of the prompt that was answered.
-        ask_seconds: time of asking; None asks after the whole video.
+        num_prompt_tokens: length of the prompt.
+        ask_seconds: time of the question; None for the end of the video.
     """
 
     method: str
@@ -52,7 +52,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class CaptionedClip:
-    """A caption that a method wrote on the way, for data sets that know what is true of each clip.
+    """A caption written while watching, for data sets with known truth.
 
     Attributes:
         method: name of the method in the run.
@@ -84,12 +84,12 @@ class CaptionedClip:
 
 @dataclass(frozen=True)
 class Results:
-    """A whole run.
+    """Results of a run.
 
     Attributes:
         data_set: its name.
-        data_settings: what the data set was made or read with.
-        scoring: name of the rule that made the scores.
+        data_settings: how the data set was made or read.
+        scoring: scoring rule.
         methods: name -> `repr` of the method's settings, in the order of the tables.
         environment: model, versions, hardware, seed and date, see `environment.describe`.
         predictions: every answer, methods in order, questions in order.
@@ -105,44 +105,44 @@ class Results:
     captions: tuple[CaptionedClip, ...] = field(default=())
 
     def of(self, method: str) -> list[Prediction]:
-        """Predictions of one method, in the order of the questions."""
+        """Predictions of a method, in order of questions."""
         return [prediction for prediction in self.predictions if prediction.method == method]
 
     def captions_of(self, method: str) -> list[CaptionedClip]:
-        """Captions of one method, in the order of videos and clips."""
+        """Captions of a method, in order of videos and clips."""
         return [clip for clip in self.captions if clip.method == method]
 
     def save(self, path: Path) -> None:
-        """Write the results as JSON, whole or not at all.
+        """Write the results as JSON, atomically.
 
         Raises:
-            OSError: the disk refused.
+            OSError: writing failed.
         """
         record = {"format": FORMAT, **asdict(self)}
         write_whole(path, json.dumps(record, indent=1, allow_nan=False).encode())
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Read the output of `save`.
 
         Raises:
-            DataError: there is no such file, or it holds no results.
+            DataError: no such file, or it is not a results file.
         """
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record.pop("format") != FORMAT:
-                raise DataError(f"{path} was written by another version of Keepsight")
+                raise DataError(f"{path} was written by another version of Keepsight; run the benchmark again")
             predictions = tuple(Prediction(**entry) for entry in record.pop("predictions"))
             captions = tuple(CaptionedClip(**entry) for entry in record.pop("captions"))
             if not isinstance(record["methods"], dict) or not isinstance(record["environment"], dict):
-                raise DataError(f"{path} holds no results of keepsight bench: methods and environment are objects")
+                raise DataError(f"{path} must be results of keepsight bench: methods and environment must be objects")
             return cls(predictions=predictions, captions=captions, **record)
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{path} holds no results of keepsight bench: {error}") from error
+            raise DataError(f"{path} must be results of keepsight bench: {error}") from error
 
 
 def finite_or_none(seconds: float) -> float | None:
-    """Seconds as JSON can hold them: None for infinity."""
+    """JSON value of seconds: None for infinity."""
     return seconds if math.isfinite(seconds) else None

@@ -1,4 +1,4 @@
-"""Runs methods over the videos of a data set: cached, resumable, several videos at a time."""
+"""Runs methods over a data set's videos: cached, resumable, in parallel."""
 
 import functools
 import multiprocessing
@@ -16,31 +16,32 @@ import torch
 from keepsight.bench.cache import Answered, Cache
 from keepsight.bench.causal import Methods, watch_and_ask
 from keepsight.bench.environment import describe_environment, fingerprint
+from keepsight.bench.methods.base import record_of
 from keepsight.bench.records import DataSet, Video
 from keepsight.bench.results import CaptionedClip, Prediction, Results
 from keepsight.bench.scored import score_all
 from keepsight.bench.scoring import Scorer
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import DataError, KeepsightError, PromptTooLongError, SettingError, VideoError
+from keepsight.method.protocol import VideoModel
 from keepsight.models.loading import load_model
-from keepsight.models.protocol import VideoModel
 
 Progress = Callable[[int, int], None]
-"""Told how many videos are done, and of how many."""
+"""Called with the number of finished videos and the total."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How methods are run; nothing here changes what they answer.
+    """How to run methods; does not affect their answers.
 
     Attributes:
         model: bundled name, folder or hub id.
-        device: torch device; None takes a GPU if there is any.
-        dtype: type of the weights; None takes the device's default.
-        processes: videos watched at a time, each by a process with the model loaded and one thread. With 1 everything
-            runs in this process, on all cores.
-        cache_folder: where answers are kept from run to run.
-        seed: of the statistics.
+        device: torch device; None for a GPU if available.
+        dtype: type of the weights; None for the device's default.
+        processes: parallel processes, each with its own model and one thread. With 1 everything runs in this process,
+            on all cores.
+        cache_folder: cache of answers across runs.
+        seed: seed of the statistics.
 
     Raises:
         SettingError: `processes` is below 1.
@@ -55,12 +56,12 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         if self.processes < 1:
-            raise SettingError(f"processes is 1 or more, not {self.processes}")
+            raise SettingError(f"processes must be at least 1, got {self.processes}")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A video that could not be watched to its end, or with a question too long to ask; its methods have no answers."""
+    """A video that failed, or had a question too long to ask; its methods have no answers."""
 
     video_id: str
     reason: str
@@ -75,23 +76,23 @@ def run(
     *,
     scoring_threads: int = 1,
 ) -> tuple[Results, list[Failure]]:
-    """Let every method watch every video and answer every question; what was answered before is read.
+    """Let every method watch every video and answer every question; cached answers are reused.
 
     Args:
         data_set: videos and questions.
         methods: by name.
         scorer: rule of scoring.
         settings: how.
-        progress: told about videos that are done, if given.
-        scoring_threads: answers scored at a time.
+        progress: called after each video, if given.
+        scoring_threads: answers scored in parallel.
 
     Returns:
         The results, and the videos that failed.
 
     Raises:
         ModelError, SettingError: the model cannot be loaded as asked.
-        JudgeError: the judge gave out; the answers are in the cache.
-        KeepsightError: answers cannot be kept, or a process ended without a word.
+        JudgeError: the judge failed; the answers are cached.
+        KeepsightError: answers cannot be stored, or a process died.
     """
     model = _load(settings.model, settings.device, settings.dtype)
     cache = Cache(settings.cache_folder, fingerprint(model), version("keepsight"))
@@ -101,13 +102,13 @@ def run(
     captions: list[CaptionedClip] = []
     for name, method in methods.items():
         for video in data_set.videos:
-            answered = cache.find(data_set, video, repr(method), name)
+            answered = cache.find(data_set, video, record_of(method), name)
             if answered is not None:
                 predictions += answered.predictions
                 captions += answered.captions
     environment = describe_environment(model, processes=settings.processes, seed=settings.seed)
     scored = score_all(predictions, data_set, scorer, num_threads=scoring_threads)
-    names = {name: repr(method) for name, method in methods.items()}
+    names = {name: record_of(method) for name, method in methods.items()}
     results = Results(data_set.name, data_set.settings, repr(scorer), names, environment, scored, tuple(captions))
     return results, failures
 
@@ -115,7 +116,7 @@ def run(
 def _watch_missing(
     data_set: DataSet, methods: Methods, settings: RunSettings, cache: Cache, progress: Progress | None
 ) -> Iterator[Failure]:
-    """Watch what no answer is kept of; yields the videos that failed."""
+    """Watch videos without cached answers; yield failures."""
     missing = {video.video_id: _unanswered(data_set, video, methods, cache) for video in data_set.videos}
     todo = [video for video in data_set.videos if missing[video.video_id]]
     done = len(data_set.videos) - len(todo)
@@ -129,17 +130,19 @@ def _watch_missing(
 
 
 def _silent(_done: int, _of: int) -> None:
-    """Nobody wants to know."""
+    """Default progress callback."""
 
 
 def _unanswered(data_set: DataSet, video: Video, methods: Methods, cache: Cache) -> Methods:
-    return {name: method for name, method in methods.items() if cache.find(data_set, video, repr(method), name) is None}
+    return {
+        name: method for name, method in methods.items() if cache.find(data_set, video, record_of(method), name) is None
+    }
 
 
 def _watch(
     data_set: DataSet, todo: list[Video], missing: Mapping[str, Methods], settings: RunSettings, cache: Cache
 ) -> Iterator[Failure | None]:
-    """Watch videos, here or in other processes; one result each, in the order in which they are done."""
+    """Watch videos, here or in other processes; yield one result each, in order of completion."""
     work = functools.partial(_watch_one, settings, cache, data_set.name, data_set.scoring)
     if settings.processes == 1 or len(todo) < 2:
         for video in todo:
@@ -153,8 +156,8 @@ def _watch(
                 yield future.result()
         except BrokenProcessPool as error:
             raise KeepsightError(
-                f"one of {settings.processes} processes ended without a word, most likely for want of memory: "
-                "run fewer; what was answered is kept"
+                f"one of {settings.processes} processes died, most likely out of memory: "
+                "run fewer processes; finished answers are kept"
             ) from error
         finally:
             for worker in multiprocessing.active_children():  # none is at work unless this ends early
@@ -165,7 +168,7 @@ def _watch(
 def _watch_one(
     settings: RunSettings, cache: Cache, data_name: str, scoring: str, video: Video, methods: Methods
 ) -> Failure | None:
-    """Watch a video with all methods, once for each frame rate, and keep their answers."""
+    """Watch a video with all methods, once per frame rate, and cache their answers."""
     model = SharedModel(_load(settings.model, settings.device, settings.dtype))
     own = DataSet(data_name, (video,), scoring)
     in_order = sorted(methods.items(), key=lambda item: item[1].sample_fps)
@@ -178,19 +181,19 @@ def _watch_one(
                     [prediction for prediction in predictions if prediction.method == name],
                     [clip for clip in captions if clip.method == name],
                 )
-                cache.put(own, video, repr(method), answered)
+                cache.put(own, video, record_of(method), answered)
     except (VideoError, DataError, PromptTooLongError) as error:
         return Failure(video.video_id, str(error))
     return None
 
 
 def _start_worker() -> None:
-    """Several processes share the cores, so each takes one. Ctrl-C is the parent's business, which then ends them."""
+    """Use one thread per process. Ctrl-C is handled by the parent, which ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 
 @functools.cache
 def _load(name: str, device: str | None, dtype: str | None) -> VideoModel:
-    """The model, loaded once in each process: what it computes depends on nothing but these."""
+    """The model, loaded once per process; what it computes depends only on these arguments."""
     return load_model(name, device=device, dtype=dtype)

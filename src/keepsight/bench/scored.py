@@ -1,4 +1,4 @@
-"""Scoring the answers of a run, apart from making them: another judge needs no video to be watched again."""
+"""Scoring of a run's answers, separate from making them: another judge needs no new watching."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +16,16 @@ def score_all(
     *,
     num_threads: int = 1,
 ) -> tuple[Prediction, ...]:
-    """The predictions with their scores, in the same order.
+    """Predictions with scores, in the same order.
 
     Args:
         predictions: answers to questions of the data set.
         data_set: has the questions.
         scorer: the rule.
-        num_threads: answers scored at a time; more than one where a judge is waited for.
+        num_threads: answers scored in parallel, for waiting on a judge.
 
     Raises:
-        JudgeError: the judge cannot be reached or does not answer as asked.
+        JudgeError: the judge is unreachable or replies in another format.
     """
     questions = {question.question_id: question for video in data_set.videos for question in video.questions}
 

@@ -1,7 +1,7 @@
-"""One encoding of each frame and one answer to each prompt, for all methods.
+"""One encoding of each frame and one answer to each prompt, shared by all methods.
 
-Ten methods that watch the same video would otherwise run the vision tower ten times over the same pictures, and ten
-that choose the same captions would ask ten times the same.
+Otherwise ten methods that watch the same video would encode the same frames ten times, and ten that choose the same
+captions would ask ten times.
 """
 
 import time
@@ -12,24 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from keepsight.models.passing_on import PassingOn
-from keepsight.models.protocol import PAPER_SCORING, Description, ScoreRule, VideoModel, VisualInput
-from keepsight.prompts import DESCRIBE_PROMPT
+from keepsight.method.protocol import AnswerRequest, VideoModel
+from keepsight.models.delegating import DelegatingModel
 
 
-class SharedModel(PassingOn[VideoModel]):
-    """A model that remembers the newest frames and the answers to prompts without pictures; all else is passed on.
+class SharedModel(DelegatingModel[VideoModel]):
+    """A model that caches the newest frames' tokens and answers to prompts without frames; it delegates the rest.
 
-    Answers are greedy, so that the same prompt has the same one. A picture is known by being the same array: a caller
-    that changes an array in place gets old tokens.
+    Answers are greedy, so equal prompts have equal answers. Frames are identified by array object: changing an array in
+    place gives stale tokens.
 
     Args:
-        model: does the work.
-        capacity_frames: frames remembered; the longest clip of any method, or more.
+        model: the wrapped model.
+        capacity_frames: frames to cache; at least the longest clip of any method.
 
     Attributes:
-        saved_seconds: time that remembered answers and visual tokens took when they were made, summed up over each time
-            that one was given again. Who measures answers adds it, so that no method is quicker for what others did.
+        saved_seconds: original computation time of all cache hits. Latency measurements add it, so no method profits
+            from another's work.
     """
 
     def __init__(self, model: VideoModel, capacity_frames: int = 128) -> None:
@@ -41,11 +40,11 @@ class SharedModel(PassingOn[VideoModel]):
 
     @property
     def model(self) -> VideoModel:
-        """The model that does the work."""
+        """The wrapped model."""
         return self._model
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames; steps of them that are not known yet are encoded together."""
+        """Visual tokens of frames; uncached steps are encoded together."""
         steps = [_filled(step, self.info.frames_per_step) for step in _steps(frames, self.info.frames_per_step)]
         different = {_key(step): step for step in steps}
         self.saved_seconds += sum(self._known[key][2] for key in different if key in self._known)
@@ -55,7 +54,7 @@ class SharedModel(PassingOn[VideoModel]):
             parts = self._model.encode([frame for step in missing for frame in step]).chunk(len(missing))
             spent = (time.perf_counter() - started) / len(missing)
             for step, tokens in zip(missing, parts, strict=True):
-                self._known[_key(step)] = (step, tokens, spent)  # the frames are held, so that their ids stay theirs
+                self._known[_key(step)] = (step, tokens, spent)  # the frames are held, so that their ids stay valid
         tokens = torch.cat([self._known[_key(step)][1] for step in steps])
         for step in steps:
             self._known.move_to_end(_key(step))
@@ -63,44 +62,28 @@ class SharedModel(PassingOn[VideoModel]):
             self._known.popitem(last=False)
         return tokens
 
-    def describe(
-        self,
-        clip: VisualInput,
-        prompt: str = DESCRIBE_PROMPT,
-        *,
-        max_new_tokens: int = 128,
-        scoring: ScoreRule = PAPER_SCORING,
-        recent_captions: Sequence[str] = (),
-    ) -> Description:
-        """See `VideoModel.describe`."""
-        return self._model.describe(
-            clip, prompt, max_new_tokens=max_new_tokens, scoring=scoring, recent_captions=recent_captions
-        )
-
-    def answer(
-        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
-    ) -> Iterator[str]:
-        """See `VideoModel.answer`; an answer without pictures comes in one piece."""
-        if visual is not None:
-            return self._model.answer(context, question, visual, max_new_tokens=max_new_tokens)
-        prompt = (context, question, max_new_tokens)
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        """Answer a question. An answer without frames is cached and returned in one piece."""
+        if request.visual is not None:
+            return self._model.answer(request)
+        prompt = (request.context, request.question, request.max_new_tokens)
         if prompt in self._answers:
             text, seconds = self._answers[prompt]
             self.saved_seconds += seconds
         else:
             started = time.perf_counter()
-            text = "".join(self._model.answer(context, question, max_new_tokens=max_new_tokens))
+            text = "".join(self._model.answer(request))
             self._answers[prompt] = (text, time.perf_counter() - started)
         return iter((text,))
 
 
 def _steps(frames: Sequence[np.ndarray], size: int) -> Iterator[Sequence[np.ndarray]]:
-    """Frames in groups of a size, the last one shorter if they do not divide."""
+    """Frames in groups of a size, the last one possibly shorter."""
     return (frames[start : start + size] for start in range(0, len(frames), size))
 
 
 def _filled(step: Sequence[np.ndarray], size: int) -> Sequence[np.ndarray]:
-    """A whole step: an unfinished one is filled up with its last frame, as the model does."""
+    """A full step: an incomplete one is padded with its last frame, like in the model."""
     return [*step, *[step[-1]] * (size - len(step))]
 
 

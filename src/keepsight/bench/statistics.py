@@ -1,6 +1,6 @@
-"""How sure an accuracy or a difference of two methods is, when questions about the same video are alike.
+"""Confidence of an accuracy or a difference of two methods, with questions clustered by video.
 
-Questions of one video share its difficulty, so what counts as independent are videos, not questions:
+Questions of one video share its difficulty, so videos, not questions, are independent:
 
 - Intervals: the cluster bootstrap draws whole videos with replacement and takes the 2.5 % and 97.5 % points of the mean
   over all drawn questions (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8). Two
@@ -39,11 +39,11 @@ class Interval:
 
     Attributes:
         mean: over all questions.
-        low: lower end, 0 or more.
+        low: lower end, at least 0.
         high: upper end, at most 1.
         num_questions: at least one.
         num_clusters: videos.
-        resampled: what counts as independent: "videos", or "questions" where there is one video only.
+        resampled: unit of independence: "videos", or "questions" for a single video.
     """
 
     mean: float
@@ -56,7 +56,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean score of a method less that of another one on the same questions, with its 95 % interval.
+    """Paired difference of the mean scores of two methods, with its 95 % interval.
 
     Attributes:
         mean: from -1 to 1.
@@ -81,14 +81,14 @@ class Difference:
 
     @property
     def inside_noise(self) -> bool:
-        """Whether the interval contains 0, so that the difference must not be called one."""
+        """Whether the interval contains 0, so the difference is not significant."""
         return self.low <= 0 <= self.high
 
 
 def bootstrap_interval(
     scores_by_video: Mapping[str, Sequence[float]], *, num_resamples: int = 2000, seed: int = 0
 ) -> Interval:
-    """The mean score of one method with its interval, see the head of this module.
+    """Mean score of a method with its interval; see the module docstring.
 
     Args:
         scores_by_video: video -> scores of its questions, each from 0 to 1.
@@ -115,7 +115,7 @@ def bootstrap_interval(
 def paired_difference(
     a: Sequence[float], b: Sequence[float], clusters: Sequence[str], *, num_resamples: int = 2000, seed: int = 0
 ) -> Difference:
-    """How much better method `a` is than `b`, see the head of this module.
+    """Difference of methods `a` and `b`; see the module docstring.
 
     Args:
         a: scores from 0 to 1, `[num_questions]`.
@@ -129,7 +129,7 @@ def paired_difference(
         SettingError: too few draws or a negative seed.
     """
     if not len(a) == len(b) == len(clusters):
-        raise DataError(f"scores and videos belong together one by one, not {len(a)}, {len(b)} and {len(clusters)}")
+        raise DataError(f"scores and videos must be equally many, got {len(a)}, {len(b)} and {len(clusters)}")
     ours, theirs = _checked(a), _checked(b)
     differences = ours - theirs
     num_videos = len(set(clusters))
@@ -153,13 +153,13 @@ def paired_difference(
 
 
 def wilson_interval(share: float, num_questions: int) -> tuple[float, float]:
-    """Both ends of the 95 % score interval of a share of independent questions (Wilson, 1927).
+    """The 95 % score interval of a share of independent questions (Wilson, 1927).
 
     Raises:
         DataError: the share is outside 0 to 1, or there is no question.
     """
     if not 0 <= share <= 1 or num_questions < 1:
-        raise DataError(f"a share is from 0 to 1 of 1 question or more, not {share} of {num_questions}")
+        raise DataError(f"share must be between 0 and 1 and num_questions at least 1, got {share} and {num_questions}")
     shrink = 1 + _Z**2 / num_questions
     middle = (share + _Z**2 / (2 * num_questions)) / shrink
     half = _Z * math.sqrt(share * (1 - share) / num_questions + (_Z / (2 * num_questions)) ** 2) / shrink
@@ -167,16 +167,16 @@ def wilson_interval(share: float, num_questions: int) -> tuple[float, float]:
 
 
 def mcnemar_p(num_better: int, num_worse: int) -> float:
-    """Exact two-sided p of McNemar's test: discordant pairs fall on either side like a fair coin (McNemar, 1947).
+    """Exact two-sided p of McNemar's test on discordant pairs (McNemar, 1947).
 
-    Scores with halves count by which is higher, which makes it a sign test.
+    Partial scores count by which is higher, which makes it a sign test.
 
     Args:
         num_better: questions on which the first method alone is right.
         num_worse: questions on which the second alone is right.
     """
     num_discordant = num_better + num_worse
-    term = tail = 1  # whole numbers, so that nothing is lost however small p is
+    term = tail = 1  # integers, so that nothing is lost however small p is
     for index in range(min(num_better, num_worse)):
         term = term * (num_discordant - index) // (index + 1)
         tail += term
@@ -208,7 +208,7 @@ def sign_flip_p(surplus_by_video: Sequence[int]) -> float:
 
 
 def student_t_quantile(degrees: int) -> float:
-    """Upper 2.5 % point of Student's t, by bisection of its closed form for whole degrees of freedom, 1 or more."""
+    """Upper 2.5 % point of Student's t, by bisection of its closed form for integer degrees of freedom, at least 1."""
     low, high = 0.0, 16.0
     while high - low > 1e-12 * high:
         middle = (low + high) / 2
@@ -231,7 +231,7 @@ def _central_mass(t: float, degrees: int) -> float:
 def _percentiles(sums: Floats, counts: Floats, num_resamples: int, seed: int) -> tuple[float, float]:
     """Ends of the widened bootstrap interval of `sums.sum() / counts.sum()`; both `[num_clusters]`, two or more."""
     if num_resamples < 100 or seed < 0:
-        raise SettingError(f"num_resamples is 100 or more and seed 0 or more, not {num_resamples} and {seed}")
+        raise SettingError(f"num_resamples must be at least 100 and seed at least 0, got {num_resamples} and {seed}")
     num_clusters = len(counts)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(num_clusters, np.full(num_clusters, 1 / num_clusters), size=num_resamples)
@@ -259,5 +259,5 @@ def _per_cluster(scores: Floats, clusters: Sequence[str]) -> tuple[Floats, Float
 def _checked(scores: Sequence[float]) -> Floats:
     array = np.asarray(scores, dtype=np.float64)
     if array.size == 0 or not ((array >= 0) & (array <= 1)).all():
-        raise DataError("scores are numbers from 0 to 1, at least one; answers that are not judged yet have none")
+        raise DataError("scores must be numbers between 0 and 1, at least one; judge the answers first")
     return array

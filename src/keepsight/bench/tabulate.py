@@ -1,4 +1,4 @@
-"""From predictions to tables and curves: accuracies with intervals, differences paired by question."""
+"""Tables and curves from predictions: accuracies with intervals, differences paired by question."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Scored:
-    """One right or wrong: an answer, or a caption.
+    """One scored case: an answer, or a caption.
 
     Attributes:
         case: what is compared between methods, such as a question's id.
@@ -30,7 +30,7 @@ class Scored:
 
 
 def scored_answers(predictions: Sequence[Prediction], *, by_task: bool = False) -> list[Scored]:
-    """Answers that have a score, with the split into yes-no questions and others, or by task."""
+    """Scored answers, split into yes-no and other questions, or by task."""
     return [
         Scored(
             prediction.question_id,
@@ -63,12 +63,11 @@ def make_table(
 
     Args:
         experiment: rows and reference.
-        title: over the table.
+        title: title of the table.
         caption: how it was measured.
         cases_of: method, as the experiment writes it -> its scored cases.
-        compare: whether cases of all columns count together and are compared with the reference's; not where the
-            columns are different things.
-        distinct: leave out methods whose cases are exactly those of a method before.
+        compare: whether to pool cases of all columns and compare with the reference; not if columns differ in kind.
+        distinct: omit methods whose cases equal those of an earlier method.
         seed: of the bootstrap.
     """
     cases = {label: list(cases_of(method)) for label, method in experiment.rows.items()}
@@ -91,7 +90,7 @@ def make_table(
 
 
 def _without_repeats(cases: Mapping[str, list[Scored]], reference: str) -> dict[str, list[Scored]]:
-    """Without the rows that another one, first of all the reference, has already said."""
+    """Cases without rows that repeat another one, preferably the reference."""
     kept = {reference: cases[reference]}
     for label, listed in cases.items():
         if listed not in kept.values():
@@ -100,7 +99,7 @@ def _without_repeats(cases: Mapping[str, list[Scored]], reference: str) -> dict[
 
 
 def make_curves(plot: Plot, table: Table, column: str = ALL) -> list[Curve]:
-    """Curves of a plot from the rows of a table; points whose row is missing are left out."""
+    """Curves of a plot from table rows; points without a row are omitted."""
     rows = {row.method: row for row in table.rows}
     curves = []
     for label, points in plot.curves.items():
@@ -111,7 +110,7 @@ def make_curves(plot: Plot, table: Table, column: str = ALL) -> list[Curve]:
 
 
 def curve_over_groups(label: str, groups: Mapping[float, Sequence[Scored]], *, seed: int = 0) -> Curve | None:
-    """Accuracy over a number that cases differ in, such as their age; None without cases."""
+    """Accuracy over a number in which cases differ, such as age; None without cases."""
     known = [(x, _cell(groups[x], seed)) for x in sorted(groups) if groups[x]]
     return _curve(label, known) if known else None
 
@@ -152,7 +151,7 @@ def _row(label: str, cells: dict[str, Cell], num_cases: int, difference: Differe
 
 
 def _difference(cases: Sequence[Scored], reference: Mapping[str, Scored], seed: int) -> Difference | None:
-    """Difference from the reference over the cases that both have; None without such cases."""
+    """Difference from the reference over common cases; None without any."""
     both = [case for case in cases if case.case in reference]
     if not both:
         return None

@@ -1,4 +1,4 @@
-"""How right the captions of toy videos are, clip by clip, and from how far back their past-dependent parts come."""
+"""Accuracy of toy-video captions, clip by clip, and the gap of their memory-only parts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,23 +12,23 @@ from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption, true_caption
 from keepsight.toyworld.scoring import parse_caption
 
-EVENTS = "seen in the clip"
+EVENTS = "visible in the clip"
 PAST = "needs memory"
 MEMORY_CLIPS = 16
-"""What is true of a clip is what a watcher can tell who remembers so many clips before it."""
+"""Clips that a perfect watcher remembers, which defines a clip's true caption."""
 
 MAX_GAP_CLIPS = 64
 GAP_COLUMNS = (2, 4, 8, 16)
-"""Largest gaps, in clips, of the columns of tables about memory."""
+"""Largest gaps, in clips, of the columns of memory tables."""
 
 
 @dataclass(frozen=True)
 class PastClause:
-    """A clause that only memory can tell.
+    """A clause that requires memory.
 
     Attributes:
         scored: whether the caption has it.
-        gap_clips: clips since the one that tells: 1 is the clip just before.
+        gap_clips: clips since its evidence; 1 for the previous clip.
     """
 
     scored: Scored
@@ -36,9 +36,9 @@ class PastClause:
 
 
 def scored_captions(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
-    """What happens, clause by clause, right or wrong to the letter: what the clip shows and what only memory can tell.
+    """Events, clause by clause, exact match: what the clip shows and what requires memory.
 
-    Clauses that say that something stays are left out, unless they tell what lies in a closed box.
+    Clauses that something stays are omitted, unless they tell the content of a closed box.
     """
     scored: list[Scored] = []
     for clip, truth, _ in with_truth(data_set, clips):
@@ -51,7 +51,7 @@ def scored_captions(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[S
 
 
 def past_scores(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
-    """Of `scored_captions`, what only memory can tell, by how many clips back it was seen."""
+    """Memory-only cases of `scored_captions`, by gap in clips."""
     clauses = sorted(past_clauses(data_set, clips), key=lambda clause: clause.gap_clips)  # columns in this order
     return [replace(clause.scored, columns=(_gap_column(clause.gap_clips),)) for clause in clauses]
 
@@ -63,7 +63,7 @@ def _gap_column(gap_clips: int) -> str:
 
 
 def past_clauses(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[PastClause]:
-    """Past-dependent clauses with the gap that memory has to bridge."""
+    """Memory-only clauses with their gaps."""
     found = []
     lengths = _clip_seconds(clips)
     for clip, truth, source in with_truth(data_set, clips):
@@ -79,7 +79,7 @@ def past_clauses(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Past
 def with_truth(
     data_set: DataSet, clips: Sequence[CaptionedClip]
 ) -> Iterator[tuple[CaptionedClip, TrueCaption, ToySource]]:
-    """Captions of clips with what is true of them; videos of other data sets have no known truth."""
+    """Captions of clips with their truth; other data sets' videos have none."""
     sources: Mapping[str, object] = {video.video_id: video.source for video in data_set.videos}
     lengths = _clip_seconds(clips)
     for clip in clips:
@@ -90,12 +90,12 @@ def with_truth(
 
 
 def _case(clip: CaptionedClip, text: str) -> str:
-    """A clause of a clip; clips of another length are other cases."""
+    """Case id of a clip's clause; clips of other lengths are other cases."""
     return f"{clip.video_id}/{clip.start_seconds}-{clip.end_seconds}/{text}"
 
 
 def _clip_seconds(clips: Sequence[CaptionedClip]) -> dict[tuple[str, str], float]:
-    """Length of the full clips of each method and video: the last clip may be shorter."""
+    """Length of full clips by method and video, since the last clip may be shorter."""
     lengths: dict[tuple[str, str], float] = {}
     for clip in clips:
         key, length = (clip.method, clip.video_id), clip.end_seconds - clip.start_seconds
@@ -105,13 +105,13 @@ def _clip_seconds(clips: Sequence[CaptionedClip]) -> dict[tuple[str, str], float
 
 @lru_cache(maxsize=100_000)
 def _truth(source: ToySource, start_seconds: float, end_seconds: float, reach_seconds: float) -> TrueCaption:
-    """True caption of a clip, for a watcher that remembers so much of what was before it."""
+    """True caption of a clip, for a watcher with limited memory."""
     return true_caption(source.story, Span(start_seconds, end_seconds), max(0.0, start_seconds - reach_seconds))
 
 
 @lru_cache(maxsize=100_000)
 def _gap_clips(source: ToySource, span: Span, clip_seconds: float, text: str) -> int:
-    """The shortest memory, in clips of a length, with which the clause is true."""
+    """Shortest memory, in clips, with which the clause is true."""
     for gap in range(1, MAX_GAP_CLIPS):
         truth = true_caption(source.story, span, max(0.0, span.start_seconds - gap * clip_seconds))
         if any(clause.needs_past and clause.text == text for clause in truth.clauses):

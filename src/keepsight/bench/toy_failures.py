@@ -1,10 +1,10 @@
-"""The failure modes that the paper names, counted in the toy world, where it is known what each token shows.
+"""Failure modes from the paper, counted in the toy world, where each token's content is known.
 
-- Repetitive captions: a caption that says word for word what the one before it said, although something else is true.
-- Poor captions that lead to wrong selection: things that the caption does not name, and whether a token of them is kept
-  all the same; of things that it names, nearly all should be.
-- Spatial drift: kept tokens that show no thing and no box, in the first clips of a video and in later ones. If what is
-  remembered drew attention away from where things are, the later share would be lower.
+- Repetitive captions: a caption that repeats the previous one literally, although the truth differs.
+- Poor captions that lead to wrong selection: whether tokens of things that the caption does not name are kept; for
+  named things, nearly all should be.
+- Spatial drift: kept tokens that show no thing or box, in first and in later clips of a video. If memory drew attention
+  away from things, the later share would be lower.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,11 +26,11 @@ LATE = "kept tokens on things, from clip 12"
 COLUMNS = (REPEATS, NAMED, UNNAMED, EARLY, LATE)
 EARLY_CLIPS, LATE_CLIP = 4, 11
 _LEAST_COVER = 0.15
-"""A token shows a thing that covers so much of its cell."""
+"""Minimum share of a cell that a thing must cover to count as shown."""
 
 
 def failure_cases(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
-    """Every case of the failure modes, 1 where what the column says holds."""
+    """All cases of the failure modes, 1 if the column's statement holds."""
     return [*_repeats(data_set, clips), *_kept(data_set, clips)]
 
 
@@ -59,7 +59,7 @@ def _case(clip: CaptionedClip, what: str) -> str:
 
 
 def _things_shown(source: ToySource, clip: CaptionedClip) -> set[str]:
-    """Nouns of the things on the screen at any frame of a clip."""
+    """Nouns of the things visible in any frame of a clip."""
     return {
         shown.thing.noun
         for frame in range(clip.num_frames)
@@ -69,7 +69,7 @@ def _things_shown(source: ToySource, clip: CaptionedClip) -> set[str]:
 
 
 def _seen_at(source: ToySource, clip: CaptionedClip, index: int) -> set[str]:
-    """What a visual token shows: nouns, and `box`."""
+    """Content of a visual token: nouns, and `box`."""
     per_frame = clip.num_visual_tokens // clip.num_frames
     grid = round(per_frame**0.5)
     frame, cell = divmod(index, per_frame)
@@ -87,7 +87,7 @@ def _frame_seconds(clip: CaptionedClip, frame: int) -> float:
 
 
 def _cover(middle: tuple[float, float], size: float, cell: tuple[int, int], grid: int) -> float:
-    """Share of a cell (row and column) that a square of some size around a point covers."""
+    """Share of a cell (row and column) covered by a square around a point."""
     row, column = cell
     width = min(middle[0] + size / 2, (column + 1) / grid) - max(middle[0] - size / 2, column / grid)
     height = min(middle[1] + size / 2, (row + 1) / grid) - max(middle[1] - size / 2, row / grid)

@@ -1,9 +1,10 @@
-"""The `keepsight` application: its commands, and how it ends.
+"""The `keepsight` application: its commands, and its exit codes.
 
-Exit codes: 0 done; 2 something is wrong with the input or the command; 130 and 143 stopped by Ctrl-C or SIGTERM;
-141 the reader of the output went away.
+Exit codes: 0 done; 2 invalid input or command; 130 and 143 stopped by Ctrl-C or SIGTERM; 141 stdout's reader closed the
+pipe.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from keepsight.cli.asking import ask
+from keepsight.cli.backing_up import backup
 from keepsight.cli.bench import bench
 from keepsight.cli.interruption import Stopped
 from keepsight.cli.listing import models
@@ -27,6 +29,8 @@ from keepsight.errors import KeepsightError
 
 EXIT_BAD_INPUT = 2
 EXIT_BROKEN_PIPE = 141
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of a write to stdout without space left."""
 
 app = typer.Typer(
     help="Watch video for hours and ask about it, on your own machine.",
@@ -38,6 +42,7 @@ app.command()(watch)
 app.command()(ask)
 app.command()(report)
 app.command()(pin)
+app.command()(backup)
 app.command()(serve)
 app.command()(mcp)
 app.command()(models)
@@ -57,7 +62,7 @@ def _show_version(wanted: bool) -> None:
 def _root(
     context: typer.Context,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
@@ -65,7 +70,7 @@ def _root(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; everything that goes wrong with the input is one line on stderr."""
+    """Run a command and return its exit code; any problem with the input is one line on stderr."""
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="keepsight", standalone_mode=False)
         sys.stdout.flush()
@@ -78,6 +83,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (ReaderGone, BrokenPipeError):
         _forget_stdout()
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _forget_stdout()
+        complain(f"cannot write the output: {error.strerror}")
+        return EXIT_BAD_INPUT
     except Stopped as stopped:
         complain(str(stopped))
         return stopped.exit_code
@@ -85,7 +96,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _forget_stdout() -> None:
-    """Lead stdout nowhere, so that the interpreter's last flush does not fail again (Python documentation, signal)."""
+    """Redirect stdout to /dev/null, so that the interpreter's final flush does not fail again (Python documentation,
+    signal).
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,7 +1,7 @@
-"""`keepsight bench`: methods compared over data sets."""
+"""`keepsight bench`: comparison of methods over data sets."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
 from keepsight.cli.options import DeviceOption, DtypeOption, JsonOption
 from keepsight.cli.output import complain, emit, make_console, wants_json
 from keepsight.errors import KeepsightError
+from keepsight.extras import require_extra
 
 if TYPE_CHECKING:
     from keepsight.bench.experiments import Experiment
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from keepsight.bench.runner import Failure
 
 EXIT_INCOMPLETE = 1
-"""Some videos have no answers; the others' results are written."""
+"""Some videos have no answers; results of the others are written."""
 
 bench = typer.Typer(help="Compare methods over data sets.")
 
@@ -32,34 +33,34 @@ def run(
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="paper-toy, or a data set (see `keepsight bench list`).")
     ] = PAPER_TOY,
-    folder: Annotated[Path | None, typer.Option("--folder", help="Where a published data set lies.")] = None,
-    experiment: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
+    folder: Annotated[Path | None, typer.Option("--folder", help="Folder of a published data set.")] = None,
+    experiment: Annotated[list[str] | None, typer.Option(help="Run only this experiment; repeatable.")] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Instead of experiments, a method such as captions:retention=0.12; repeat.")
+        list[str] | None,
+        typer.Option(help="Run this method instead, such as captions:retention=0.12; repeatable."),
     ] = None,
     videos: Annotated[int, typer.Option(help="Number of toy videos.")] = 8,
     minutes: Annotated[float, typer.Option(help="Length of each toy video.")] = 8.0,
     difficulty: Annotated[
-        str, typer.Option(help="Of the toy world: easy, default, hard, crowded, cluttered or fast.")
+        str, typer.Option(help="Difficulty of the toy world: easy, default, hard, crowded, cluttered or fast.")
     ] = "default",
-    ask_minutes: Annotated[
-        str, typer.Option(help="Ask about toy videos at these minutes only, such as 10,60,600.")
-    ] = "",
+    ask_minutes: Annotated[str, typer.Option(help="Ask only at these minutes of toy videos, such as 10,60,600.")] = "",
     questions: Annotated[int, typer.Option(help="Questions of each kind about a toy video.")] = 2,
     model: Annotated[str, typer.Option(help="Bundled name, folder or Hugging Face id.")] = "tiny",
     device: DeviceOption = None,
     dtype: DtypeOption = None,
-    processes: Annotated[int | None, typer.Option(help="Videos at a time; all cores when not given.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Videos processed in parallel; default: all cores.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results, tables and plots.")] = Path("bench"),
     judge_url: Annotated[
-        str | None, typer.Option(help="OpenAI-compatible address that judges open answers.", metavar="URL")
+        str | None, typer.Option(help="OpenAI-compatible endpoint that judges open answers.", metavar="URL")
     ] = None,
-    judge_model: Annotated[str, typer.Option(help="The judge's name there, or `local`: the model itself.")] = "",
-    judge_key_variable: Annotated[str, typer.Option(help="Environment variable with the key.")] = "OPENAI_API_KEY",
+    judge_model: Annotated[str, typer.Option(help="Judge's model name, or `local` for the model under test.")] = "",
+    judge_key_variable: Annotated[str, typer.Option(help="Environment variable with its API key.")] = "OPENAI_API_KEY",
     judge_prompt: Annotated[Path | None, typer.Option(help="File with the judge's prompt.")] = None,
     json: JsonOption = None,
 ) -> None:
     """Run experiments over a data set: tables with paired intervals, plots, and every answer in one file."""
+    require_extra("bench", "keepsight bench run")
     from keepsight.bench.runner import RunSettings
     from keepsight.bench.runner import run as run_methods
 
@@ -71,7 +72,7 @@ def run(
     from keepsight.bench.methods import make_method
 
     methods = {text: make_method(text) for each in experiments for text in each.rows.values()}
-    with _resumable(), _progress(console) as bar:
+    with _made(out), _resumable(), _progress(console) as bar:
         task = bar.add_task(f"{len(methods)} methods, {len(data_set.videos)} videos", total=len(data_set.videos))
         results, failures = run_methods(
             data_set,
@@ -90,7 +91,7 @@ def run(
 def score(
     benchmark: Annotated[str, typer.Argument(help="ovobench, streamingbench, nextqa, cgbench or keepsight.")],
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results file of that benchmark.")],
-    model: Annotated[str | None, typer.Option(help="Whose replies, where a file holds those of several.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model name, if the file has several.")] = None,
     json: JsonOption = None,
 ) -> None:
     """Score a results file again by the benchmark's own rules."""
@@ -111,19 +112,19 @@ def score(
 @bench.command("list")
 def list_all() -> None:
     """List data sets, experiments and methods."""
-    from keepsight.bench.datasets import DATASETS
+    from keepsight.bench.datasets import DATASET_GROUP
     from keepsight.bench.experiments import EXPERIMENTS
-    from keepsight.bench.methods import METHODS
+    from keepsight.bench.methods import METHOD_GROUP
 
     console = make_console()
-    console.print(f"data sets    {PAPER_TOY}, {', '.join(DATASETS)}", markup=False)
+    console.print(f"data sets    {PAPER_TOY}, {', '.join(DATASET_GROUP.names())}", markup=False)
     console.print(f"experiments  {', '.join(EXPERIMENTS)}", markup=False)
-    console.print(f"methods      {', '.join(METHODS)}", markup=False)
+    console.print(f"methods      {', '.join(METHOD_GROUP.names())}", markup=False)
 
 
 @contextmanager
 def _resumable() -> Iterator[None]:
-    """A signal ends the run; whole videos are kept.
+    """Turn signals into a stop; whole videos are kept.
 
     Raises:
         Stopped: a signal came.
@@ -132,7 +133,7 @@ def _resumable() -> Iterator[None]:
         try:
             yield
         except StopRequest as request:
-            message = "stopped; the same command goes on after the last video that was done"
+            message = "stopped; run the same command to resume after the last finished video"
             raise Stopped(message, request.signal_number) from None
 
 
@@ -150,6 +151,23 @@ def _progress(console: Console | None) -> Progress:
     )
 
 
+@contextmanager
+def _made(out: Path) -> Iterator[None]:
+    """Output folder of the block; removed after an error if it was created here and is empty."""
+    was_there = out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeepsightError(f"cannot write into {out}: {error.strerror or error}") from error
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            with suppress(OSError):
+                out.rmdir()
+        raise
+
+
 def _report(
     console: Console | None,
     out: Path,
@@ -162,7 +180,6 @@ def _report(
     from keepsight.bench.reporting import write_report
 
     try:
-        out.mkdir(parents=True, exist_ok=True)
         results.save(out / "results.json")
         chapters = write_report(out, results, data_set, experiments)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the words after `keepsight bench run` mean: a data set, experiments, a rule of scoring."""
+"""Options of `keepsight bench run`: data set, experiments, scoring."""
 
 import os
 from pathlib import Path
@@ -13,32 +13,34 @@ if TYPE_CHECKING:
     from keepsight.bench.scoring import Scorer
 
 PAPER_TOY = "paper-toy"
-"""The toy world as a data set: it is made, not read."""
+"""Name of the toy world as a data set, which is generated."""
 
 
 def read_data_set(
     name: str, folder: Path | None, difficulty: str, videos: int, minutes: float, ask_minutes: str, questions: int
 ) -> "DataSet":
-    """The toy world, made, or a published data set, read.
+    """Generate the toy world, or read a published data set.
 
     Raises:
-        SettingError, DataError: an option is not allowed, or the folder does not hold the data set.
+        SettingError, DataError: an option is invalid, or the folder does not match the data set.
     """
-    from keepsight.bench.datasets import DATASETS, load_dataset
+    from keepsight.bench.datasets import DATASET_GROUP, load_dataset
     from keepsight.bench.datasets.toyworld import ToyWorldSettings, make_toyworld
 
     if name != PAPER_TOY:
-        if name not in DATASETS:
-            raise SettingError(f"a data set is {PAPER_TOY} or one of {', '.join(DATASETS)}, not {name!r}")
+        if name not in DATASET_GROUP.names():
+            raise SettingError(
+                f"data set must be one of {', '.join((PAPER_TOY, *DATASET_GROUP.names()))}, got {name!r}"
+            )
         if folder is None:
-            raise SettingError(f"{name} is read from a folder: give it with --folder; {PAPER_TOY} needs none")
+            raise SettingError(f"{name} needs its folder: give it with --folder")
         return load_dataset(name, folder)
     if folder is not None:
-        raise SettingError(f"{PAPER_TOY} is made, not read: leave --folder out")
+        raise SettingError(f"{PAPER_TOY} is generated: leave --folder out")
     try:
         times = tuple(float(text) for text in ask_minutes.split(",") if text.strip())
     except ValueError:
-        raise SettingError(f"ask_minutes are numbers with commas between them, not {ask_minutes!r}") from None
+        raise SettingError(f"ask_minutes must be numbers separated by commas, got {ask_minutes!r}") from None
     return make_toyworld(
         ToyWorldSettings(
             difficulty, videos, minutes, questions_per_kind=questions, present_questions=questions, ask_minutes=times
@@ -47,7 +49,7 @@ def read_data_set(
 
 
 def read_num_processes(asked: int | None, device: str | None) -> int:
-    """All cores for a model on the CPU; one process where a GPU does the work."""
+    """All cores for a model on the CPU; one process on a GPU."""
     from keepsight.models.devices import choose_device
 
     if asked is not None:
@@ -58,10 +60,10 @@ def read_num_processes(asked: int | None, device: str | None) -> int:
 def read_experiments(
     settings: "RunSettings", names: list[str] | None, methods: list[str] | None
 ) -> "tuple[Experiment, ...]":
-    """The experiments that are named, all where none is, or one of methods alone.
+    """Named experiments, all without names, or one made of the given methods.
 
     Raises:
-        SettingError: there is no experiment of a name, or experiments and methods are both given.
+        SettingError: no such experiment, or both experiments and methods are given.
     """
     from keepsight.bench.experiments import Experiment, make_experiments
     from keepsight.models.loading import load_model
@@ -83,10 +85,10 @@ def read_scorer(
     key_variable: str,
     prompt: Path | None,
 ) -> "Scorer":
-    """The data set's rule of scoring, with its judge where it has one.
+    """The data set's scoring rule, with its judge if it needs one.
 
     Raises:
-        SettingError: a judge is needed and none is given, or it cannot be as it is given.
+        SettingError: a required judge is missing or invalid.
     """
     from keepsight.bench.scoring import make_scorer
 

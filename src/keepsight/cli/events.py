@@ -1,7 +1,6 @@
-"""What happens to sources, as it is shown: a line on a console, or a JSON line."""
+"""Output of source events: a line on a console, or a JSON line."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,35 +10,37 @@ from keepsight.cli.output import caption_text, clock_text, complain, emit, emit_
 from keepsight.spans import frames_note
 
 if TYPE_CHECKING:
-    from keepsight.cli.one_source import OneSource
+    from keepsight.engine.source_notes import SourceNote
+    from keepsight.engine.stream_pipeline import Moment
+    from keepsight.engine.watch_together import SourceEvent, WatchTogether
     from keepsight.journal import StreamRecord
-    from keepsight.service.watch_together import SourceEvent, WatchTogether
     from keepsight.sources.supervision import StateChange
-    from keepsight.watching.stream_state import Moment
 
 
 class EventOutput:
-    """Shows events.
+    """Prints events.
 
     Args:
-        names: of the sources, without credentials.
-        watch: knows the streams.
-        console: None for JSON lines.
+        names: names of the sources, without credentials.
     """
 
-    def __init__(self, names: Sequence[str], watch: "OneSource | WatchTogether", console: Console | None) -> None:
+    def __init__(self, names: Sequence[str], watch: "WatchTogether", console: Console | None) -> None:
         self._names = names
         self._watch = watch
         self._console = console
 
     def __call__(self, happened: "SourceEvent") -> None:
-        """Show one event."""
-        from keepsight.service.watch_together import Failure
-        from keepsight.watching.stream_state import Moment
+        """Print one event."""
+        from keepsight.engine.source_notes import SourceNote
+        from keepsight.engine.stream_pipeline import Moment
+        from keepsight.engine.watch_together import Failure
 
         event = happened.event
         if isinstance(event, Failure):
             complain(str(event.error))
+            return
+        if isinstance(event, SourceNote):
+            self._show_note(happened.source, event)
             return
         stream = self._watch.watchers[happened.source].stream
         if isinstance(event, Moment):
@@ -51,14 +52,22 @@ class EventOutput:
         if self._console is None:
             wall = {}
             if stream is not None and stream.is_live:
-                began = stream.started_at + timedelta(seconds=moment.span.start_seconds)
-                wall = {"started_at": began.isoformat()}
+                wall = {"started_at": stream.wall_time(moment.span.start_seconds).isoformat()}
             emit_clip(moment, **self._named(source), **wall)
             return
         line = Text.assemble(*self._prefix(source), caption_text(span_text(stream, moment.span), moment.caption))
         if note := frames_note(moment.num_frames, moment.num_frames_expected, moment.num_frames_dropped):
             line.append(f"  ({note})", style="dim")
         self._console.print(line)
+
+    def _show_note(self, source: int, note: "SourceNote") -> None:
+        from keepsight.engine.source_notes import NoteKind
+
+        if self._console is None:
+            emit("note", source=self._names[source], kind=note.kind.value, text=note.text)
+            return
+        hint = "; --video-stream chooses another" if note.kind is NoteKind.VIDEO_STREAM else ""
+        self._console.print(Text(f"{printable(note.text)}{hint}", "yellow"))
 
     def _show_state(self, source: int, stream: "StreamRecord | None", change: "StateChange") -> None:
         if self._console is None:

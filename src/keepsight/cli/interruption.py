@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one ends the work cleanly, later ones while that happens are ignored."""
+"""Ctrl-C and SIGTERM: the first one stops the work cleanly, later ones meanwhile are ignored."""
 
 import signal
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from types import FrameType
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: the user's wish
-    """The user stopped the work; everything done so far is kept. The message says how to go on.
+    """The user stopped the work; finished work is kept. The message says how to resume.
 
     Attributes:
-        exit_code: 128 plus the signal's number, as shells have it.
+        exit_code: 128 plus the signal number, as in shells.
     """
 
     def __init__(self, message: str, signal_number: int = signal.SIGINT) -> None:
@@ -19,10 +19,10 @@ class Stopped(Exception):  # noqa: N818 - not an error: the user's wish
 
 
 class StopRequest(KeyboardInterrupt):
-    """Raised inside the work by the first signal.
+    """Raised within the work by the first signal.
 
     Attributes:
-        signal_number: which one.
+        signal_number: the signal.
     """
 
     def __init__(self, signal_number: int) -> None:
@@ -32,7 +32,7 @@ class StopRequest(KeyboardInterrupt):
 
 @contextmanager
 def stop_requests() -> Iterator[None]:
-    """While this is open, the first SIGINT or SIGTERM raises `StopRequest` in the main thread."""
+    """Make the first SIGINT or SIGTERM raise `StopRequest` in the main thread, for the duration of a block."""
     seen = False
 
     def request(signal_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""`keepsight models`: what can be loaded."""
+"""`keepsight models`: supported models."""
 
 from rich.console import Console
 from rich.table import Table
@@ -6,11 +6,11 @@ from rich.table import Table
 from keepsight.cli.options import JsonOption
 from keepsight.cli.output import emit, make_console, wants_json
 from keepsight.models.architectures import ARCHITECTURES
-from keepsight.models.registry import list_models
+from keepsight.models.registry import ADAPTER_GROUP, list_models
 
 
 def models(json: JsonOption = None) -> None:
-    """List the models that come with Keepsight, and the architectures of others that can be loaded."""
+    """List bundled models and supported architectures."""
     if wants_json(json):
         _emit_all()
         return
@@ -20,6 +20,8 @@ def models(json: JsonOption = None) -> None:
         "\nAny other: --model with a local folder in Hugging Face format or a hub id, of one of these architectures.\n"
     )
     _print_architectures(console)
+    for plug_in in ADAPTER_GROUP.plug_ins():
+        console.print(f"{plug_in.name}, from {plug_in.package}", markup=False)
     console.print(
         "\nTokens: of a frame. Memory: to describe a clip of 16 frames with as many memory tokens, in half precision, "
         "computed from the published sizes of the first example. The baseline kv-retrieval of `keepsight bench` works "
@@ -48,6 +50,8 @@ def _emit_all() -> None:
             memory_bytes=architecture.memory_bytes,
             supports_kv_retrieval=architecture.supports_kv_retrieval,
         )
+    for plug_in in ADAPTER_GROUP.plug_ins():
+        emit("architecture", model_type=plug_in.name, package=plug_in.package)
 
 
 def _print_bundled(console: Console) -> None:
@@ -63,7 +67,7 @@ def _print_architectures(console: Console) -> None:
     longest = max(len(example) for known in ARCHITECTURES for example in known.examples)
     table = Table(box=None, pad_edge=False)
     table.add_column("architecture", no_wrap=True)
-    table.add_column("examples", no_wrap=True, min_width=longest)  # to be copied, so never cut off
+    table.add_column("examples", no_wrap=True, min_width=longest)  # never truncated, since ids are copied
     table.add_column("tokens", justify="right", no_wrap=True)
     table.add_column("memory", justify="right", no_wrap=True)
     for known in ARCHITECTURES:

@@ -1,6 +1,8 @@
-"""Options that several commands share, and how their words are read."""
+"""Options shared by several commands, and their parsing."""
 
+import errno
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,40 +10,70 @@ import typer
 
 from keepsight.cli.output import complain
 from keepsight.errors import SettingError
+from keepsight.incoming import checked_text
 from keepsight.models.registry import BUNDLED
 
 if TYPE_CHECKING:
-    from keepsight.models.protocol import BatchModel
+    from keepsight.method.protocol import BatchModel
 
-JournalArgument = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal that watching wrote.")]
+
+def checked_question(question: str) -> str:
+    """Check a question's text and return it.
+
+    Raises:
+        SettingError: it is invalid.
+    """
+    return checked_text(question, "the question")
+
+
+def checked_path(path: Path | None) -> Path | None:
+    """Check that a path can be a file's, existing or not, and return it.
+
+    Raises:
+        SettingError: it is too long, a symlink loop, or a folder.
+    """
+    if path is None:
+        return None
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise SettingError(f"{str(path)[:80]!r} is not a valid file path: {error.strerror}") from error
+        return path
+    if is_folder:
+        raise SettingError(f"the path must be a file, got the folder {path}")
+    return path
+
+
+JournalArgument = Annotated[Path, typer.Argument(metavar="JOURNAL", help="Journal file.", callback=checked_path)]
+QuestionArgument = Annotated[str, typer.Argument(help="What to ask, in quotes.", callback=checked_question)]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Which stream, if the journal has several: its id, or the name, folder, file or host of its source.",
+        metavar="NAME",
+    ),
+]
 DeviceOption = Annotated[
-    str | None, typer.Option(help="cpu, cuda, cuda:1 ...; CUDA if there is any when not given.", metavar="DEVICE")
+    str | None, typer.Option(help="cpu, cuda, cuda:1 ...; default: CUDA if available.", metavar="DEVICE")
 ]
 DtypeOption = Annotated[
-    str | None, typer.Option(help="float32, float16 or bfloat16; float16 on CUDA when not given.", metavar="TYPE")
+    str | None, typer.Option(help="float32, float16 or bfloat16; default: float16 on CUDA.", metavar="TYPE")
 ]
-QuantizationOption = Annotated[
-    str | None,
-    typer.Option(help="int8 or int4 weights in the decoder; needs the extra named quantization.", metavar="KIND"),
-]
-SampleFpsOption = Annotated[float | None, typer.Option(help="Frames taken from each second of video.")]
-MaxGigabytesOption = Annotated[
-    float | None, typer.Option(help="Most that the journal may hold; the oldest pictures go first, then clips.")
-]
-MaxStreamGigabytesOption = Annotated[
-    float | None, typer.Option(help="Most that it may hold of each stream: its clips, their pictures, its memory.")
-]
-MaxDaysOption = Annotated[float | None, typer.Option(help="Clips that are older are removed from the journal.")]
 JsonOption = Annotated[
     bool | None,
-    typer.Option("--json/--no-json", help="JSON lines or text; text on a terminal, JSON otherwise when not given."),
+    typer.Option(
+        "--json/--no-json",
+        help="Write JSON lines or text; default: text on a terminal, JSON otherwise.",
+        rich_help_panel="Basic",
+    ),
 ]
 
 
 def load_model_or_say(
     name: str, device: str | None, dtype: str | None, quantization: str | None = None, compile_passes: bool = False
 ) -> "BatchModel":
-    """Load a model; for a bundled one, say on stderr what it cannot do.
+    """Load a model; for a bundled one, print its limits on stderr.
 
     Raises:
         ModelError, SettingError: as for `load_model`.
@@ -61,10 +93,12 @@ def parse_time(text: str) -> float:
     """Seconds from `75`, `75.5`, `1:15` or `0:01:15`.
 
     Raises:
-        SettingError: the text is none of these.
+        SettingError: it has another form, or minutes or seconds above 59.
     """
     match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", text.strip(), flags=re.ASCII)
     if match is None:
-        raise SettingError(f"a time is written as 75, 1:15 or 0:01:15, not {text!r}")
+        raise SettingError(f"a time must be written as 75, 1:15 or 0:01:15, got {text!r}")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    if (match[2] is not None and seconds >= 60) or (match[1] is not None and minutes >= 60):
+        raise SettingError(f"minutes and seconds of a time must be below 60, got {text!r}")
     return hours * 3600 + minutes * 60 + seconds

@@ -1,9 +1,10 @@
-"""The two faces of the output: text for people on a terminal, JSON lines for programs."""
+"""Output formats: text on a terminal, JSON lines for programs."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
@@ -12,29 +13,31 @@ from rich.text import Text
 from keepsight.asking.relevance import closest_captions
 from keepsight.errors import KeepsightError
 from keepsight.spans import Span, format_clock
+from keepsight.wall_times import local_zone, wall_text
 
 if TYPE_CHECKING:
-    from keepsight.answering import Answer
+    from keepsight.asking.answering import Answer
+    from keepsight.engine.stream_pipeline import Moment
     from keepsight.journal import GapRecord, StreamRecord
     from keepsight.progress import WatchSummary
-    from keepsight.watching.stream_state import Moment
 
 MAX_CITATIONS_SHOWN = 5
 MAX_GAPS_SHOWN = 5
+_USUAL_COLUMNS = 80
 
 
-class ReaderGone(Exception):  # noqa: N818 - not an error: whoever read the output had enough
-    """The reader of the output went away, as `head` does.
+class ReaderGone(Exception):  # noqa: N818 - not an error: the reader of the output stopped
+    """The reader of the output closed the pipe, like `head`.
 
-    Not a `BrokenPipeError`, because Typer turns those into an exit code of its own.
+    Not a `BrokenPipeError`, which Typer turns into its own exit code.
     """
 
 
 class OutputConsole(Console):
-    """A console on stdout that lets a reader who goes away be handled in one place."""
+    """Console on stdout that raises `ReaderGone` when its reader is gone."""
 
     def on_broken_pipe(self) -> NoReturn:
-        """What rich calls when a write fails because nobody reads.
+        """Called by rich when a write fails because the pipe is closed.
 
         Raises:
             ReaderGone: always.
@@ -43,32 +46,33 @@ class OutputConsole(Console):
 
 
 def make_console() -> Console:
-    """A console on the current stdout; long lines are wrapped on a terminal only."""
-    return OutputConsole(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Console on the current stdout; wraps long lines on a terminal only."""
+    width = _USUAL_COLUMNS if os.environ.get("COLUMNS") == "0" else None  # rich would print nothing at all
+    return OutputConsole(highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
 
 
 def wants_json(asked: bool | None) -> bool:
-    """Whether to write JSON lines: as asked, else when stdout is not a terminal."""
+    """Whether to write JSON lines: as requested, else if stdout is not a terminal."""
     return not sys.stdout.isatty() if asked is None else asked
 
 
 def complain(message: str) -> None:
-    """Say something on stderr in one line."""
+    """Print one line on stderr."""
     sys.stderr.write(f"keepsight: {printable(message)}\n")
     sys.stderr.flush()
 
 
 def printable(text: str) -> str:
-    """A text on one line, without characters that could steer a terminal."""
+    """Text on one line, without terminal control characters."""
     return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
 def emit(event: str, **values: Any) -> None:
-    """Write one JSON line and flush it, so that a reader has it at once.
+    """Write and flush one JSON line.
 
     Raises:
-        ReaderGone: nobody reads it.
-        KeepsightError: the output cannot be written, as on a full disk.
+        ReaderGone: the pipe is closed.
+        KeepsightError: writing failed, as on a full disk.
     """
     try:
         sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
@@ -80,21 +84,21 @@ def emit(event: str, **values: Any) -> None:
 
 
 def span_values(span: Span) -> dict[str, float]:
-    """A span as a JSON line has it."""
+    """A span in a JSON line."""
     return {"start_seconds": span.start_seconds, "end_seconds": span.end_seconds}
 
 
 def clock_text(stream: "StreamRecord | None", seconds: float) -> str:
-    """A time of a stream as people see it: by the clock on the wall if it is live, since its start otherwise."""
+    """Stream time for display: wall-clock time if live, else time since the start."""
     if stream is None or not stream.is_live:
         return format_clock(seconds)
-    moment = (stream.started_at + timedelta(seconds=seconds)).astimezone()
-    is_today = moment.date() == datetime.now().astimezone().date()
-    return moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
+    moment, zone = stream.wall_time(seconds), local_zone()
+    is_today = moment.astimezone(zone).date() == datetime.now(UTC).astimezone(zone).date()
+    return wall_text(moment, zone, with_date=not is_today)
 
 
 def emit_clip(moment: "Moment", **more: str) -> None:
-    """The JSON line of a clip."""
+    """JSON line of a clip."""
     emit(
         "clip",
         **more,
@@ -112,7 +116,7 @@ def emit_clip(moment: "Moment", **more: str) -> None:
 
 
 def emit_answer(answer: "Answer") -> None:
-    """The JSON line of an answer, with all its citations."""
+    """JSON line of an answer, with all citations."""
     emit(
         "answer",
         question=answer.question,
@@ -126,11 +130,12 @@ def emit_answer(answer: "Answer") -> None:
             for citation in answer.citations
         ],
         gaps=[{**span_values(gap.span), "reason": gap.reason} for gap in answer.gaps],
+        not_stored=answer.not_stored,
     )
 
 
 def emit_summary(summary: "WatchSummary") -> None:
-    """The JSON line at the end of watching."""
+    """JSON line at the end of watching."""
     emit(
         "summary",
         num_clips=summary.num_clips,
@@ -146,34 +151,34 @@ def emit_summary(summary: "WatchSummary") -> None:
 
 
 def span_text(stream: "StreamRecord | None", span: Span) -> str:
-    """A span of a stream as people see it."""
+    """Span for display."""
     return f"{clock_text(stream, span.start_seconds)}-{clock_text(stream, span.end_seconds)}"
 
 
 def caption_text(span: str, caption: str) -> Text:
-    """A caption behind its span, as people see it."""
+    """Caption after its span, for display."""
     return Text.assemble((span, "cyan"), "  ", printable(caption))
 
 
 def print_gaps(console: Console, stream: "StreamRecord | None", gaps: "Sequence[GapRecord]") -> None:
-    """What was not seen, and why: all of it, or the longest stretches where they are many."""
+    """Print what was not watched, and why: all of it, or the longest gaps if there are many."""
     longest = sorted(gaps, key=lambda gap: -gap.span.duration_seconds)[:MAX_GAPS_SHOWN]
     for gap in sorted(longest, key=lambda gap: gap.span.start_seconds):
         start, end = (clock_text(stream, seconds) for seconds in (gap.span.start_seconds, gap.span.end_seconds))
-        console.print(Text(f"    nothing was seen from {start} to {end}: {printable(gap.reason)}", style="yellow"))
+        console.print(Text(f"    no video from {start} to {end}: {printable(gap.reason)}", style="yellow"))
     if len(gaps) > len(longest):
         console.print(Text(f"    (and {len(gaps) - len(longest)} shorter gaps)", style="dim"))
 
 
 def print_citations(console: Console, answer: "Answer", stream: "StreamRecord | None" = None) -> None:
-    """What an answer rests on: all captions it was given, or the closest of them where they are many."""
+    """Print an answer's captions: all, or the closest if there are many."""
     given, left_out = answer.num_captions_given, answer.num_captions_left_out
     captions = [citation.caption for citation in answer.citations]
     shown = closest_captions(captions, f"{answer.question} {answer.text}", MAX_CITATIONS_SHOWN)
     for position in shown:
         citation = answer.citations[position]
         console.print(Text("    ") + caption_text(span_text(stream, citation.span), citation.caption))
-    words = [f"given {given} caption{'s' if given != 1 else ''}"]
+    words = [f"{given} caption{'s' if given != 1 else ''}"]
     if len(shown) < given:
         words.append(f"the {len(shown)} closest are shown")
     if left_out:
@@ -182,3 +187,5 @@ def print_citations(console: Console, answer: "Answer", stream: "StreamRecord | 
         words.append(f"and {answer.num_live_frames} live frames")
     console.print(Text(f"    ({', '.join(words)})", style="dim"))
     print_gaps(console, stream, answer.gaps)
+    if answer.not_stored:
+        console.print(Text(f"    the answer is not stored: {printable(answer.not_stored)}", style="yellow"))

@@ -1,11 +1,11 @@
-"""`keepsight pin`: clips that a quota never removes."""
+"""`keepsight pin`: exempts clips from quotas."""
 
 from typing import Annotated
 
 import typer
 
 from keepsight.cli.asking import find_stream
-from keepsight.cli.options import JournalArgument, JsonOption
+from keepsight.cli.options import JournalArgument, JsonOption, SourceOption
 from keepsight.cli.output import caption_text, emit, make_console, span_text, span_values, wants_json
 from keepsight.cli.times import stream_seconds
 from keepsight.errors import EmptyJournalError, SettingError
@@ -17,13 +17,13 @@ def pin(
         str, typer.Argument(metavar="FROM", help="75, 1:15 or 0:01:15 since the start; 12:03 for a live stream.")
     ],
     end: Annotated[
-        str | None, typer.Argument(metavar="TO", help="Up to here; the clip at FROM when not given.")
+        str | None, typer.Argument(metavar="TO", help="End of the range; default: the clip at FROM.")
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Which stream: a part of its source's name.")] = None,
-    unpin: Annotated[bool, typer.Option("--unpin", help="Let a quota remove them again.")] = False,
+    source: SourceOption = None,
+    unpin: Annotated[bool, typer.Option("--unpin", help="Unpin: quotas may remove these clips again.")] = False,
     json: JsonOption = None,
 ) -> None:
-    """Keep the clips of a stretch of time, whatever the quota of the journal says."""
+    """Exempt clips in a time range from the journal's quotas."""
     from keepsight.journal import Journal
 
     with Journal.open(journal) as opened:
@@ -33,7 +33,7 @@ def pin(
         first = stream_seconds(stream, start)
         last = first if end is None else stream_seconds(stream, end)
         if last < first:
-            raise SettingError(f"a stretch runs forward, not from {start} to {end}")
+            raise SettingError(f"TO must not be before FROM, got {start} to {end}")
         found = [
             record
             for record in opened.clips.captions(stream.id)
@@ -41,7 +41,7 @@ def pin(
         ]
         if not found:
             raise SettingError(
-                f"no clip lies there; the journal has {opened.clips.count(stream.id)} clips of the stream"
+                f"no clip at that time; the journal has {opened.clips.count(stream.id)} clips of the stream"
             )
         console = None if wants_json(json) else make_console()
         for record in found:

@@ -1,10 +1,10 @@
-"""Running one `keepsight watch`: captions as they come, questions at the end, a clean end when it is stopped."""
+"""One run of `keepsight watch`: captions as they come, questions at the end, clean stop on a signal."""
 
+import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,81 +13,40 @@ from rich.text import Text
 from keepsight.cli.asking import show_answer
 from keepsight.cli.events import EventOutput
 from keepsight.cli.interruption import Stopped, StopRequest
-from keepsight.cli.one_source import OneSource
 from keepsight.cli.output import clock_text, emit, emit_summary
-from keepsight.errors import KeepsightError, TruncatedVideoError
+from keepsight.cli.preparing import WatchJob, remove_if_empty
+from keepsight.errors import IncompleteVideoError, KeepsightError, TruncatedVideoError
 from keepsight.progress import WatchProgress, WatchSummary, peak_memory_bytes
-from keepsight.settings import Settings
 
 if TYPE_CHECKING:
-    from keepsight.journal import Quota
-    from keepsight.models.protocol import BatchModel
-    from keepsight.service.watch_together import WatchTogether
-    from keepsight.sources.isolated import IsolatedReader
-    from keepsight.sources.settings import SourceSettings
-    from keepsight.watcher import Watcher
-    from keepsight.watching.stream_state import Moment
-
-
-@dataclass(frozen=True)
-class WatchJob:
-    """What one `keepsight watch` is to do.
-
-    Attributes:
-        sources: what to watch, as it was given, in order.
-        names: the same without credentials.
-        journal: where to write.
-        questions: asked when everything has ended.
-        settings: how to watch.
-        reading: how sources are read.
-        restart: begin anew whatever the journal has.
-        duration_seconds: length of the only source as far as it is known.
-        quota: what the journal may hold; None for no limit.
-        connection: the only source, if it is open already.
-    """
-
-    sources: tuple[str, ...]
-    names: tuple[str, ...]
-    journal: Path
-    questions: tuple[str, ...]
-    settings: Settings
-    reading: "SourceSettings"
-    restart: bool
-    duration_seconds: float | None
-    quota: "Quota | None" = None
-    connection: "IsolatedReader | None" = None
-
-    def close(self) -> None:
-        """Let go of the source that is open."""
-        if self.connection is not None:
-            self.connection.close()
+    from keepsight.engine.stream_pipeline import Moment
+    from keepsight.engine.watch_together import WatchTogether
+    from keepsight.engine.watcher import Watcher
+    from keepsight.method.protocol import BatchModel
 
 
 def run_job(job: WatchJob, model: "BatchModel", console: Console | None) -> None:
-    """Watch and answer, on a console or, without one, in JSON lines.
+    """Watch and answer, on a console or in JSON lines.
 
     Raises:
-        Stopped: by a signal; what was captioned is kept.
-        KeepsightError: as for `Watcher.watch`. A damaged video is watched to its end and asked about before; of several
-            sources, those that can be watched are.
+        Stopped: by a signal; stored captions are kept.
+        KeepsightError: as for `Watcher.watch`. A damaged video is watched and questions are answered first; with
+            several sources, the others are watched.
     """
-    if console is None:
-        emit(
-            "start",
-            source=job.names[0],
-            sources=list(job.names),
-            journal=str(job.journal),
-            model=model.info.name,
-            duration_seconds=job.duration_seconds,
-            settings=repr(job.settings),
-        )
+    from keepsight.engine.watch_together import WatchTogether
+    from keepsight.journal import Journal
+
+    _show_start(job, model.info.name, console)
     with ExitStack() as stack:
-        watch = _begin(job, model, stack)
+        if not job.journal.exists():
+            stack.callback(remove_if_empty, job.journal)
+        journal = stack.enter_context(Journal.create(job.journal))
+        watch = WatchTogether(model, journal, job.settings, job.reading, job.quota)
         failures: list[KeepsightError] = []
         try:
             try:
                 failures = _watch(watch, job, model.info.device, console)
-            except TruncatedVideoError as error:
+            except (TruncatedVideoError, IncompleteVideoError) as error:
                 failures = [error]
             for watcher in watch.watchers:
                 for question in job.questions if watcher.stream else ():
@@ -97,33 +56,46 @@ def run_job(job: WatchJob, model: "BatchModel", console: Console | None) -> None
     if len(job.sources) == 1 and failures:
         raise failures[0]
     if failures:
-        raise KeepsightError(f"{len(failures)} of {len(job.sources)} sources could not be watched to their end")
+        raise KeepsightError(f"{len(failures)} of {len(job.sources)} sources failed before their end")
 
 
-def _begin(job: WatchJob, model: "BatchModel", stack: ExitStack) -> "OneSource | WatchTogether":
-    from keepsight.journal import Journal
-    from keepsight.service.watch_together import WatchTogether
-    from keepsight.watcher import Watcher
-
-    if len(job.sources) == 1:
-        watcher = Watcher(model, job.journal, job.settings, job.reading, job.quota)
-        return OneSource(stack.enter_context(watcher), job.connection)
-    journal = stack.enter_context(Journal.create(job.journal))
-    return WatchTogether(model, journal, job.settings, job.reading, job.quota)
+def say_nothing_new(job: WatchJob, model_name: str, console: Console | None) -> None:
+    """Output of `run_job` if there is nothing to watch or ask, and so no model to load."""
+    _show_start(job, model_name, console)
+    _show_summary(WatchSummary(peak_memory_bytes=peak_memory_bytes()), job, console)
 
 
-def _watch(
-    watch: "OneSource | WatchTogether", job: WatchJob, device: str, console: Console | None
-) -> list[KeepsightError]:
-    """Show what happens as it happens, and what this run did, also when it is stopped or fails."""
-    from keepsight.service.watch_together import Failure
-    from keepsight.watching.stream_state import Moment
+def _show_start(job: WatchJob, model_name: str, console: Console | None) -> None:
+    if console is None:
+        emit(
+            "start",
+            source=job.names[0],
+            sources=list(job.names),
+            journal=str(job.journal),
+            model=model_name,
+            duration_seconds=job.duration_seconds,
+            settings=json.loads(job.settings.to_json()),
+        )
+
+
+def _watch(watch: "WatchTogether", job: WatchJob, device: str, console: Console | None) -> list[KeepsightError]:
+    """Print events, and a summary even when stopped or failed.
+
+    Returns:
+        Errors of failed sources, if there are several sources.
+
+    Raises:
+        KeepsightError: the error of the only source.
+    """
+    from keepsight.engine.stream_pipeline import Moment
+    from keepsight.engine.watch_together import Failure
+    from keepsight.sources.supervision import StateChange
 
     tally, failures = _Tally(device), []
-    events = watch.events(job.sources, restart=job.restart)
+    events = watch.events(job.sources, restart=job.restart, connection=job.connection)
     show = EventOutput(job.names, watch, console)
     try:
-        # Closing the generator marks the stream as interrupted at once, not when it is collected.
+        # Closing the generator marks the stream as interrupted at once.
         with closing(events), WatchProgress(console or Console(quiet=True), job.duration_seconds) as progress:
             for happened in events:
                 event = happened.event
@@ -133,18 +105,23 @@ def _watch(
                         progress.reach(event.span.end_seconds)
                 elif isinstance(event, Failure):
                     failures.append(event.error)
-                else:
+                    if len(job.sources) == 1:
+                        continue
+                elif isinstance(event, StateChange):
                     tally.saw_live()
                 show(happened)
+        if failures and len(job.sources) == 1:
+            raise failures[0]
     except (StopRequest, KeepsightError):
-        _show_summary(tally.summary(), job, console)
+        if tally.has_seen or console is None:
+            _show_summary(tally.summary(), job, console)
         raise
     _show_summary(tally.summary(), job, console)
     return failures
 
 
 class _Tally:
-    """Adds up what a run does."""
+    """Statistics of a run."""
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -162,6 +139,11 @@ class _Tally:
             spent_seconds=so_far.spent_seconds + moment.seconds_spent,
             num_frames_dropped=so_far.num_frames_dropped + moment.num_frames_dropped,
         )
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether there was a clip."""
+        return self._so_far.num_clips > 0
 
     def saw_live(self) -> None:
         self._so_far = replace(self._so_far, is_live=True)
@@ -195,8 +177,8 @@ def _stopped_line(watchers: "Sequence[Watcher]", job: WatchJob) -> str:
     if not streams:
         return "stopped before watching began"
     if all(stream.is_finished and not stream.is_live for stream in streams):
-        return f"stopped; all captions are in {job.journal}, so `keepsight ask` can go on"
+        return f"stopped; all captions are in {job.journal}: ask with `keepsight ask`"
     if len(streams) > 1:
-        return f"stopped; everything so far is in {job.journal}, and the same command goes on from there"
+        return f"stopped; everything so far is in {job.journal}; run the same command to resume"
     reached = clock_text(streams[0], streams[0].end_seconds or 0.0)
-    return f"stopped at {reached}; everything up to there is in {job.journal}, and the same command goes on from there"
+    return f"stopped at {reached}; everything up to there is in {job.journal}; run the same command to resume"

@@ -1,4 +1,4 @@
-"""`keepsight toyworld`: synthetic video of which everything is known."""
+"""`keepsight toyworld`: synthetic video with known content."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,29 +7,36 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from keepsight.cli.options import JsonOption
+from keepsight.cli.options import JsonOption, checked_path
 from keepsight.cli.output import emit, make_console, wants_json
 from keepsight.errors import KeepsightError
 from keepsight.spans import format_clock
 
-toyworld = typer.Typer(help="Synthetic video of which everything is known.", no_args_is_help=False)
+toyworld = typer.Typer(help="Make synthetic video with known content.", no_args_is_help=False)
 
 
 @toyworld.callback()
 def _group() -> None:
-    """Make this a group: with one command only, Typer would leave its name out."""
+    """Make this a group: with a single command, Typer would omit its name."""
 
 
 @toyworld.command()
 def make(
-    out: Annotated[Path, typer.Argument(metavar="OUT.mp4", help="The video; its truth goes beside it, as .json.")],
-    minutes: Annotated[float, typer.Option(help="Length.")] = 8.0,
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT.mp4",
+            help="MP4 file; its ground truth goes beside it.",
+            callback=checked_path,
+        ),
+    ],
+    minutes: Annotated[float, typer.Option(help="Length of the video.")] = 8.0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same video.")] = 0,
     difficulty: Annotated[str, typer.Option(help="easy, default, hard, crowded, cluttered or fast.")] = "default",
     fps: Annotated[int, typer.Option(help="Frames a second.")] = 4,
     json: JsonOption = None,
 ) -> None:
-    """Make a toy video, with the caption of each clip and questions with answers beside it."""
+    """Make a toy video, with captions and questions as ground truth next to it."""
     from keepsight.toyworld.files import ToyVideoSettings, make_video
 
     settings = ToyVideoSettings(seed=seed, minutes=minutes, difficulty=difficulty, fps=fps)
@@ -45,7 +52,7 @@ def make(
     if console is None:
         emit("video", path=str(out), truth_path=str(truth_path), duration_seconds=seconds, num_clips=num_clips)
         return
-    console.print(f"{format_clock(seconds)} in {out}, what is true of it in {truth_path}", markup=False)
+    console.print(f"{format_clock(seconds)} in {out}, ground truth in {truth_path}", markup=False)
 
 
 def _shows_bar(console: Console | None) -> bool:

@@ -1,147 +1,123 @@
 """`keepsight watch`: its options, and the checks that need no model."""
 
-import math
-import re
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from typer.exceptions import TyperException
 
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
-from keepsight.cli.options import (
-    DeviceOption,
-    DtypeOption,
-    JsonOption,
-    MaxDaysOption,
-    MaxGigabytesOption,
-    MaxStreamGigabytesOption,
-    QuantizationOption,
-    SampleFpsOption,
-    load_model_or_say,
-)
+from keepsight.cli.options import JsonOption, checked_path, load_model_or_say
 from keepsight.cli.output import make_console, wants_json
-from keepsight.cli.running import WatchJob, run_job
+from keepsight.cli.preparing import WatchJob, check_journal_place, is_nothing_new, journal_path, open_sources
+from keepsight.cli.running import run_job, say_nothing_new
+from keepsight.cli.settings import WATCH, LiveSettings, ModelSettings, StorageSettings
+from keepsight.cli.settings_options import ConfigOption, Load, PaperOption, PrintSettingsOption, TakesSettings
 from keepsight.errors import SettingError
-from keepsight.settings import PAPER, SELECTOR_NAMES, Settings
-from keepsight.sources.frame_queue import DropPolicy
-from keepsight.sources.settings import LoadSettings, SourceSettings, SupervisionSettings
-
-if TYPE_CHECKING:
-    from keepsight.journal import Quota
-    from keepsight.sources.address import SourceAddress
-    from keepsight.sources.isolated import IsolatedReader
+from keepsight.incoming import checked_text
+from keepsight.schema.printing import as_toml
+from keepsight.server.settings import ServerSettings, TelemetrySettings
+from keepsight.settings import Settings
+from keepsight.sources.credentials import read_credentials
+from keepsight.sources.settings import SourceSettings
 
 
+@TakesSettings(WATCH, known=(ServerSettings, TelemetrySettings))
 def watch(
+    load: Load,
     source: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            help="Files, folders of pictures, http(s):// and rtsp:// addresses, /dev/video0, or - for frames on stdin."
+            metavar="SOURCE",
+            help="Files, folders of pictures, http(s):// and rtsp:// addresses, /dev/video0, or - for frames on stdin.",
+            show_default=False,
         ),
-    ],
-    journal: Annotated[
-        Path | None, typer.Option(help="Where to write; SOURCE's name with .db, in this folder, when not given.")
     ] = None,
-    model: Annotated[str, typer.Option(help="A bundled name, a folder, or a Hugging Face id.")] = "tiny",
-    ask: Annotated[list[str] | None, typer.Option(help="A question for the end. May be given more than once.")] = None,
-    sample_fps: SampleFpsOption = None,
-    selector: Annotated[str | None, typer.Option(help=f"What is kept: {', '.join(SELECTOR_NAMES)}.")] = None,
-    retention: Annotated[float | None, typer.Option(help="Share of a clip's visual tokens that is kept.")] = None,
-    memory_clips: Annotated[int | None, typer.Option(help="Clips that the visual memory holds.")] = None,
-    paper: Annotated[bool, typer.Option("--paper", help="Start from the paper's settings in every point.")] = False,
-    live: Annotated[bool, typer.Option("--live", help="Questions also see frames that have no caption yet.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Watch from the beginning as a new stream.")] = False,
-    drop: Annotated[
-        DropPolicy,
-        typer.Option(help="What a live source loses when the model is slower: drop-oldest, drop-newest or thin."),
-    ] = DropPolicy.DROP_OLDEST,
-    stall_seconds: Annotated[
-        float, typer.Option(help="A live source without a picture for so long is tried anew.")
-    ] = 20.0,
-    allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Addresses in your own network may be connected to, too.")
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            help="Journal to write; default: named after SOURCE.", callback=checked_path, rich_help_panel="Storage"
+        ),
+    ] = None,
+    ask: Annotated[
+        list[str] | None, typer.Option(help="Question to answer at the end; repeatable.", rich_help_panel="Basic")
+    ] = None,
+    paper: PaperOption = False,
+    video_stream: Annotated[
+        int | None,
+        typer.Option(
+            help="Video stream of a file, from 0; default: its default stream, else the largest.",
+            rich_help_panel="Basic",
+        ),
+    ] = None,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Watch from the beginning as a new stream.", rich_help_panel="Basic"),
     ] = False,
-    max_gigabytes: MaxGigabytesOption = None,
-    max_stream_gigabytes: MaxStreamGigabytesOption = None,
-    max_days: MaxDaysOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    quantization: QuantizationOption = None,
-    compile_passes: Annotated[
-        bool, typer.Option("--compile", help="Compile the writing of captions: slow to begin, may pay on a GPU.")
-    ] = False,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            help="User for cameras whose address has none; or set KEEPSIGHT_SOURCE_USER.",
+            metavar="NAME",
+            rich_help_panel="Live",
+        ),
+    ] = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File whose first line is their password; or KEEPSIGHT_SOURCE_PASSWORD.",
+            metavar="FILE",
+            rich_help_panel="Live",
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    print_settings: PrintSettingsOption = False,
     json: JsonOption = None,
 ) -> None:
     """Watch videos and cameras: a caption for each clip, and answers to questions at the end.
 
-    The same command goes on where an earlier one was stopped. Several sources are watched side by side.
+    The same command resumes an earlier one. Several sources are watched in parallel.
     """
-    given = {"sample_fps": sample_fps, "selector": selector, "retention": retention, "memory_clips": memory_clips}
-    settings = make_settings(paper, live, given)
-    reading = SourceSettings(
-        allow_private=allow_private,
-        supervision=SupervisionSettings(stall_seconds=stall_seconds),
-        load=LoadSettings(policy=drop),
+    loaded = load(config, paper)
+    if print_settings:
+        make_console().out(as_toml(loaded), end="", highlight=False)
+        return
+    if not source:
+        raise TyperException("Missing argument 'SOURCE...'")
+    model = loaded.make(ModelSettings)
+    model.require_extras()
+    settings, live = loaded.make(Settings), loaded.make(LiveSettings)
+    known = read_credentials(live.credentials, user, password_file)
+    sources = tuple(known.attached(one) for one in source)
+    job = replace(
+        prepare_job(sources, journal, tuple(ask or ()), settings, live.to_sources(), restart, video_stream),
+        quota=loaded.make(StorageSettings).to_quota(),
     )
-    quota = make_quota(max_gigabytes, max_days, max_stream_gigabytes)
-    job = replace(prepare_job(tuple(source), journal, tuple(ask or ()), settings, reading, restart), quota=quota)
-    console = None if wants_json(json) else make_console()
+    with loaded.spelled():
+        _run(job, model, None if wants_json(json) else make_console())
+
+
+def _run(job: WatchJob, model: ModelSettings, console: Console | None) -> None:
+    """Watch and answer, if there is anything to watch or ask.
+
+    Raises:
+        Stopped: by a signal; stored captions are kept.
+    """
     with stop_requests(), closing(job):
         try:
-            run_job(job, load_model_or_say(model, device, dtype, quantization, compile_passes), console)
-        except StopRequest as request:  # while the model was loaded; later ones are handled there
+            if is_nothing_new(job, model.model):
+                say_nothing_new(job, model.model, console)
+                return
+            from keepsight.asking.evidence import check_all_parts
+
+            check_all_parts(job.settings)
+            loaded = load_model_or_say(model.model, model.device, model.dtype, model.quantization, model.compile)
+            run_job(job, loaded, console)
+        except StopRequest as request:  # during model loading; later ones are handled there
             raise Stopped("stopped before watching began", request.signal_number) from None
-
-
-def make_settings(paper: bool, live: bool, given: dict[str, Any]) -> Settings:
-    """The defaults or the paper's settings, with what the user gave in their place.
-
-    Raises:
-        SettingError: a value is outside what is allowed.
-    """
-    changes = {name: value for name, value in given.items() if value is not None}
-    return replace(PAPER if paper else Settings(), live=live, **changes)
-
-
-def make_quota(
-    max_gigabytes: float | None, max_days: float | None, max_stream_gigabytes: float | None = None
-) -> "Quota | None":
-    """What the journal may hold, or None for no limit.
-
-    Args:
-        max_gigabytes: of the whole file.
-        max_days: since a clip was stored.
-        max_stream_gigabytes: of what is stored of each stream.
-
-    Raises:
-        SettingError: a limit is not above 0, or not finite.
-    """
-    from keepsight.journal import Quota
-
-    limits = {
-        "--max-gigabytes": max_gigabytes,
-        "--max-stream-gigabytes": max_stream_gigabytes,
-        "--max-days": max_days,
-    }
-    if all(limit is None for limit in limits.values()):
-        return None
-    for name, limit in limits.items():
-        if limit is not None and not 0 < limit < math.inf:
-            raise SettingError(f"{name} is finite and above 0, not {limit}")
-    return Quota(
-        max_file_bytes=None if max_gigabytes is None else _num_bytes(max_gigabytes),
-        max_stream_bytes=None if max_stream_gigabytes is None else _num_bytes(max_stream_gigabytes),
-        max_age_seconds=None if max_days is None else max_days * 86_400,
-    )
-
-
-def _num_bytes(gigabytes: float) -> int:
-    """Whole bytes, at least one. Reckoned exactly, since a float would overflow where somebody means no limit."""
-    return max(1, round(Fraction(gigabytes) * 10**9))
 
 
 def prepare_job(
@@ -151,48 +127,30 @@ def prepare_job(
     settings: Settings,
     reading: SourceSettings,
     restart: bool,
+    video_stream: int | None = None,
 ) -> WatchJob:
-    """Check sources and journal, so that what is wrong with them shows before a model is loaded.
+    """Check sources and journal before loading a model.
 
     Raises:
-        VideoError: there is nothing to watch.
-        JournalError: the journal exists and cannot be written to.
-        SettingError: a question is empty, or a source is given twice.
+        VideoError: a source has no video.
+        JournalError: the journal is not writable.
+        SettingError: a question is invalid, a source is given twice, or a video stream is given for several sources.
     """
-    if any(not question.strip() for question in questions):
-        raise SettingError("a question given with --ask is empty")
-    from keepsight.journal import Journal
+    for question in questions:
+        checked_text(question, "the question of --ask")
     from keepsight.sources.address import SourceAddress
 
     addresses = [SourceAddress.parse(source) for source in sources]
     names = tuple(address.name for address in addresses)
     if len(set(names)) < len(names):
-        raise SettingError(f"each source is given once, not {', '.join(names)}")
-    path = journal or Path(f"{journal_stem(addresses)}.db")
-    if path.exists():
-        Journal.create(path).close()
-    opened = _open_here(addresses, reading)
+        raise SettingError(f"sources must be distinct, got {', '.join(names)}")
+    if video_stream is not None:
+        if len(addresses) > 1:
+            raise SettingError(f"--video-stream is for a single file, got {len(addresses)} sources")
+        addresses = [addresses[0].with_video_stream(video_stream)]
+    watched = sources if video_stream is None else tuple(addresses)
+    path = journal or journal_path(addresses)
+    check_journal_place(path)
+    opened = open_sources(addresses, reading)
     duration_seconds = None if opened is None else opened.info.duration_seconds
-    return WatchJob(sources, names, path, questions, settings, reading, restart, duration_seconds, connection=opened)
-
-
-def journal_stem(addresses: "Sequence[SourceAddress]") -> str:
-    """The name of a journal without its ending: that of the only source, or what stands for several."""
-    if len(addresses) > 1:
-        return "keepsight"
-    name = addresses[0].name.partition("?")[0].rstrip("/")
-    words = re.sub(r"[^\w.-]+", "-", Path(name.removeprefix("unix:")).stem).strip("-.")
-    return words or "stream"
-
-
-def _open_here(addresses: "Sequence[SourceAddress]", reading: SourceSettings) -> "IsolatedReader | None":
-    """Open the sources that are on this machine, to see what is wrong with them; the only one stays open."""
-    from keepsight.sources.isolated import connect
-
-    opened = None
-    for address in addresses:
-        if not address.may_be_live:
-            opened = connect(address, reading)
-            if len(addresses) > 1:
-                opened.close()
-    return opened if len(addresses) == 1 else None
+    return WatchJob(watched, names, path, questions, settings, reading, restart, duration_seconds, connection=opened)

@@ -1,4 +1,4 @@
-"""The questions of a journal and what was answered."""
+"""Questions and answers of a journal."""
 
 import json
 
@@ -6,9 +6,12 @@ from keepsight.journal.database import Database
 from keepsight.journal.encoding import moment_of
 from keepsight.journal.records import AnswerRecord
 
+PATIENCE_SECONDS = 5.0
+"""Lock timeout for storing an answer, since a client waits for it."""
+
 
 class AnswerTable:
-    """What was asked of each stream, the answer, and the clips it rests on."""
+    """Questions about each stream, with answers and cited clips."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -17,8 +20,12 @@ class AnswerTable:
         """Store a question with its answer.
 
         Raises:
-            JournalWriteError: the disk refused.
+            JournalWriteError: writing failed, or another program held the lock for `PATIENCE_SECONDS`.
         """
+        with self._database.transaction(PATIENCE_SECONDS):
+            self._add(answer)
+
+    def _add(self, answer: AnswerRecord) -> None:
         self._database.write(
             "INSERT INTO answers (stream_id, asked_at, ask_seconds, question, answer, cited_clips, "
             "num_captions_given, num_captions_left_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -35,7 +42,7 @@ class AnswerTable:
         )
 
     def of(self, stream_id: str) -> list[AnswerRecord]:
-        """The answers on a stream, in the order in which they were given."""
+        """Answers of a stream, oldest first."""
         rows = self._database.read("SELECT * FROM answers WHERE stream_id = ? ORDER BY id", (stream_id,))
         return [
             AnswerRecord(

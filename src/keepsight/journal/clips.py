@@ -1,9 +1,10 @@
-"""The clips of a journal: stored once, read whole, as captions, or as embeddings."""
+"""Clips of a journal: stored once, read whole, as captions, or as embeddings."""
 
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 
 import numpy as np
 
@@ -41,30 +42,30 @@ _ALWAYS = float("inf")
 
 
 class ClipTable:
-    """What was seen: captions with their spans, and all that was kept beside them."""
+    """Captions with their spans, and the data kept with them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, clip: ClipRecord, *, stored_at: datetime | None = None) -> None:
-        """Store a clip. It is on disk when this returns, unless a transaction is open around it.
+        """Store a clip. It is on disk on return, unless a transaction is open around the call.
 
         Args:
-            clip: its index is larger than that of any clip the stream has had.
-            stored_at: from when its age counts, with time zone; None for now.
+            clip: its index must exceed that of every earlier clip of the stream.
+            stored_at: start of its age, with time zone; None for now.
 
         Raises:
-            JournalWriteError: the disk refused, or the stream already has a clip of this index.
+            JournalWriteError: writing failed, or the index exists.
         """
         moment = stored_at or datetime.now(UTC)
         self._database.write(_INSERT, _parameters(clip) | {"stored_unix_seconds": moment.timestamp()})
 
     def pin(self, stream_id: str, clip_index: int, pinned: bool = True) -> None:
-        """Keep a clip, its thumbnail too, whatever a quota says; or no longer.
+        """Pin a clip, so quotas keep it with its thumbnail; or unpin it.
 
         Raises:
-            JournalError: there is no such clip (any more).
-            JournalWriteError: the disk refused.
+            JournalError: no such clip, or it was removed.
+            JournalWriteError: writing failed.
         """
         if not self._database.write(
             "UPDATE clips SET pinned = ? WHERE stream_id = ? AND clip_index = ?", (int(pinned), stream_id, clip_index)
@@ -72,35 +73,35 @@ class ClipTable:
             raise JournalError(f"the journal {self._database.path} has no clip {clip_index} of stream {stream_id!r}")
 
     def pinned(self, stream_id: str) -> list[int]:
-        """Indices of the clips that are kept whatever a quota says, in time order."""
+        """Indices of pinned clips, in time order."""
         rows = self._database.read(
             "SELECT clip_index FROM clips WHERE stream_id = ? AND pinned ORDER BY clip_index", (stream_id,)
         )
         return [row["clip_index"] for row in rows]
 
     def count(self, stream_id: str, *, ended_by_seconds: float = _ALWAYS) -> int:
-        """Number of clips that had ended by a time."""
+        """Number of clips that ended by a time."""
         (row,) = self._database.read(
             "SELECT count(*) FROM clips WHERE stream_id = ? AND end_seconds <= ?", (stream_id, ended_by_seconds)
         )
         return int(row[0])
 
     def last(self, stream_id: str) -> ClipRecord | None:
-        """The newest clip, or None if there is none yet."""
+        """Newest clip, or None."""
         rows = self._database.read(
             "SELECT * FROM clips WHERE stream_id = ? ORDER BY clip_index DESC LIMIT 1", (stream_id,)
         )
         return _clip_of(rows[0]) if rows else None
 
     def get(self, stream_id: str, clip_index: int) -> ClipRecord | None:
-        """One clip, or None if there is none of this index, or no longer."""
+        """A clip, or None if it does not exist or was removed."""
         rows = self._database.read(
             "SELECT * FROM clips WHERE stream_id = ? AND clip_index = ?", (stream_id, clip_index)
         )
         return _clip_of(rows[0]) if rows else None
 
     def of(self, stream_id: str, *, from_index: int = 0) -> Iterator[ClipRecord]:
-        """The clips of a stream in time order, read one at a time as they are needed."""
+        """Clips of a stream in time order, read one at a time."""
         while rows := self._database.read(
             "SELECT * FROM clips WHERE stream_id = ? AND clip_index >= ? ORDER BY clip_index LIMIT 1",
             (stream_id, from_index),
@@ -110,7 +111,7 @@ class ClipTable:
             from_index = clip.clip_index + 1
 
     def captions(self, stream_id: str, *, ended_by_seconds: float = _ALWAYS) -> list[CaptionRecord]:
-        """Captions of the clips that had ended by a time, in time order."""
+        """Captions of clips that ended by a time, in time order."""
         rows = self._database.read(
             f"SELECT {_CAPTION_COLUMNS} FROM clips WHERE stream_id = ? AND end_seconds <= ? ORDER BY clip_index",
             (stream_id, ended_by_seconds),
@@ -118,22 +119,33 @@ class ClipTable:
         return [_caption_of(row) for row in rows]
 
     def captions_from(self, stream_id: str, from_index: int, limit: int) -> list[CaptionRecord]:
-        """Captions of the clips from an index on, at most so many, in time order."""
+        """Captions from a clip index, up to `limit`, in time order."""
         rows = self._database.read(
             f"SELECT {_CAPTION_COLUMNS} FROM clips WHERE stream_id = ? AND clip_index >= ? ORDER BY clip_index LIMIT ?",
             (stream_id, from_index, limit),
         )
         return [_caption_of(row) for row in rows]
 
+    def newest_spans(self, stream_id: str) -> list[Span]:
+        """Spans of the newest contiguous clips, in time order, back to the first or a removed one."""
+        rows = self._database.read(
+            "SELECT clip_index, start_seconds, end_seconds FROM clips WHERE stream_id = ? ORDER BY clip_index DESC",
+            (stream_id,),
+        )
+        unbroken = takewhile(
+            lambda numbered: numbered[1]["clip_index"] == rows[0]["clip_index"] - numbered[0], enumerate(rows)
+        )
+        return [Span(row["start_seconds"], row["end_seconds"]) for _, row in unbroken][::-1]
+
     def last_captions(self, stream_id: str, count: int) -> list[str]:
-        """Captions of the newest clips, at most so many, in time order."""
+        """Captions of the newest `count` clips, in time order."""
         rows = self._database.read(
             "SELECT caption FROM clips WHERE stream_id = ? ORDER BY clip_index DESC LIMIT ?", (stream_id, count)
         )
         return [str(row["caption"]) for row in reversed(list(rows))]
 
     def captions_at(self, stream_id: str, clip_indices: Sequence[int]) -> list[CaptionRecord]:
-        """Captions of the clips with these indices, in time order; a clip that is not there is left out."""
+        """Captions of clips by index, in time order; missing clips are omitted."""
         rows = self._database.read(
             f"SELECT {_CAPTION_COLUMNS} FROM clips WHERE stream_id = ? "
             "AND clip_index IN (SELECT value FROM json_each(?)) ORDER BY clip_index",
@@ -142,9 +154,9 @@ class ClipTable:
         return [_caption_of(row) for row in rows]
 
     def ranked_by(self, stream_id: str, *, ended_by_seconds: float = _ALWAYS) -> RankingRows:
-        """What captions are chosen by, of the clips that had ended by a time, as it stood at one moment.
+        """Ranking data of the clips that ended by a time, as of one snapshot.
 
-        The texts are not read: of a stream that was watched for days, few captions are chosen of many.
+        Texts are not read, since few captions of a long stream are chosen.
         """
         rows = self._database.read(
             "SELECT clip_index, num_line_tokens, embedding FROM clips WHERE stream_id = ? AND end_seconds <= ? "
@@ -158,12 +170,12 @@ class ClipTable:
         return RankingRows(np.array(indices, np.int64), np.array(costs, np.int64), embeddings)
 
     def search(self, text: str, *, stream_id: str | None = None, limit: int = 20) -> list[CaptionRecord]:
-        """Captions that contain all words of a text, best first; words match in any inflection.
+        """Captions that contain all words of a text, best match first; words match in any inflection.
 
         Args:
-            text: words as a user types them; no character has a special meaning.
-            stream_id: only this stream, or None for all.
-            limit: most results.
+            text: words as typed; no character is special.
+            stream_id: search only this stream; None for all.
+            limit: maximum number of results.
         """
         words = _all_words(text)
         if not words:
@@ -177,7 +189,7 @@ class ClipTable:
         return [_caption_of(row) for row in rows]
 
     def has_words(self, stream_id: str, clip_index: int, text: str) -> bool:
-        """Whether a clip's caption has all words of a text, as `search` finds them; without words it has not."""
+        """Whether a clip's caption matches all words of a text, as in `search`; False without words."""
         words = _all_words(text)
         return bool(words) and bool(
             self._database.read(
@@ -189,7 +201,7 @@ class ClipTable:
 
 
 def _all_words(text: str) -> str:
-    """A query of FTS5 for all words of a text: each a quoted string; a NUL would end the query in the middle of one."""
+    """FTS5 query for all words of a text, each quoted; a NUL would end the query inside a string."""
     return " ".join(f'"{word}"' for word in text.replace("\0", " ").replace('"', " ").split())
 
 
@@ -233,11 +245,7 @@ def _caption_of(row: sqlite3.Row) -> CaptionRecord:
 
 def _clip_of(row: sqlite3.Row) -> ClipRecord:
     return ClipRecord(
-        stream_id=row["stream_id"],
-        clip_index=row["clip_index"],
-        span=Span(row["start_seconds"], row["end_seconds"]),
-        caption=row["caption"],
-        num_line_tokens=row["num_line_tokens"],
+        **vars(_caption_of(row)),
         num_visual_tokens=row["num_visual_tokens"],
         num_memory_tokens=row["num_memory_tokens"],
         token_grid=(row["grid_rows"], row["grid_columns"]),
@@ -247,8 +255,5 @@ def _clip_of(row: sqlite3.Row) -> ClipRecord:
         embedding=float32_array(row["embedding"]),
         scores=float32_array(row["scores"]),
         thumbnail=row["thumbnail"],
-        num_frames_expected=row["num_frames_expected"],
-        num_frames_dropped=row["num_frames_dropped"],
         media_start_seconds=row["media_start_seconds"],
-        is_pinned=bool(row["pinned"]),
     )

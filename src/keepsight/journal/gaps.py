@@ -1,6 +1,7 @@
-"""The gaps of a journal: what was not seen of a stream."""
+"""Gaps of a journal: spans of a stream that were not watched."""
 
 import sqlite3
+from dataclasses import dataclass
 
 from keepsight.errors import JournalError
 from keepsight.journal.database import Database
@@ -10,47 +11,73 @@ from keepsight.spans import Span
 _INSERT = "INSERT INTO gaps (stream_id, start_seconds, end_seconds, reason) VALUES (?, ?, ?, ?)"
 
 
-class GapTable:
-    """What was not seen of a stream, and why.
+@dataclass(frozen=True)
+class StoredGap:
+    """A stored gap that can be changed."""
 
-    A gap is noted when it begins and extended while it lasts, so that it is there after a crash in the middle of it.
+    id: int
+    start_seconds: float
+    end_seconds: float
+    reason: str
+
+
+class GapTable:
+    """Spans that were not watched, and why.
+
+    A gap is stored when it begins and extended while it lasts, so it survives a crash.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, gap: GapRecord) -> None:
-        """Store a gap that is over.
+        """Store a finished gap.
 
         Raises:
-            JournalWriteError: the disk refused.
+            JournalWriteError: writing failed.
         """
         self._database.write(_INSERT, (gap.stream_id, gap.span.start_seconds, gap.span.end_seconds, gap.reason))
 
-    def begin(self, stream_id: str, start_seconds: float, reason: str) -> int:
-        """Store a gap that begins, of no length yet.
-
-        Returns:
-            Its id, for `extend`.
-
-        Raises:
-            JournalWriteError: the disk refused, or there is no such stream.
-            SettingError: the start is negative.
-        """
-        span = Span(start_seconds, start_seconds)
-        return self._database.insert(_INSERT, (stream_id, span.start_seconds, span.end_seconds, reason))
-
-    def extend(self, gap_id: int, end_seconds: float, reason: str | None = None) -> None:
-        """Say that a gap lasts until a time at least; one before its present end leaves it as it is.
+    def begin(self, stream_id: str, start_seconds: float, reason: str, until_seconds: float | None = None) -> StoredGap:
+        """Store a gap in progress.
 
         Args:
-            gap_id: what `begin` returned.
-            end_seconds: nothing was seen up to here.
-            reason: another reason than the one it began with; None keeps that.
+            stream_id: the stream.
+            start_seconds: start of the gap.
+            reason: why, in one line.
+            until_seconds: its end so far; None for an empty gap.
+
+        Returns:
+            The gap, with the id for `extend` and `cut`.
 
         Raises:
-            JournalError: there is no such gap.
-            JournalWriteError: the disk refused.
+            JournalWriteError: writing failed, or no such stream.
+            SettingError: the start is negative, or after the end.
+        """
+        span = Span(start_seconds, start_seconds if until_seconds is None else until_seconds)
+        gap_id = self._database.insert(_INSERT, (stream_id, span.start_seconds, span.end_seconds, reason))
+        return StoredGap(gap_id, span.start_seconds, span.end_seconds, reason)
+
+    def last(self, stream_id: str) -> StoredGap | None:
+        """Gap of a stream that ends last; None if there is none."""
+        rows = self._database.read(
+            "SELECT * FROM gaps WHERE stream_id = ? ORDER BY end_seconds DESC, id DESC LIMIT 1", (stream_id,)
+        )
+        return (
+            StoredGap(*(rows[0][name] for name in ("id", "start_seconds", "end_seconds", "reason"))) if rows else None
+        )
+
+    def extend(self, gap_id: int, end_seconds: float, reason: str | None = None) -> None:
+        """Extend a gap to at least a time; an earlier time changes nothing.
+
+        Args:
+            gap_id: id from `begin`.
+            end_seconds: new end.
+            reason: new reason; None keeps the present one.
+
+        Raises:
+            JournalError: no such gap.
+            JournalWriteError: writing failed.
         """
         if not self._database.write(
             "UPDATE gaps SET end_seconds = max(end_seconds, ?), reason = coalesce(?, reason) WHERE id = ?",
@@ -58,19 +85,43 @@ class GapTable:
         ):
             raise JournalError(f"the journal {self._database.path} has no gap {gap_id}")
 
+    def forget_from(self, stream_id: str, start_seconds: float) -> None:
+        """Remove gaps that begin at or after a time, since that part is watched again.
+
+        Raises:
+            JournalWriteError: writing failed.
+        """
+        self._database.write("DELETE FROM gaps WHERE stream_id = ? AND start_seconds >= ?", (stream_id, start_seconds))
+
+    def cut(self, gap_id: int, end_seconds: float) -> None:
+        """Shorten a gap; one that would end before its start is removed.
+
+        Args:
+            gap_id: id from `begin`.
+            end_seconds: new end.
+
+        Raises:
+            JournalWriteError: writing failed.
+        """
+        with self._database.transaction():
+            self._database.write(
+                "UPDATE gaps SET end_seconds = ? WHERE id = ? AND end_seconds > ? AND start_seconds < ?",
+                (end_seconds, gap_id, end_seconds, end_seconds),
+            )
+            self._database.write("DELETE FROM gaps WHERE id = ? AND start_seconds >= ?", (gap_id, end_seconds))
+
     def of(self, stream_id: str) -> list[GapRecord]:
-        """The gaps of a stream, in time order."""
+        """Gaps of a stream, in time order."""
         rows = self._database.read("SELECT * FROM gaps WHERE stream_id = ? ORDER BY start_seconds, id", (stream_id,))
         return [_gap_of(row) for row in rows]
 
     def overlapping(self, stream_id: str, start_seconds: float, end_seconds: float) -> list[GapRecord]:
-        """The gaps that share some time with a span, in time order.
+        """Gaps that overlap a span, in time order.
 
-        To touch at an end is not to overlap, unless the gap or the span is a single moment, which counts as inside
-        when it lies on an end.
+        Touching at an end is not overlap, except that a gap or span of zero length overlaps at an end.
 
         Raises:
-            SettingError: the span does not run forward from 0 or later.
+            SettingError: the span is not 0 <= start <= end.
         """
         span = Span(start_seconds, end_seconds)
         rows = self._database.read(

@@ -1,4 +1,4 @@
-"""How much a journal may hold, and for how long: the oldest goes first, pictures before words."""
+"""Quotas on size and age: the oldest data goes first, pictures before captions."""
 
 import math
 import time
@@ -12,24 +12,24 @@ from keepsight.journal.journal import Journal
 from keepsight.journal.storage import StoredClip
 
 _CLIPS_AT_ONCE = 32
-"""Clips that one transaction removes at most, so that a watcher never waits long for its turn to write."""
+"""Clips removed per transaction, so that a watcher never waits long for the lock."""
 
 _PAUSE_SECONDS = 0.005
-"""Between transactions: whoever waits for the lock does not see that it is free while it sleeps."""
+"""Pause between transactions, since waiters for the lock poll it."""
 
 
 @dataclass(frozen=True)
 class Quota:
-    """How much may be kept. None is no limit.
+    """Limits of a journal. None is no limit.
 
     Attributes:
-        max_bytes: of all streams together, as `StorageTable` counts.
-        max_file_bytes: of the journal's file: pages in use, whatever is in them. Freed pages are used again.
-        max_age_seconds: time since a clip was stored.
-        max_stream_bytes: of each stream.
+        max_bytes: all streams together, as `StorageTable` counts.
+        max_file_bytes: pages in use in the journal's file. Freed pages are reused.
+        max_age_seconds: age since storing.
+        max_stream_bytes: per stream.
 
     Raises:
-        SettingError: a limit is not more than 0.
+        SettingError: a limit is not above 0.
     """
 
     max_bytes: int | None = None
@@ -40,18 +40,18 @@ class Quota:
     def __post_init__(self) -> None:
         for name, limit in vars(self).items():
             if limit is not None and not 0 < limit < math.inf:
-                raise SettingError(f"{name} is {limit}; allowed is more than 0, or None for no limit")
+                raise SettingError(f"{name} must be above 0, or None for no limit, got {limit}")
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What a quota has taken away. Clips are named by stream id and clip index, in the order in which they went.
+    """What a quota removed. Clips are named by stream id and index, in order of removal.
 
     Attributes:
-        memories: streams that were watched to their end and have lost their visual memory.
-        thumbnails: clips that have lost their thumbnail and nothing else.
-        clips: clips that are gone. One may have lost its thumbnail before.
-        num_bytes: that there are less, as `StorageTable` counts.
+        memories: ended streams whose visual memory was removed.
+        thumbnails: clips whose thumbnail alone was removed.
+        clips: removed clips, which may have lost their thumbnail before.
+        num_bytes: bytes freed, as `StorageTable` counts.
     """
 
     memories: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Removed:
     num_bytes: int = 0
 
     def __add__(self, other: "Removed") -> "Removed":
-        """What both have taken."""
+        """Sum of both."""
         return Removed(
             self.memories + other.memories,
             self.thumbnails + other.thumbnails,
@@ -70,20 +70,20 @@ class Removed:
 
 
 def apply_quota(journal: Journal, quota: Quota, now: datetime) -> Removed:
-    """Remove what is too old, then what is too much, of each stream and then of all.
+    """Remove what is too old, then what exceeds the limits, per stream and then overall.
 
-    Of what is too much, the visual memories of files that were watched to their end go first, as nothing reads them
-    again; then thumbnails, oldest first; only when there is none left whole clips, oldest first. Pinned clips stay, and
-    of a stream that can go on those that its visual memory holds and its `KEPT_NEWEST_CLIPS` newest, also where the
-    quota is not met then. Each transaction is short; whatever has been removed when one fails is gone.
+    Visual memories of ended files go first, since nothing reads them again; then thumbnails, oldest first; then whole
+    clips, oldest first. Pinned clips stay, and for a stream that can resume, the clips in its visual memory and its
+    `KEPT_NEWEST_CLIPS` newest, even if the quota is then not met. Transactions are short; removals before a failure
+    persist.
 
     Args:
-        journal: may be watched into meanwhile, from here or from another process.
-        quota: what may be kept.
-        now: with time zone.
+        journal: journal, which may be written meanwhile by this or another process.
+        quota: the limits.
+        now: current time, with time zone.
 
     Raises:
-        JournalWriteError: the disk refused.
+        JournalWriteError: writing failed.
     """
     removed = Removed()
     for step in _steps(journal, quota, now):
@@ -94,7 +94,7 @@ def apply_quota(journal: Journal, quota: Quota, now: datetime) -> Removed:
 
 
 def _steps(journal: Journal, quota: Quota, now: datetime) -> Iterator[Callable[[], Removed]]:
-    """What is to be repeated until it removes nothing, one after another."""
+    """Steps to run in order, each repeated until it removes nothing."""
     if quota.max_age_seconds is not None:
         stored_before = now.timestamp() - quota.max_age_seconds
         yield lambda: _remove_old(journal, stored_before)
@@ -104,8 +104,8 @@ def _steps(journal: Journal, quota: Quota, now: datetime) -> Iterator[Callable[[
     if (max_bytes := quota.max_bytes) is not None:
         yield lambda: _make_room(journal, max_bytes, None)
     if quota.max_file_bytes is not None:
-        # Reckoned once: a page is given back only when all that was in it is gone, so looking at pages again after
-        # every step would take away more than is needed.
+        # Computed once: a page is freed only when everything in it is gone, so looking at pages after each step would
+        # remove too much.
         beside_bytes = journal.storage.num_file_bytes() - journal.storage.num_bytes()
         content_bytes = max(0, quota.max_file_bytes - beside_bytes)
         yield lambda: _make_room(journal, content_bytes, None)
@@ -120,7 +120,7 @@ def _remove_old(journal: Journal, stored_before: float) -> Removed:
 
 
 def _make_room(journal: Journal, max_bytes: int, stream_id: str | None) -> Removed:
-    """Take away what is next, in one transaction; nothing if there is room, or nothing that may go."""
+    """Remove the next batch in one transaction; nothing if there is room, or nothing removable."""
     storage = journal.storage
     with journal.transaction():
         num_bytes = storage.num_bytes(stream_id)
@@ -141,7 +141,7 @@ def _make_room(journal: Journal, max_bytes: int, stream_id: str | None) -> Remov
 
 
 def _enough(sizes: Sequence[int], excess_bytes: int) -> Sequence[int]:
-    """As many of the first sizes as make up for the excess, or all."""
+    """Leading sizes that cover the excess, or all."""
     num_short = sum(total < excess_bytes for total in accumulate(sizes))
     return sizes[: num_short + 1]
 

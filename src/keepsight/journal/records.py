@@ -1,42 +1,61 @@
-"""What a journal holds, as plain records. Times are seconds from the stream's start unless named otherwise."""
+"""Records of a journal. Times are seconds from the stream's start unless noted."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keepsight.spans import Span
+from keepsight.spans import Span, Spanned
 
 
 class EndReason(StrEnum):
-    """Why a stream is no longer being watched."""
+    """Why watching ended."""
 
     COMPLETE = "complete"
-    """The source came to its end."""
+    """The source ended."""
     TRUNCATED = "truncated"
-    """The source is damaged and ended before it should have."""
+    """The source is damaged and ended early."""
+    INCOMPLETE = "incomplete"
+    """The source claims a longer duration; watching it again resumes."""
     INTERRUPTED = "interrupted"
-    """The user stopped it; watching the same source again goes on from here."""
+    """The user stopped it; watching the source again resumes."""
     FAILED = "failed"
-    """An error stopped it; watching the same source again goes on from here."""
+    """An error stopped it; watching the source again resumes."""
+
+
+@dataclass(frozen=True)
+class WallClock:
+    """Wall-clock start of a live stream's run in or before which the system clock was set.
+
+    Attributes:
+        from_seconds: start of the run.
+        started_at: from there on, second s of the stream is at `started_at` + s; with time zone.
+    """
+
+    from_seconds: float
+    started_at: datetime
 
 
 @dataclass(frozen=True)
 class StreamRecord:
-    """One source as it was watched.
+    """A watched source.
 
     Attributes:
-        id: random text that names the stream.
+        id: random id.
         source: absolute path or address, without credentials.
         model: name of the model that captioned it.
         settings_json: the settings it was watched with (`Settings.to_json`).
         started_at: wall clock, with time zone.
-        end_reason: None while it is being watched, or after the process died.
-        end_detail: one line on the reason, may be empty.
-        end_seconds: where it ended, None until then.
-        is_live: whether it is watched while it happens; `started_at` is then the wall clock of its time 0.
+        end_reason: None while active, or after the process died.
+        end_detail: one line on the reason; may be empty.
+        end_seconds: its end; None until then.
+        is_live: whether the source is live; `started_at` is then the wall-clock time of second 0.
+        wall_clocks: clock corrections of later runs, in time order; usually empty.
+        identity_json: identity of the source's content (`sources.identity.to_json`); None if unknown.
+        video_stream: index of the video stream in its container; None if unknown.
+        other_names: other paths and addresses of the same content.
     """
 
     id: str
@@ -48,26 +67,57 @@ class StreamRecord:
     end_detail: str = ""
     end_seconds: float | None = None
     is_live: bool = False
+    wall_clocks: tuple[WallClock, ...] = ()
+    identity_json: str | None = None
+    video_stream: int | None = None
+    other_names: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its paths and addresses, its own first."""
+        return (self.source, *self.other_names)
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is nothing left to watch; an interrupted or failed stream can go on."""
+        """Whether it ended for good; an interrupted or failed stream can resume."""
         return self.end_reason in (EndReason.COMPLETE, EndReason.TRUNCATED)
+
+    def wall_clock_at(self, seconds: float) -> datetime:
+        """Wall-clock time of second 0, in the run that contains a time."""
+        of_run = [clock.started_at for clock in self.wall_clocks if clock.from_seconds <= seconds]
+        return of_run[-1] if of_run else self.started_at
+
+    def wall_time(self, seconds: float) -> datetime:
+        """Wall-clock time at a time of a live stream."""
+        return self.wall_clock_at(seconds) + timedelta(seconds=seconds)
+
+    def seconds_at(self, moment: datetime) -> float:
+        """Stream time of a wall-clock moment; the last one if it is ambiguous.
+
+        Negative before the stream's start; the start of a run for a moment that its clock skipped.
+        """
+        for number, clock in reversed(list(enumerate(self.wall_clocks))):
+            seconds = (moment - clock.started_at).total_seconds()
+            if seconds >= clock.from_seconds:
+                ends = [later.from_seconds for later in self.wall_clocks[number + 1 :]]
+                return min([seconds, *ends])
+        ends = [clock.from_seconds for clock in self.wall_clocks]
+        return min([(moment - self.started_at).total_seconds(), *ends])
 
 
 @dataclass(frozen=True)
-class CaptionRecord:
-    """The text of one clip, what a question is answered from.
+class CaptionRecord(Spanned):
+    """Caption of a clip, from which questions are answered.
 
     Attributes:
-        stream_id: the stream it belongs to.
-        clip_index: 0 for the stream's first clip.
-        span: when it happened.
-        caption: what the model said of it.
+        stream_id: its stream.
+        clip_index: index in the stream, from 0.
+        span: its time span.
+        caption: the model's caption.
         num_line_tokens: tokens of `prompts.caption_line` and its newline, counted by the stream's model.
-        num_frames_expected: frames that the span should have had; 0 where that is not known, as in old journals.
-        num_frames_dropped: those of them that were left out because the model could not keep up.
-        is_pinned: whether it is kept whatever a quota says, when it was read.
+        num_frames_expected: frames that the span should have; 0 if unknown, as in old journals.
+        num_frames_dropped: frames dropped because the model was too slow.
+        is_pinned: whether quotas keep it, as of reading.
     """
 
     stream_id: str
@@ -82,12 +132,12 @@ class CaptionRecord:
 
 @dataclass(frozen=True)
 class StreamPosition:
-    """Where a stream stands. All clips count that there ever were, also those that a quota has removed.
+    """Position of a stream, counting clips removed by quotas.
 
     Attributes:
-        next_clip_index: index of the clip that comes next.
+        next_clip_index: index of the next clip.
         num_tokens_seen: visual tokens of all clips, before selection.
-        first_clip_tokens: tokens kept of the first clip, 0 before there is one.
+        first_clip_tokens: tokens kept of the first clip; 0 before it.
     """
 
     next_clip_index: int
@@ -97,7 +147,7 @@ class StreamPosition:
 
 @dataclass(frozen=True, eq=False)
 class RankingRows:
-    """What the captions of a stream are chosen by, in time order.
+    """Ranking data of a stream's captions, in time order.
 
     Attributes:
         clip_indices: int64 `[num_captions]`.
@@ -110,31 +160,24 @@ class RankingRows:
     embeddings: NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class ClipRecord:
-    """All that is stored of one clip.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClipRecord(CaptionRecord):
+    """A stored clip with all its data. Compares by identity.
 
     Attributes:
-        stream_id, clip_index, span, caption, num_line_tokens: as in `CaptionRecord`.
         num_visual_tokens: visual tokens of the clip, before selection.
-        num_memory_tokens: visual tokens that stood before the clip when it was captioned.
-        token_grid: rows and columns of visual tokens in one step.
-        seconds_spent: wall time from encoding to storing.
+        num_memory_tokens: memory tokens before the clip when it was captioned.
+        token_grid: rows and columns of visual tokens per step.
+        seconds_spent: wall time of encoding, and from the clip's turn until it was stored.
         frame_seconds: time of each frame.
-        kept_indices: int32 `[num_kept]`, places of the kept tokens in the clip, in temporal order; for a selector that
-            makes new tokens, places that stand for them.
+        kept_indices: int32 `[num_kept]`, indices of kept tokens in the clip, in temporal order; representatives for a
+            selector that computes new tokens.
         embedding: float32 `[dim]`, the caption's.
         scores: float32 `[num_visual_tokens]`.
         thumbnail: JPEG of the clip's frames side by side (`thumbnails.contact_sheet`); empty once a quota removed it.
-        num_frames_expected, num_frames_dropped, is_pinned: as in `CaptionRecord`.
-        media_start_seconds: the container's time of the first frame; None where it is the stream's own time.
+        media_start_seconds: container time of the first frame; None if it equals the stream's time.
     """
 
-    stream_id: str
-    clip_index: int
-    span: Span
-    caption: str
-    num_line_tokens: int
     num_visual_tokens: int
     num_memory_tokens: int
     token_grid: tuple[int, int]
@@ -143,22 +186,43 @@ class ClipRecord:
     kept_indices: NDArray[np.int32]
     embedding: NDArray[np.float32]
     scores: NDArray[np.float32]
-    thumbnail: bytes
-    num_frames_expected: int = 0
-    num_frames_dropped: int = 0
+    thumbnail: bytes = field(repr=False)
     media_start_seconds: float | None = None
-    is_pinned: bool = False
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames."""
+        return len(self.frame_seconds)
+
+    @property
+    def num_kept_tokens(self) -> int:
+        """Number of tokens that entered the visual memory."""
+        return len(self.kept_indices)
+
+    @property
+    def has_thumbnail(self) -> bool:
+        """Whether its thumbnail still exists."""
+        return bool(self.thumbnail)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from keepsight.journal.notebook import clip_html
+
+        return clip_html(self)
 
     @property
     def frames_per_step(self) -> int:
-        """Neighbouring frames that share a step of tokens: so many that the frames come out at the tokens there are."""
+        """Consecutive frames that share a step of tokens, derived from the number of tokens."""
         num_steps = max(1, self.num_visual_tokens // (self.token_grid[0] * self.token_grid[1]))
         return max(1, -(-len(self.frame_seconds) // num_steps))
 
 
 @dataclass(frozen=True)
-class GapRecord:
-    """A stretch of a stream that was not seen, and why."""
+class GapRecord(Spanned):
+    """A span of a stream that was not watched, and why."""
 
     stream_id: str
     span: Span
@@ -170,14 +234,14 @@ class AnswerRecord:
     """A question and its answer.
 
     Attributes:
-        stream_id: the stream that was asked about.
+        stream_id: stream of the question.
         asked_at: wall clock, with time zone.
-        ask_seconds: only clips that had ended by then were used.
-        question: as the user wrote it.
-        answer: what the model said.
-        cited_clips: indices of the clips whose captions the model was given, in time order.
-        num_captions_given: as many as `cited_clips`.
-        num_captions_left_out: captions by `ask_seconds` that the model was not given.
+        ask_seconds: only clips that ended by then were used.
+        question: as written by the user.
+        answer: the model's answer.
+        cited_clips: indices of clips whose captions were given to the model, in time order.
+        num_captions_given: number of `cited_clips`.
+        num_captions_left_out: other captions up to `ask_seconds`.
     """
 
     stream_id: str

@@ -1,13 +1,16 @@
-"""Numbered migrations: what turns an empty SQLite file, or a journal of an earlier version, into today's journal."""
+"""Numbered migrations from an empty file, or an earlier version, to the current schema."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
+
+from keepsight.errors import JournalTooNewError, NotAJournalError
 
 APPLICATION_ID = 0x4B535631
-"""Stands in the header of each journal (SQLite file format, offset 68), so that other SQLite files are told apart."""
+"""In the header of each journal (SQLite file format, offset 68), to tell it from other SQLite files."""
 
 
 @dataclass(frozen=True)
@@ -21,26 +24,42 @@ class Migration:
 
 @cache
 def shipped_migrations() -> tuple[Migration, ...]:
-    """The migrations in `journal/migrations/`, files named `0001_what_it_does.sql`, in order."""
+    """Migrations in `journal/migrations/`, files named `0001_what_it_does.sql`, in order."""
     folder = resources.files("keepsight.journal").joinpath("migrations")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return tuple(Migration(int(file.name[:4]), file.name[5:-4], file.read_text(encoding="utf-8")) for file in files)
 
 
 def read_version(connection: sqlite3.Connection) -> int:
-    """Number of the last migration that was applied; 0 for a new file."""
+    """Number of the last applied migration; 0 for a new file."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def is_blank(connection: sqlite3.Connection) -> bool:
-    """Whether the database has no tables and belongs to no application."""
+    """Whether the database has no tables and no application id."""
     (num_objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return num_objects == 0 and read_application_id(connection) == 0
 
 
 def read_application_id(connection: sqlite3.Connection) -> int:
-    """The number that says which program a SQLite file belongs to."""
+    """Application id of an SQLite file."""
     return int(connection.execute("PRAGMA application_id").fetchone()[0])
+
+
+def check_is_journal(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that this version of Keepsight can read the file.
+
+    Raises:
+        NotAJournalError: it belongs to another program.
+        JournalTooNewError: a later version of Keepsight wrote it.
+    """
+    if read_application_id(connection) != APPLICATION_ID:
+        raise NotAJournalError(f"{path} is not a Keepsight journal")
+    version, ours = read_version(connection), len(shipped_migrations())
+    if version > ours:
+        raise JournalTooNewError(
+            f"{path} has journal version {version}, above {ours}, the newest this Keepsight reads; upgrade Keepsight"
+        )
 
 
 def migrate(
@@ -48,15 +67,15 @@ def migrate(
     migrations: Sequence[Migration],
     before_update: Callable[[int], object] | None = None,
 ) -> None:
-    """Apply the migrations that are still missing, all of them in one transaction or none.
+    """Apply missing migrations in one transaction.
 
-    Two processes may do this at once: the second waits, then finds nothing left to do.
+    Safe for concurrent processes: the second waits, then finds nothing to do.
 
     Args:
         connection: in autocommit mode (`isolation_level=None`), outside a transaction.
         migrations: in order, numbered from 1 without holes.
-        before_update: called with the version of a journal that has one and is older, while nobody else can write to
-            it; if it raises, nothing is changed.
+        before_update: called with the version of an older journal while it is locked for writing; if it raises, nothing
+            is changed.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -70,12 +89,12 @@ def migrate(
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")
     finally:
-        if connection.in_transaction:  # not committed: it was left by an exception
+        if connection.in_transaction:  # left open by an exception
             connection.execute("ROLLBACK")
 
 
 def _statements(sql: str) -> Iterator[str]:
-    """The statements of a script one by one; `executescript` would commit, and so break up the transaction."""
+    """Statements of a script one by one; `executescript` would commit the transaction."""
     pending = ""
     for line in sql.splitlines(keepends=True):
         pending += line

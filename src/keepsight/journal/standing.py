@@ -1,4 +1,4 @@
-"""The standing questions of a journal, and how far each stream was checked for them."""
+"""Standing questions of a journal, and how far each stream was checked."""
 
 import secrets
 import sqlite3
@@ -23,11 +23,11 @@ ORDER BY standing_questions.rowid, streams.rowid
 
 
 class StandingTable:
-    """Questions that new captions are checked against. An alert is stored with the position that was checked, once.
+    """Questions checked on new captions. An alert is stored together with the checked position, so only once.
 
     Args:
         database: of the journal.
-        alerts: takes the alerts.
+        alerts: table for alerts.
     """
 
     def __init__(self, database: Database, alerts: AlertTable) -> None:
@@ -43,11 +43,11 @@ class StandingTable:
         cooldown_seconds: float = 0.0,
         webhook: Webhook | None = None,
     ) -> StandingQuestion:
-        """Store a question under a new random id. Clips that there are already are not checked.
+        """Store a question under a new random id. Existing clips are not checked.
 
         Raises:
-            JournalWriteError: the disk refused, or there is no such stream.
-            SettingError: the question is blank or the cool-down negative.
+            JournalWriteError: writing failed, or no such stream.
+            SettingError: the question is blank or the cooldown negative.
         """
         moment = datetime.now(UTC)
         record = StandingQuestion(secrets.token_hex(8), stream_id, question, method, cooldown_seconds, moment, webhook)
@@ -74,24 +74,24 @@ class StandingTable:
         return record
 
     def remove(self, question_id: str) -> bool:
-        """Remove a question with its alerts; whether there was one."""
+        """Remove a question with its alerts; return whether it existed."""
         return self._database.write("DELETE FROM standing_questions WHERE id = ?", (question_id,)) > 0
 
     def get(self, question_id: str) -> StandingQuestion | None:
-        """The question with an id, or None."""
+        """Question by id, or None."""
         rows = self._database.read("SELECT * FROM standing_questions WHERE id = ?", (question_id,))
         return _question_of(rows[0]) if rows else None
 
     def all(self) -> list[StandingQuestion]:
-        """All questions, in the order in which they were added."""
+        """All questions, oldest first."""
         return [_question_of(row) for row in self._database.read("SELECT * FROM standing_questions ORDER BY rowid")]
 
     def count(self) -> int:
-        """How many questions there are."""
+        """Number of questions."""
         return int(self._database.read("SELECT count(*) FROM standing_questions")[0][0])
 
     def tally(self, question_id: str) -> Tally:
-        """What was done for a question so far."""
+        """Statistics of a question."""
         (row,) = self._database.read(
             "SELECT coalesce(sum(num_checked), 0), coalesce(sum(num_skipped), 0), "
             "(SELECT count(*) FROM alerts WHERE question_id = :id) FROM standing_progress WHERE question_id = :id",
@@ -100,7 +100,7 @@ class StandingTable:
         return Tally(*row)
 
     def due(self) -> list[Progress]:
-        """Each question with each of its streams that has clips which were not checked."""
+        """Each question with each of its streams that has unchecked clips."""
         return [
             Progress(
                 _question_of(row),
@@ -114,15 +114,15 @@ class StandingTable:
         ]
 
     def advance(self, progress: Progress, step: Step) -> int | None:
-        """Store what a check came to: the new position, and the alert if there is one, both or neither.
+        """Store a check's new position and its alert, if any, atomically.
 
-        Nothing happens where somebody else has moved on from there, or question or stream are gone.
+        Does nothing if another checker has advanced from there, or question or stream are gone.
 
         Returns:
-            The alert's id, None where there is none.
+            The alert's id, or None.
 
         Raises:
-            JournalWriteError: the disk refused.
+            JournalWriteError: writing failed.
         """
         question, stream_id = progress.question, progress.stream_id
         with self._database.transaction():

@@ -1,4 +1,4 @@
-"""What a journal holds of standing questions, as plain records."""
+"""Records of standing questions."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,13 +13,13 @@ class CheckMethod(StrEnum):
     """How a caption is judged."""
 
     MODEL = "model"
-    """The model is asked whether it is so, and says yes."""
+    """The model is asked and says yes."""
     WORDS = "words"
     """The caption has all content words of the question, in any inflection."""
 
 
 class DeliveryState(StrEnum):
-    """What became of sending an alert to a webhook."""
+    """State of a webhook delivery."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -28,11 +28,11 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where alerts are sent to. Never shown.
+    """Webhook of a question. Must never be shown.
 
     Attributes:
-        url: as it was given, with what is secret in it.
-        secret: what deliveries are signed with.
+        url: as given, possibly with secrets.
+        secret: signing secret.
     """
 
     url: str = field(repr=False)
@@ -41,19 +41,19 @@ class Webhook:
 
 @dataclass(frozen=True)
 class StandingQuestion:
-    """A question that every new caption is checked against.
+    """A question checked on every new caption.
 
     Attributes:
-        id: random text that names it.
-        stream_id: the stream that is checked; None for all, those begun later too.
-        question: as the user wrote it.
+        id: random id.
+        stream_id: stream to check; None for all, present and future.
+        question: as written by the user.
         method: how a caption is judged.
-        cooldown_seconds: of the stream, from one alert to the next at least.
+        cooldown_seconds: minimum stream time between two alerts.
         created_at: wall clock, with time zone.
-        webhook: where alerts are sent to, if anywhere.
+        webhook: webhook for alerts, if any.
 
     Raises:
-        SettingError: the cool-down is negative, or there is no question.
+        SettingError: the cooldown is negative, or the question is blank.
     """
 
     id: str
@@ -66,9 +66,9 @@ class StandingQuestion:
 
     def __post_init__(self) -> None:
         if not self.question.strip():
-            raise SettingError("a standing question is a text that is not blank")
+            raise SettingError("a standing question must not be blank")
         if not 0 <= self.cooldown_seconds < float("inf"):
-            raise SettingError(f"cooldown_seconds is {self.cooldown_seconds}; allowed are 0 and more")
+            raise SettingError(f"cooldown_seconds must be at least 0, got {self.cooldown_seconds}")
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Progress:
     """How far a stream was checked for a question.
 
     Attributes:
-        question: what is checked.
+        question: the question.
         stream_id: the stream.
         next_clip_index: all clips before it were checked, or skipped.
         end_clip_index: one more than the index of the stream's newest clip.
-        was_true: whether it was so in the clip that was checked last.
-        last_alert_seconds: when the clip of the last alert began, None before the first.
+        was_true: verdict on the last checked clip.
+        last_alert_seconds: start of the last alert's clip; None before the first.
     """
 
     question: StandingQuestion
@@ -94,13 +94,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Step:
-    """What a check came to.
+    """Result of a check.
 
     Attributes:
-        next_clip_index: where checking goes on.
-        is_true: whether it is so now.
-        num_checked, num_skipped: clips that this step is about.
-        alert: the clip in which it became so and of which is told; None for none.
+        next_clip_index: next clip to check.
+        is_true: current verdict.
+        num_checked, num_skipped: clips covered by this step.
+        alert: clip to alert on; None for none.
     """
 
     next_clip_index: int
@@ -112,7 +112,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Tally:
-    """What was done for a question so far, over all its streams."""
+    """Statistics of a question over all its streams."""
 
     num_checked: int
     num_skipped: int
@@ -121,14 +121,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class Alert:
-    """It became so.
+    """A condition that turned true.
 
     Attributes:
-        id: 1 or more; rises in the order in which alerts are stored.
-        question_id, question: what was checked.
-        stream_id, clip_index, span, caption: the clip in which it became so.
+        id: at least 1, increasing in order of storing.
+        question_id, question: the checked question.
+        stream_id, clip_index, span, caption: clip in which the condition turned true.
         alerted_at: wall clock, with time zone.
-        delivery: what became of sending it; None without a webhook.
+        delivery: delivery state; None without a webhook.
     """
 
     id: int
@@ -144,14 +144,14 @@ class Alert:
 
 @dataclass(frozen=True)
 class Delivery:
-    """An alert that is still to be sent to a webhook.
+    """An alert pending delivery to a webhook.
 
     Attributes:
-        id: the same at each attempt.
-        alert: what is sent.
-        webhook: where to.
-        num_attempts: that failed so far.
-        give_up_unix_seconds: wall clock after which there is no further attempt.
+        id: constant across retries.
+        alert: alert to send.
+        webhook: destination.
+        num_attempts: failed attempts.
+        give_up_unix_seconds: Unix time after which delivery is given up.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""How much room the rows of a journal take, and what may be removed of them."""
+"""Sizes of a journal's rows, and which rows may be removed."""
 
 import json
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from keepsight.journal.database import Database
 from keepsight.journal.records import EndReason
 
 KEPT_NEWEST_CLIPS = 8
-"""The newest clips of a stream that are never removed: a stream that goes on guesses the next caption from these."""
+"""Newest clips of a stream that are never removed, because the next caption is drafted from them."""
 
 _IS_OVER = f"is_live = 0 AND end_reason IN ('{EndReason.COMPLETE}', '{EndReason.TRUNCATED}')"
-"""A stream that is never gone on with: a file that was watched to its end."""
+"""A stream that never resumes: a file that was watched to its end."""
 
-# Oldest first is the order in which clips were stored. A clip that the memory holds is read when the stream goes on.
-# The index is named because SQLite's own choice would walk over all clips that have nothing left to remove.
+# Oldest first means order of storing. Clips in visual memory are read when a stream resumes. The index is named because
+# SQLite's own choice would scan all clips that have nothing left to remove.
 _REMOVABLE = f"""
 SELECT id, stream_id, clip_index, num_bytes, length(thumbnail) AS num_thumbnail_bytes FROM clips {{index}}
 WHERE pinned = 0 {{conditions}}
@@ -41,10 +41,10 @@ class StoredClip:
     """A clip that may be removed.
 
     Attributes:
-        id: of its row; rises in the order in which clips were stored.
-        stream_id, clip_index: which clip it is.
-        num_bytes: what it takes, see `StorageTable`.
-        num_thumbnail_bytes: its thumbnail's part of that.
+        id: row id, increasing in order of storing.
+        stream_id, clip_index: the clip.
+        num_bytes: its size, see `StorageTable`.
+        num_thumbnail_bytes: size of its thumbnail.
     """
 
     id: int
@@ -55,32 +55,32 @@ class StoredClip:
 
 
 class StorageTable:
-    """Bytes that are taken, and the clips that they can be had back from.
+    """Bytes used, and the clips that can be removed to free them.
 
-    The bytes of a stream are those of its clips (the caption in UTF-8, times of frames, kept indices, embedding,
-    scores, thumbnail) and of its visual memory's rows, as they are stored. Numbers, indices, the full-text index, gaps,
-    questions with answers, and what SQLite adds to fill its pages are not counted.
+    A stream's bytes are those of its clips (the caption in UTF-8, frame times, kept indices, embedding, scores,
+    thumbnail) and of its visual memory's rows, as stored. Numbers, indices, the full-text index, gaps, questions with
+    answers, and SQLite's page overhead are not counted.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def num_bytes(self, stream_id: str | None = None) -> int:
-        """Bytes of a stream, or of all; counted as rows are written, so that asking costs nothing."""
+        """Bytes of a stream, or of all; counted on write, so reading is cheap."""
         (row,) = self._database.read(
             "SELECT coalesce(sum(num_bytes), 0) FROM streams WHERE ? IN (id, '')", (stream_id or "",)
         )
         return int(row[0])
 
     def num_thumbnail_bytes(self, stream_id: str) -> int:
-        """Bytes of the thumbnails of a stream; reads the lengths of all."""
+        """Bytes of a stream's thumbnails; reads the length of each."""
         (row,) = self._database.read(
             "SELECT coalesce(sum(length(thumbnail)), 0) FROM clips WHERE stream_id = ?", (stream_id,)
         )
         return int(row[0])
 
     def num_file_bytes(self) -> int:
-        """Bytes of the file's pages that are in use: everything, also what `num_bytes` does not count."""
+        """Bytes of all pages in use in the file, including what `num_bytes` does not count."""
         (row,) = self._database.read(
             "SELECT (page_count - freelist_count) * page_size"
             " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
@@ -88,14 +88,14 @@ class StorageTable:
         return int(row[0])
 
     def oldest(self, limit: int, *, stream_id: str | None = None, with_thumbnail: bool = False) -> list[StoredClip]:
-        """The oldest clips that may be removed: not pinned, and of a stream that can go on none that it needs for that.
+        """Oldest removable clips: not pinned, and not needed by a stream that can resume.
 
-        It needs those that its visual memory holds, and its `KEPT_NEWEST_CLIPS` newest.
+        Such a stream needs the clips in its visual memory, and its `KEPT_NEWEST_CLIPS` newest.
 
         Args:
-            limit: most clips.
-            stream_id: of this stream only; None for all.
-            with_thumbnail: only those that have a thumbnail.
+            limit: maximum number of clips.
+            stream_id: only this stream; None for all.
+            with_thumbnail: only clips with a thumbnail.
         """
         conditions = ("AND length(thumbnail) > 0 " if with_thumbnail else "") + (
             "" if stream_id is None else "AND stream_id = :stream_id"
@@ -106,7 +106,7 @@ class StorageTable:
         return self._find(query, {"stream_id": stream_id, "limit": limit})
 
     def stored_before(self, unix_seconds: float, limit: int) -> list[StoredClip]:
-        """The oldest clips that may be removed and were stored before a time, in seconds since 1970 in UTC."""
+        """Oldest removable clips stored before a Unix time in seconds."""
         query = _REMOVABLE.format(
             index="INDEXED BY clips_by_time",
             conditions="AND stored_unix_seconds < :before",
@@ -118,26 +118,26 @@ class StorageTable:
         return [StoredClip(*row) for row in self._database.read(query, parameters)]
 
     def empty_thumbnails(self, clips: Sequence[StoredClip]) -> None:
-        """Remove the thumbnails of clips; all else of them stays.
+        """Remove the thumbnails of clips, keeping everything else.
 
         Raises:
-            JournalWriteError: the disk refused.
+            JournalWriteError: writing failed.
         """
         self._database.write(
             "UPDATE clips SET thumbnail = x'' WHERE id IN (SELECT value FROM json_each(?))", _ids(clips)
         )
 
     def empty_idle_memory(self, stream_id: str | None = None) -> str | None:
-        """Empty the visual memory of the oldest stream that is never gone on with and has one.
+        """Empty the visual memory of the oldest stream that never resumes and has one.
 
         Args:
-            stream_id: of this stream only; None for all.
+            stream_id: only this stream; None for all.
 
         Returns:
-            The stream's id; None where there is none.
+            The stream's id, or None.
 
         Raises:
-            JournalWriteError: the disk refused.
+            JournalWriteError: writing failed.
         """
         found = self._database.read(
             f"SELECT id FROM streams WHERE {_IS_OVER} AND ? IN (id, '')"
@@ -146,14 +146,15 @@ class StorageTable:
         )
         if not found:
             return None
-        self._database.write("DELETE FROM memory WHERE stream_id = ?", (found[0]["id"],))
+        for table in ("memory", "memory_before_end"):
+            self._database.write(f"DELETE FROM {table} WHERE stream_id = ?", (found[0]["id"],))
         return str(found[0]["id"])
 
     def remove(self, clips: Sequence[StoredClip]) -> None:
-        """Remove clips with all that belongs to them.
+        """Remove clips with all their data.
 
         Raises:
-            JournalWriteError: the disk refused.
+            JournalWriteError: writing failed.
         """
         self._database.write(
             "DELETE FROM memory WHERE (stream_id, clip_index) IN"

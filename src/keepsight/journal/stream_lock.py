@@ -1,4 +1,4 @@
-"""One watcher a stream: a lock that the kernel takes back when the watcher's process dies."""
+"""One watcher per stream: a lock that the kernel releases when the process dies."""
 
 import errno
 import fcntl
@@ -16,18 +16,18 @@ _PID_TRIES, _PID_WAIT_SECONDS = 20, 0.005
 
 
 class StreamLock:
-    """The right to watch a stream, held until it is released or the process ends, however it ends.
+    """Exclusive lock on watching a stream, held until released or until the process ends.
 
-    It is `flock` on a file beside the journal that holds the process id as text (Linux manual, flock(2)): two watchers
-    in one process exclude each other, too. Processes started by `subprocess` do not hold it on; a process forked
-    without `exec` would, until it ends as well.
+    Uses `flock` on a file next to the journal that holds the process id as text (Linux manual, flock(2)), so two
+    watchers in one process also exclude each other. Processes started by `subprocess` do not inherit it; a process
+    forked without `exec` would.
 
         with StreamLock.acquire(journal.path, stream.id):
             ...
 
     Args:
-        path: the file.
-        descriptor: open and locked.
+        path: the lock file.
+        descriptor: descriptor of the locked file.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -36,16 +36,16 @@ class StreamLock:
 
     @classmethod
     def acquire(cls, journal_path: str | os.PathLike[str], stream_id: str, source: str | None = None) -> Self:
-        """Take the lock, without waiting for it.
+        """Take the lock without waiting.
 
         Args:
-            journal_path: of the journal.
-            stream_id: of the stream.
-            source: what the error calls the stream; its id if None.
+            journal_path: the journal.
+            stream_id: the stream.
+            source: name of the stream in errors; None for its id.
 
         Raises:
-            StreamLockedError: another watcher has it; the message says its process id.
-            JournalWriteError: the file cannot be written, or its file system has no locks.
+            StreamLockedError: another watcher holds it; the message has its process id.
+            JournalWriteError: the file is not writable, or its file system has no locks.
         """
         path = lock_path(Path(journal_path), stream_id)
         try:
@@ -53,19 +53,19 @@ class StreamLock:
                 continue
         except OSError as error:
             if error.errno == errno.EWOULDBLOCK:
-                raise StreamLockedError(f"{source or stream_id} is being watched already, by {_holder(path)}") from None
+                raise StreamLockedError(f"{source or stream_id} is already being watched, by {_holder(path)}") from None
             raise JournalWriteError(f"cannot lock {path}: {error.strerror or error}") from error
         return cls(path, descriptor)
 
     def release(self) -> None:
-        """Give the lock back and remove the file. A second call does nothing."""
+        """Release the lock and remove the file. Idempotent."""
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None
         try:
-            # While it is still locked, so that the file removed is this one and not another watcher's.
+            # While still locked, so that no other watcher's file is removed.
             self.path.unlink(missing_ok=True)
-        except OSError:  # such as a folder that has become read-only: a file without a lock does no harm
+        except OSError:  # such as a folder that became read-only; an unlocked file does no harm
             pass
         finally:
             os.close(descriptor)
@@ -80,17 +80,17 @@ class StreamLock:
 
 
 def lock_path(journal_path: Path, stream_id: str) -> Path:
-    """The file that a stream's lock is on; the same for all names of a journal that links give it."""
+    """Lock file of a stream; the same for all symlinks to a journal."""
     journal = journal_path.resolve()
     return journal.with_name(f"{journal.name}.{quote(stream_id, safe='')}.lock")
 
 
 def _try_to_lock(path: Path) -> int | None:
-    """Descriptor of the locked file with our process id in it, or None if the file was removed just then.
+    """Descriptor of the locked file with the process id in it, or None if the file was just removed.
 
-    Between opening and locking, its last holder may remove it; a lock on a file without a name would exclude nobody.
+    The last holder may remove the file between opening and locking; a lock on an unlinked file excludes no one.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_at(descriptor, path):
@@ -105,7 +105,7 @@ def _try_to_lock(path: Path) -> int | None:
 
 
 def _write_process_id(descriptor: int) -> None:
-    """Say who has the lock, where there is room: on a full disk a stream must still be locked, to be removed."""
+    """Write the process id if there is room: on a full disk a stream must still be lockable, to remove it."""
     try:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     except OSError as error:
@@ -121,7 +121,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _holder(path: Path) -> str:
-    """The process that has the lock, in words; it writes its id a moment after it locks the file."""
+    """The holding process in words; it writes its id shortly after locking."""
     for _ in range(_PID_TRIES):
         try:
             pid = path.read_bytes()[:_LONGEST_PID].strip()

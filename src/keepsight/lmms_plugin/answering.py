@@ -1,4 +1,4 @@
-"""Answers to questions about video files: every file is watched once, by the full loop, whatever is asked about it."""
+"""Answers questions about video files: each file is watched once, by the full loop, for all its questions."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -9,21 +9,21 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from keepsight.answering import answer_question
+from keepsight.asking.answering import answer_question
 from keepsight.asking.evidence import longest_reply
 from keepsight.bench.datasets.sources import ArraySource, FileSource
 from keepsight.bench.records import FrameSource
+from keepsight.engine.watcher import Watcher
 from keepsight.errors import DataError, EmptyJournalError
 from keepsight.journal import Journal
 from keepsight.lmms_plugin.questions import VideoQuestion
 from keepsight.lmms_plugin.watching import VideoWatch
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import AnswerRequest, VideoModel
 from keepsight.settings import Settings
-from keepsight.watcher import Watcher
 
 
 class VideoAnswerer:
-    """Watches video files and answers questions about them, each from what was seen before it is asked.
+    """Watches video files and answers questions about them, each from what precedes it.
 
         with VideoAnswerer(model, Settings()) as answerer:
             (reply,) = answerer.answer_all([VideoQuestion(Path("kitchen.mp4"), "Where did the dog go?")])
@@ -31,8 +31,8 @@ class VideoAnswerer:
     Args:
         model: describes and answers.
         settings: how.
-        journal_path: where captions are kept; a later run with the same model and settings finds them there, so the
-            files must not have changed in between. None keeps them until `close`.
+        journal_path: journal of captions, reused by later runs with equal model and settings, so the files must not
+            change. None for a temporary one until `close`.
     """
 
     def __init__(self, model: VideoModel, settings: Settings, journal_path: Path | None = None) -> None:
@@ -47,16 +47,16 @@ class VideoAnswerer:
         self._watcher = Watcher(model, self._journal, settings)
 
     def answer_all(self, questions: Sequence[VideoQuestion]) -> list[str]:
-        """Answers in the order of the questions.
+        """Answers in order of the questions.
 
-        Questions about one video are put in order of the time of asking while it is watched; those of an earlier call
-        are not watched for again.
+        Questions about one video are sorted by time and asked while it is watched; a later call does not watch it
+        again.
 
         Raises:
-            DataError: a video's form does not go with its times.
-            VideoError: a video cannot be read. One that is cut off is asked about as far as it goes.
+            DataError: a video's kind does not match its times.
+            VideoError: a video is unreadable. A truncated one is used up to the damage.
             PromptTooLongError: a question leaves no room for a caption.
-            JournalWriteError: the disk refused.
+            JournalWriteError: writing failed.
         """
         answers: dict[int, str] = {}
         for places in _by_video(questions).values():
@@ -66,7 +66,7 @@ class VideoAnswerer:
         return [answers[place] for place in range(len(questions))]
 
     def close(self) -> None:
-        """Close the journal; delete it if it was a temporary one. A second call does nothing."""
+        """Close the journal, deleting a temporary one. Idempotent."""
         self._opened.close()
 
     def _ask_about_one(self, questions: Sequence[VideoQuestion]) -> list[str]:
@@ -74,7 +74,7 @@ class VideoAnswerer:
         first = questions[0]
         is_array = first.path.suffix.lower() == ".npy"
         settings = replace(self._settings, sample_fps=1.0) if is_array else self._settings
-        # A resumed stream has no frames without a caption any more, so to see these it is watched anew.
+        # A resumed stream has no frames without a caption, so live questions need a new watch.
         session = self._watcher.begin(_name(first), settings, restart=settings.live)
         watch = VideoWatch(session, _source(first), settings)
         replies = []
@@ -100,9 +100,9 @@ class VideoAnswerer:
                 settings=settings,
                 live_frames=session.pending_frames if settings.live else (),
             )
-        except EmptyJournalError:  # nothing has happened yet that it could be answered from
-            longest = longest_reply(self._model, settings)
-            return question.cut("".join(self._model.answer("", question.question, max_new_tokens=longest)))
+        except EmptyJournalError:  # nothing has happened yet to answer from
+            request = AnswerRequest("", question.question, max_new_tokens=longest_reply(self._model, settings))
+            return question.cut("".join(self._model.answer(request)))
         return question.cut(answer.text)
 
     def __enter__(self) -> Self:
@@ -115,7 +115,7 @@ class VideoAnswerer:
 
 
 def _by_video(questions: Sequence[VideoQuestion]) -> Mapping[Hashable, list[int]]:
-    """Places of the questions about each video, in the order in which the videos come first."""
+    """Indices of the questions about each video, by first appearance."""
     places: dict[Hashable, list[int]] = {}
     for place, question in enumerate(questions):
         places.setdefault(_name(question), []).append(place)
@@ -123,7 +123,7 @@ def _by_video(questions: Sequence[VideoQuestion]) -> Mapping[Hashable, list[int]
 
 
 def _name(question: VideoQuestion) -> str:
-    """Names a video, or a part of one as media fragments do (W3C Media Fragments URI 1.0, section 4.2.1)."""
+    """Name of a video, or of a section as a media fragment (W3C Media Fragments URI 1.0, section 4.2.1)."""
     path = str(question.path.resolve())
     return f"{path}#t={question.start_seconds}" if question.start_seconds else path
 
@@ -132,5 +132,5 @@ def _source(question: VideoQuestion) -> FrameSource:
     if question.path.suffix.lower() != ".npy":
         return FileSource(question.path, question.start_seconds)
     if question.start_seconds:
-        raise DataError(f"the shots of {question.path.name} are watched from the first, not {question.start_seconds}")
+        raise DataError(f"start_seconds of the shots of {question.path.name} must be 0, got {question.start_seconds}")
     return ArraySource(question.path)

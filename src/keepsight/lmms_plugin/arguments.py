@@ -1,4 +1,4 @@
-"""The part of lmms-eval's `--model_args` that is Keepsight's settings."""
+"""Keepsight's settings in lmms-eval's `--model_args`."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from keepsight.settings import Settings
 
 
 def read_settings(arguments: Mapping[str, object]) -> Settings:
-    """Settings from arguments of the command line.
+    """Settings from command-line arguments.
 
-    lmms-eval has read numbers and truth values already. Of what it leaves as text, `none` means None, and what begins
-    with a bracket is a JSON list, such as `score_layers=[5,9]`.
+    lmms-eval has parsed numbers and booleans already. Of the remaining strings, `none` means None, and a leading
+    bracket a JSON list, such as `score_layers=[5,9]`.
 
     Raises:
-        SettingError: there is no setting of a name, or a value is not allowed.
+        SettingError: an unknown setting, or an invalid value.
     """
     return Settings.from_json(json.dumps({name: _value(name, value) for name, value in arguments.items()}))
 
@@ -29,4 +29,4 @@ def _value(name: str, value: object) -> object:
     try:
         return json.loads(value)
     except json.JSONDecodeError as error:
-        raise SettingError(f"{name} must be a JSON list, not {value!r}: {error}") from error
+        raise SettingError(f"{name} must be a JSON list, got {value!r}: {error}") from error

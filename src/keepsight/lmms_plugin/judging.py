@@ -1,4 +1,4 @@
-"""The judge that lmms-eval is set up with, asked for verdicts in the form that Keepsight's bench uses."""
+"""lmms-eval's configured judge, with verdicts in the format of Keepsight's bench."""
 
 import os
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class ServerJudge:
-    """A judge behind one of lmms-eval's own connections, which reads its address and key from the environment.
+    """A judge behind one of lmms-eval's connections, which read URL and key from the environment.
 
     Attributes:
         server: answers `evaluate`.
@@ -24,13 +24,13 @@ class ServerJudge:
     server: Any
 
     def judge(self, question: str, answer: str, prediction: str) -> Verdict:
-        """See `AnswerJudge.judge`. A malformed reply is asked for again, three times in all.
+        """Judge a prediction; malformed replies are retried, three attempts in all.
 
         Raises:
-            MalformedVerdictError: no reply held a verdict.
+            MalformedVerdictError: no reply has a verdict.
         """
         prompt = TEMPLATE.format(question=question, answer=answer, prediction=prediction)
-        last = MalformedVerdictError("the judge was not asked")
+        last = MalformedVerdictError("no judge is configured")
         for _ in range(_ATTEMPTS):
             reply = self.server.evaluate(Request(messages=[{"role": "user", "content": prompt}]))
             try:
@@ -41,7 +41,7 @@ class ServerJudge:
 
 
 def judge_from_environment() -> ServerJudge | None:
-    """The judge named by MODEL_VERSION at the kind of address that API_TYPE says, or None where no model is named.
+    """Judge named by MODEL_VERSION behind API_TYPE, or None if no model is named.
 
     Raises:
         JudgeError: a model is named, but there is no key for it.

@@ -1,8 +1,8 @@
-"""What the entry point hands to lmms-eval."""
+"""Entry point for lmms-eval."""
 
 from lmms_eval.models.registry_v2 import ModelManifest
 
 
 def manifest() -> ModelManifest:
-    """Under which name lmms-eval knows the model, and where its class is."""
+    """Name and class of the model for lmms-eval."""
     return ModelManifest(model_id="keepsight", chat_class_path="keepsight.lmms_plugin.model.Keepsight")

@@ -1,4 +1,4 @@
-"""The model class that lmms-eval makes and asks. Only lmms-eval imports this."""
+"""Model class for lmms-eval, imported only by it."""
 
 import os
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ from keepsight.models.loading import load_model
 
 
 class Keepsight(lmms):  # type: ignore[misc]
-    """Answers video tasks with the full loop. The arguments are those of `--model_args`.
+    """Answers video tasks with the full loop. Arguments are those of `--model_args`.
 
     Args:
         pretrained: `tiny`, a folder, or a Hugging Face id.
-        device: torch device; None takes a GPU if there is any.
-        dtype: type of the weights; None takes the device's default.
-        journal: file that keeps the captions for later runs; None keeps them for this one.
-        ask_time_field: field of a task's documents that holds the time of asking in seconds, for tasks whose videos
-            come without an end time.
-        batch_size: 1; videos are watched one after the other.
-        max_batch_size: not read.
+        device: torch device; None for a GPU if available.
+        dtype: type of the weights; None for the device's default.
+        journal: journal that keeps captions for later runs; None for this run only.
+        ask_time_field: field of the task's documents with the question's time in seconds, for videos without an end
+            time.
+        batch_size: must be 1; videos are watched one at a time.
+        max_batch_size: ignored.
         settings: every other argument is a field of `keepsight.Settings`.
 
     Raises:
-        SettingError: an argument is not known or not allowed.
-        ModelError: the model cannot be loaded.
+        SettingError: an argument is unknown or invalid.
+        ModelError: loading the model failed.
     """
 
     is_simple = False
@@ -49,16 +49,16 @@ class Keepsight(lmms):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         if str(batch_size) not in {"1", "auto"}:
-            raise SettingError(f"batch_size is 1, not {batch_size}: videos are watched one after the other")
+            raise SettingError(f"batch_size must be 1, got {batch_size}: videos are watched one at a time")
         if os.environ.get("WORLD_SIZE", "1") != "1":
-            raise SettingError("Keepsight runs in one process here, so WORLD_SIZE is 1; split the tasks instead")
+            raise SettingError("WORLD_SIZE must be 1: Keepsight runs in one process here; split the tasks instead")
         chosen = read_settings(settings)
         model = load_model(pretrained, device=device, dtype=dtype)
         self._ask_time_field = ask_time_field
         self._answerer = VideoAnswerer(model, chosen, Path(journal) if journal else None)
 
     def generate_until(self, requests: Sequence[Instance]) -> list[str]:
-        """Answers in the order of the requests; each video is watched once.
+        """Answers in order of the requests; each video is watched once.
 
         Raises:
             DataError: a request is not about exactly one video file.
@@ -72,7 +72,7 @@ class Keepsight(lmms):  # type: ignore[misc]
         return self._answerer.answer_all(questions)
 
     def generate_until_multi_round(self, requests: Sequence[Instance]) -> list[list[str]]:
-        """The answers of each request's rounds; a task asks the next round when it has the answers so far.
+        """Answers of each request's rounds; a task makes the next round from the answers so far.
 
         Raises:
             DataError: a round is not about exactly one video file.
@@ -81,18 +81,18 @@ class Keepsight(lmms):  # type: ignore[misc]
         return [self._all_rounds(request) for request in requests]
 
     def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
-        """Not offered.
+        """Not supported.
 
         Raises:
             SettingError: always.
         """
         raise SettingError(
-            f"Keepsight writes answers and rates none, so {len(requests)} requests of the type loglikelihood cannot "
-            "be served; choose tasks with the output type generate_until"
+            f"loglikelihood is not supported ({len(requests)} requests): Keepsight generates answers only; "
+            "choose tasks with output type generate_until"
         )
 
     def clean(self) -> None:
-        """Close the journal; lmms-eval calls this before it scores."""
+        """Close the journal; lmms-eval calls this before scoring."""
         self._answerer.close()
         super().clean()
 
@@ -107,7 +107,7 @@ class Keepsight(lmms):  # type: ignore[misc]
             step = doc_to_messages(
                 document, round_idx=len(answers), previous_output=list(answers), previous_round_info=info
             )
-            # A task that has no more rounds says so in the second of four values, or returns something else.
+            # A task without more rounds says so in the second of four values, or returns something else.
             is_over = not (isinstance(step, tuple) and len(step) == 4) or step[1]
             messages, info = (None, None) if is_over else (step[0], step[3])
         return answers
@@ -117,5 +117,5 @@ class Keepsight(lmms):  # type: ignore[misc]
         if field is None:
             return read_question(messages, generation)
         if field not in document:
-            raise SettingError(f"ask_time_field is {field!r}, which the task's documents lack: {', '.join(document)}")
+            raise SettingError(f"ask_time_field must be one of {', '.join(document)}, got {field!r}")
         return read_question(messages, generation, ask_seconds=seconds_of(document[field], field))

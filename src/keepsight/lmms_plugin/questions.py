@@ -1,4 +1,4 @@
-"""Questions as lmms-eval puts them: chat messages with a video and text, read into one record."""
+"""Questions from lmms-eval: parsing of chat messages with a video and text."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,18 +15,18 @@ _END_NAMES = ("end_time", "video_end")
 
 @dataclass(frozen=True)
 class VideoQuestion:
-    """A question about a video file, and when it is asked.
+    """A question about a video file, and its time.
 
     Attributes:
-        path: the file; an `.npy` file holds one frame of each shot, and its times count shots.
-        question: what is put to the model, with choices and instructions if there are any.
-        start_seconds: what lies before is not watched.
-        ask_seconds: only frames before this time of the file are used; infinity asks after all of it.
-        max_answer_tokens: longest answer; None takes that of the settings.
+        path: the file; an `.npy` file has one frame per shot, and its times count shots.
+        question: text for the model, with choices and instructions if any.
+        start_seconds: start of watching.
+        ask_seconds: only earlier frames of the file are used; infinity for the end.
+        max_answer_tokens: token limit of the answer; None for that of the settings.
         stop_texts: the answer ends before the first of these.
 
     Raises:
-        DataError: the question is empty, or it is not asked after the start.
+        DataError: the question is empty, or its time is before the start.
     """
 
     path: Path
@@ -38,15 +38,15 @@ class VideoQuestion:
 
     def __post_init__(self) -> None:
         if not self.question.strip():
-            raise DataError(f"a question about {self.path.name} is empty")
+            raise DataError(f"a question about {self.path.name} must not be empty")
         if not 0 <= self.start_seconds < math.inf or not self.ask_seconds >= self.start_seconds:
             raise DataError(
-                f"a question about {self.path.name} is asked at {self.ask_seconds} about what comes after "
-                f"{self.start_seconds}; allowed is 0 <= start <= time of asking"
+                f"a question about {self.path.name} must have 0 <= start_seconds <= ask_seconds, got "
+                f"{self.start_seconds} and {self.ask_seconds}"
             )
 
     def cut(self, reply: str) -> str:
-        """A reply up to the first text at which it is to stop."""
+        """Reply up to the first stop text."""
         for stop in self.stop_texts:
             reply = reply.partition(stop)[0]
         return reply.strip()
@@ -58,24 +58,24 @@ def read_question(
     *,
     ask_seconds: float | None = None,
 ) -> VideoQuestion:
-    """The question in the chat messages of a request.
+    """Question in a request's chat messages.
 
-    The video is watched up to the end time that its message gives, if it gives one. All texts are joined, a line each.
+    The video is watched up to the end time in its message, if any. All texts are joined by line breaks.
 
     Args:
         messages: `[{"role": ..., "content": [{"type": "video", "url": ...}, {"type": "text", "text": ...}]}]`.
         generation: the task's `generation_kwargs`; `max_new_tokens` and `until` are used.
-        ask_seconds: asked at this time, where the message gives no end.
+        ask_seconds: the question's time, if the message has no end.
 
     Raises:
-        DataError: there is not exactly one video file, or there are pictures or sound.
+        DataError: there is not exactly one video file, or there are images or audio.
     """
     contents = [content for message in messages for content in message["content"]]
     kinds = [content["type"] for content in contents if content["type"] != "text"]
     if kinds != ["video"]:
         raise DataError(
-            f"Keepsight answers questions about one video file, not about {_counted(kinds)}; "
-            "tasks with pictures, sound, several videos or text alone need another model"
+            f"a question must be about one video file, got {_counted(kinds)}; "
+            "tasks with images, audio, several videos or text only need another model"
         )
     fields = _fields(next(content for content in contents if content["type"] == "video"))
     end = _first_number(fields, _END_NAMES)
@@ -93,21 +93,21 @@ def read_question(
 
 
 def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said of a video; lmms-eval hands on a task's own dictionary in the place of the address."""
+    """Description of a video; lmms-eval passes a task's own dictionary in place of the URL."""
     inner = content.get("url")
     return {**content, **inner} if isinstance(inner, Mapping) else dict(content)
 
 
 def _path(fields: Mapping[str, Any]) -> Path:
-    if "timestep" in fields:  # a frame's number in some tasks, which no file confirms
-        raise DataError("a video with a 'timestep' cannot be asked about; give the time of asking in seconds")
+    if "timestep" in fields:  # a frame index in some tasks, which no file confirms
+        raise DataError("a video with a 'timestep' is not supported; give the question's time in seconds")
     for name in _PATH_NAMES:
         value = fields.get(name)
         if isinstance(value, str | Path):
             if "://" in str(value):
-                raise DataError(f"a video is a file on this machine, not {value}")
+                raise DataError(f"a video must be a file on this machine, got {value}")
             return Path(value)
-    raise DataError(f"a video is given by its path, not as {_kind(fields)}")
+    raise DataError(f"a video must be given by its path, got {_kind(fields)}")
 
 
 def _kind(fields: Mapping[str, Any]) -> str:
@@ -126,10 +126,10 @@ def seconds_of(value: object, name: str) -> float:
     """A time in seconds.
 
     Raises:
-        DataError: it is no number.
+        DataError: not a number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DataError(f"{name} of a video is a time in seconds, not {value!r}")
+        raise DataError(f"{name} of a video must be a time in seconds, got {value!r}")
     return float(value)
 
 

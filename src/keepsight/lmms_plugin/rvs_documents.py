@@ -1,4 +1,4 @@
-"""RVS-Ego and RVS-Movie as lmms-eval takes data sets: one flat document a question, and one score a metric."""
+"""RVS-Ego and RVS-Movie as lmms-eval data sets: one flat document per question, one score per metric."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -20,45 +20,45 @@ Document = dict[str, Any]
 LOADERS: Final[Mapping[str, Callable[[Path], DataSet]]] = MappingProxyType(
     {"rvs-ego": load_rvs_ego, "rvs-movie": load_rvs_movie}
 )
-"""How each data set is read from its folder."""
+"""How to read each data set from its folder."""
 
 
 def read_documents(name: str, folder_variable: str) -> list[Document]:
-    """All questions of a data set, in its own order of videos, by time within a video.
+    """All questions of a data set, in its order of videos, by time within a video.
 
     Args:
         name: a key of `LOADERS`.
-        folder_variable: environment variable that names the folder, see `bench.datasets.rvs` for what it holds.
+        folder_variable: environment variable with the folder; see `bench.datasets.rvs` for its content.
 
     Raises:
         SettingError: the variable is not set.
-        DataError: the folder does not hold the data set.
+        DataError: the folder does not match the data set.
     """
     folder = os.environ.get(folder_variable, "")
     if not folder:
-        raise SettingError(f"{folder_variable} is not set; it names the folder of {name}")
+        raise SettingError(f"{folder_variable} is not set; set it to the folder of {name}")
     data_set = LOADERS[name](Path(folder).expanduser())
     return [_document(video, question) for video in data_set.videos for question in video.questions]
 
 
 def video_content(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The video as part of a chat message; it ends when the question is asked."""
+    """Video part of a chat message, ending at the question's time."""
     return {"type": "video", "url": document["video_path"], "start_time": 0.0, "end_time": document["ask_time"]}
 
 
 def score_reply(document: Mapping[str, Any], reply: str, scorer: JudgeScorer) -> dict[str, dict[str, Any]]:
-    """Scores of a reply by metric, each with the video that it belongs to, as questions on a video are no samples.
+    """Scores of a reply by metric, each with its video, since questions about one video are not independent.
 
-    Without a judge its metrics are left out and `unjudged` is 1. The metrics that end in `_yes_no` are only given where
-    the right answer is exactly yes or no, `judge_accuracy_open` elsewhere.
+    Without a judge its metrics are omitted and `unjudged` is 1. Metrics ending in `_yes_no` exist only if the correct
+    answer is exactly yes or no, `judge_accuracy_open` otherwise.
 
     Raises:
-        JudgeError: the judge cannot be reached or gives no verdict.
+        JudgeError: the judge is unreachable or gives no verdict.
     """
     question = Question(document["question_id"], document["question"], document["answer"])
     is_binary = is_yes_no(question.answer)
     score = scorer.score(question, reply)
-    is_judged = scorer.judge is not None  # without one, only empty replies would count, as wrong
+    is_judged = scorer.judge is not None  # without a judge, only empty replies would count, as wrong
     values = {"token_f1": score.f1, "unjudged": float(not is_judged)}
     if is_judged:
         values["judge_accuracy"] = score.value
@@ -70,13 +70,13 @@ def score_reply(document: Mapping[str, Any], reply: str, scorer: JudgeScorer) ->
 
 
 def mean_score(items: list[dict[str, Any]]) -> float:
-    """Mean of the scores of one metric.
+    """Mean of a metric's scores.
 
     Raises:
         DataError: there is none.
     """
     if not items:
-        raise DataError("a metric has no scores to average; at least one question must be scored")
+        raise DataError("no scores to average; at least one question must be scored")
     return float(sum(item["score"] for item in items) / len(items))
 
 
@@ -93,5 +93,5 @@ def _document(video: Video, question: Question) -> Document:
 
 def _path(source: FrameSource) -> Path:
     if not isinstance(source, FileSource | ArraySource):
-        raise DataError(f"a video is one file, not {source!r}")
+        raise DataError(f"a video must be one file, got {source!r}")
     return source.path

@@ -1,29 +1,29 @@
-"""One video, watched no further than its questions need."""
+"""Watches a video only as far as its questions need."""
 
 import logging
 from collections.abc import Iterator
 from itertools import dropwhile
 
 from keepsight.bench.records import FrameSource
+from keepsight.engine.session import StreamSession
 from keepsight.errors import TruncatedVideoError
 from keepsight.journal import EndReason
 from keepsight.settings import Settings
 from keepsight.video import Frame
 from keepsight.video.sampling import SampleGrid
-from keepsight.watching.session import StreamSession
 
 logger = logging.getLogger(__name__)
 
 
 class VideoWatch:
-    """Hands a video's frames to a session, up to one time of asking after the other.
+    """Passes a video's frames to a session, up to one question time after another.
 
-    No frame at or after a time of asking reaches the model before the question has been answered.
+    No frame at or after a question's time reaches the model before the question is answered.
 
     Args:
-        session: where the frames go; a resumed one goes on after its last clip, a finished one gets nothing.
+        session: receives frames; a resumed one continues after its last clip, a finished one gets none.
         source: the frames.
-        settings: how the video is watched.
+        settings: settings of watching.
     """
 
     def __init__(self, session: StreamSession, source: FrameSource, settings: Settings) -> None:
@@ -35,11 +35,11 @@ class VideoWatch:
         self._next = None if session.stream.is_finished else self._read()
 
     def reach(self, ask_seconds: float) -> None:
-        """Watch the frames before a time; where the video has ended by then, its last frames are captioned, too.
+        """Watch the frames before a time; if the video ends by then, also caption its last frames.
 
         Raises:
-            VideoError: the video cannot be read. One that is cut off is watched as far as it goes.
-            JournalWriteError: the disk refused.
+            VideoError: the video is unreadable. A truncated one is watched up to the damage.
+            JournalWriteError: writing failed.
         """
         while self._next is not None and self._next.pts_seconds < ask_seconds:
             self.session.push(self._next)
@@ -49,7 +49,7 @@ class VideoWatch:
             self._finish()
 
     def leave(self) -> None:
-        """Mark a video that was not watched to its end, so that it can be gone on with."""
+        """Mark a video that was not watched to its end, so that it can resume."""
         if not self.session.stream.is_finished:
             self.session.end(EndReason.INTERRUPTED)
 
@@ -65,7 +65,7 @@ class VideoWatch:
         if self._damage is None:
             self.session.end(EndReason.COMPLETE)
         else:
-            logger.warning("answered from what could be read: %s", self._damage)
+            logger.warning("answering from the readable part of the video: %s", self._damage)
             self.session.end(EndReason.TRUNCATED, str(self._damage))
 
 

@@ -1,7 +1,7 @@
-"""What is the same for every architecture: prompts, captions with scores, answers, budgets.
+"""Common base of all adapters: prompts, captions with scores, answers, budgets.
 
-An adapter (`keepsight.models.adapters`) adds what differs: which class runs it and how large it is (`shape`), how
-frames become visual tokens (`encode`), and in which pieces a prompt is laid out (`lay_out`).
+An adapter (`keepsight.models.adapters`) adds what differs: model class and sizes (`shape`), frames to visual tokens
+(`encode`), and prompt layout (`lay_out`).
 """
 
 from abc import ABC, abstractmethod
@@ -16,58 +16,58 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from keepsight.errors import SettingError
+from keepsight.method.prompts import question_text
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, ModelInfo, VisualInput
+from keepsight.models.cancellation import check_before_layers
 from keepsight.models.checkpoint import load_tokenizer, load_weights
 from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, register_attention
 from keepsight.models.decoding.compiled_passes import CompiledDecoder
-from keepsight.models.decoding.drafting import Draft
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
-from keepsight.models.decoding.replies import generate, single_reply, stream_text
+from keepsight.models.decoding.replies import Draft, generate, single_reply, stream_text
 from keepsight.models.footprint import ModelShape, describe_footprint
 from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
-from keepsight.models.prompting.builder import PromptBuilder
 from keepsight.models.prompting.chat import ChatPrompts, PromptIds, VideoPlace
-from keepsight.models.prompting.layout import Piece
+from keepsight.models.prompting.layout import Piece, PromptBuilder
 from keepsight.models.prompting.positions import GridRule
-from keepsight.models.protocol import PAPER_SCORING, Description, ModelInfo, ScoreRule, VisualInput
 from keepsight.models.quantization import quantize_decoder
+from keepsight.models.registry import judging_style_of
 from keepsight.models.vision.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
-from keepsight.prompts import DESCRIBE_PROMPT, question_text
 
 
 class VideoAdapter(ABC):
     """A transformers model as a `VideoModel`.
 
     Args:
-        model: weights on their device; its text attention is set to the scoring one here.
-        tokenizer: with the chat template that the checkpoint wants.
-        preprocessor: makes pixels of frames.
-        info: what the model is; `score_layers` names the layers that make the scores.
+        model: weights on their device; its text attention is set to the scoring function here.
+        tokenizer: with the checkpoint's chat template.
+        preprocessor: converts frames to pixels.
+        info: model properties, including `score_layers`.
 
     Raises:
         SettingError: `score_layers` names layers that the model does not have.
-        ModelError: the chat template is not one of a video model.
+        ModelError: the chat template does not render a video.
     """
 
     model_class: ClassVar[type[PreTrainedModel]]
     """The transformers class."""
 
     place: ClassVar[VideoPlace]
-    """How the chat template shows where the video stands."""
+    """How the chat template marks a video."""
 
     takes_any_frame_size: ClassVar[bool] = False
-    """Whether frames keep their aspect ratio, with a grid of tokens of their own."""
+    """Whether frames keep their aspect ratio, with their own token grid."""
 
     overflows_float16: ClassVar[bool] = False
-    """Whether float16 cannot hold the numbers inside."""
+    """Whether its numbers overflow float16."""
 
     frames_per_batch: ClassVar[int | None] = 16
-    """Frames that go through the vision tower at once; None for all that there are."""
+    """Frames per batch in the vision tower; None for all at once."""
 
     can_compile: ClassVar[bool] = True
-    """Whether all layers' attention is causal, so that passes of fixed shape can be compiled."""
+    """Whether all attention is causal, so that passes of fixed shape can be compiled."""
 
     can_draft: ClassVar[bool] = True
-    """Whether tokens can be taken back from the cache, so that captions can be guessed ahead."""
+    """Whether tokens can be removed from the cache, as speculative drafts need."""
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo
@@ -77,6 +77,7 @@ class VideoAdapter(ABC):
         model.set_attn_implementation({"text_config": register_attention(), "vision_config": "sdpa"})
         self._model: Any = model
         self._model.requires_grad_(False).train(False)
+        check_before_layers(model)
         self._language = self.language_model(model)
         self._tokenizer = tokenizer
         self._preprocessor = preprocessor
@@ -87,17 +88,17 @@ class VideoAdapter(ABC):
         self._compiled: CompiledDecoder | None = None
 
     def compile_passes(self, backend: Any = None) -> None:
-        """Make the passes after prompts by compiled code from now on: see `compiled_passes`.
+        """Use compiled passes after prompts from now on: see `compiled_passes`.
 
         Args:
-            backend: of `torch.compile`; None for inductor, which needs a C++ compiler on the CPU.
+            backend: backend of `torch.compile`; None for inductor, which needs a C++ compiler on the CPU.
 
         Raises:
             SettingError: the architecture's attention does not allow it.
         """
         if not self.can_compile:
             raise SettingError(
-                f"{self._info.architecture} cannot be compiled: its attention is not causal in all layers"
+                f"{self._info.architecture} cannot be compiled: not all its layers have causal attention"
             )
         self._compiled = CompiledDecoder(self._language, backend)
 
@@ -113,19 +114,19 @@ class VideoAdapter(ABC):
         quantization: str | None = None,
         compile_passes: bool = False,
     ) -> Self:
-        """Read a checkpoint folder in Hugging Face format; weights from safetensors, no code from the checkpoint.
+        """Load a checkpoint folder in Hugging Face format: safetensors weights, no code from the checkpoint.
 
         Args:
             folder: holds config, weights, tokenizer, chat template and preprocessor settings.
-            name: what the user called the model.
-            device: where the weights go.
+            name: name given by the user.
+            device: device of the weights.
             dtype: type of the weights.
-            score_layers: layers that make the scores, 1-based; None scales the paper's to the model's depth.
-            quantization: weights of fewer bits in the decoder, see `quantization`; None for none.
+            score_layers: layers that score tokens, 1-based; None for the paper's, scaled to the model's depth.
+            quantization: quantisation of the decoder, see `quantization`; None for none.
             compile_passes: compile the passes after prompts, see `compiled_passes`.
 
         Raises:
-            ModelError: a file is missing or does not fit the others.
+            ModelError: a file is missing or inconsistent.
             SettingError: `score_layers` names layers that the model does not have.
         """
         model: Any = load_weights(cls.model_class, folder, dtype)
@@ -153,6 +154,7 @@ class VideoAdapter(ABC):
             frames_per_step=shape.frames_per_step,
             visual_dim=shape.visual_dim,
             quantization=quantization,
+            judging_style=judging_style_of(folder),
         )
         adapter = cls(model, load_tokenizer(folder), make_preprocessor(settings, frame_size), info)
         if compile_passes:
@@ -161,116 +163,97 @@ class VideoAdapter(ABC):
 
     @classmethod
     def settings(cls, folder: Path) -> Mapping[str, Any]:
-        """The settings of a checkpoint's preprocessor: those for videos, if it has any."""
+        """Preprocessor settings of a checkpoint: those for videos, if any."""
         return read_settings(folder)
 
     @classmethod
     @abstractmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
-        """The sizes of a model, before any weight is read.
+        """Sizes of a model, before reading any weight.
 
         Args:
             config: transformers configuration.
-            settings: of the checkpoint's preprocessor.
+            settings: settings of the checkpoint's preprocessor.
         """
 
     @abstractmethod
     def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames, at least one, that go through the vision tower at once."""
+        """Visual tokens of one batch of frames, at least one."""
 
     @abstractmethod
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
-        """The pieces of a prompt that shows memory or frames, or both, in the place of the video.
+        """Pieces of a prompt with memory, frames, or both, in place of the video.
 
-        Only lengths of the tokens may be looked at: to count a prompt, it is laid out with tokens of width 0.
+        Must depend only on token counts: to count a prompt, it is laid out with tokens of width 0.
         """
 
     def token_grid(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of tokens in a step, for frames of that size in pixels: see `VideoModel.token_grid`."""
+        """Rows and columns of tokens per step: see `VideoModel.token_grid`."""
         del height, width
         return self._info.token_grid
 
     def grid(self, visual: VisualInput) -> GridRule | None:
-        """How frames stand, for models with three axes of positions."""
+        """Position grid of frames, for models with three position axes."""
         del visual
         return None
 
     @classmethod
     def scored_layers(cls, config: Any) -> tuple[int, ...]:
-        """The layers that make the scores if the user names none: the paper's, scaled to the model's depth."""
+        """Default scoring layers: the paper's, scaled to the model's depth."""
         text_config = config.get_text_config()
         return scale_layers(text_config.num_hidden_layers, whole_layers(text_config))
 
     @classmethod
     def language_model(cls, model: Any) -> LanguageModel:
-        """The language model inside."""
+        """The language model inside the video model."""
         return LanguageModel(model)
 
     @property
     def info(self) -> ModelInfo:
-        """What the model is and needs."""
+        """Properties of the model."""
         return self._info
 
     @torch.inference_mode()
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """Visual tokens of frames in time order: see `VideoModel.encode`."""
         if not frames:
-            raise SettingError("frames is empty; at least one frame is needed")
+            raise SettingError("frames must have at least one frame, got none")
         size = self.frames_per_batch or len(frames)
         return torch.cat([self.encode_batch(frames[start : start + size]) for start in range(0, len(frames), size)])
 
-    def describe(
-        self,
-        clip: VisualInput,
-        prompt: str = DESCRIBE_PROMPT,
-        *,
-        max_new_tokens: int = 128,
-        scoring: ScoreRule = PAPER_SCORING,
-        recent_captions: Sequence[str] = (),
-    ) -> Description:
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
         """Caption a clip greedily and score its tokens: see `VideoModel.describe`."""
         draft = None
-        if self.can_draft and recent_captions:
-            draft = Draft([self._prompts.text_ids(caption) for caption in recent_captions])
-        return _finished(self._describing([clip], prompt, max_new_tokens, scoring, draft))[0]
+        if self.can_draft and request.recent_captions:
+            draft = Draft([self._prompts.text_ids(caption) for caption in request.recent_captions])
+        return _finished(self._describing([clip], request, draft))[0]
 
     def describe_batch(
-        self,
-        clips: Sequence[VisualInput],
-        prompt: str = DESCRIBE_PROMPT,
-        *,
-        max_new_tokens: int = 128,
-        scoring: ScoreRule = PAPER_SCORING,
+        self, clips: Sequence[VisualInput], request: DescribeRequest = DescribeRequest()
     ) -> list[Description]:
-        """Caption clips of several streams side by side: see `BatchModel.describe_batch`."""
-        return _finished(self._describing(clips, prompt, max_new_tokens, scoring, None))
+        """Caption clips of several streams in one batch: see `BatchModel.describe_batch`."""
+        return _finished(self._describing(clips, request))
 
     def describing(
-        self,
-        clips: Sequence[VisualInput],
-        prompt: str = DESCRIBE_PROMPT,
-        *,
-        max_new_tokens: int = 128,
-        scoring: ScoreRule = PAPER_SCORING,
+        self, clips: Sequence[VisualInput], request: DescribeRequest = DescribeRequest()
     ) -> Generator[None, None, list[Description]]:
-        """The same, a pass of the model at a time: see `BatchModel.describing`."""
-        return self._describing(clips, prompt, max_new_tokens, scoring, None)
+        """`describe_batch` as a generator of passes: see `BatchModel.describing`."""
+        return self._describing(clips, request)
 
-    def answer(
-        self, context: str, question: str, visual: VisualInput | None = None, *, max_new_tokens: int = 256
-    ) -> Iterator[str]:
-        """Answer a question in pieces of text: see `VideoModel.answer`. A prompt too long raises at once."""
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        """Answer a question, streaming pieces of text. A prompt that is too long raises at once."""
+        visual, longest = request.visual, request.max_new_tokens
         if visual is not None and not len(visual.memory) + len(visual.tokens):
             visual = None
-        ids = self._prompts.ids(question_text(context, question), with_video=visual is not None)
-        batch = PromptBatch.of([self._builder.build(ids, visual, max_new_tokens)])
-        new_ids = generate(self._language, batch, self._end_ids, max_new_tokens, compiled=self._compiled)
+        ids = self._prompts.ids(question_text(request.context, request.question), with_video=visual is not None)
+        batch = PromptBatch.of([self._builder.build(ids, visual, longest)])
+        new_ids = generate(self._language, batch, self._end_ids, longest, compiled=self._compiled)
         return stream_text(single_reply(new_ids), self._decode)
 
     def answering(
         self, context: str, questions: Sequence[str], *, max_new_tokens: int = 256
     ) -> Generator[None, None, list[str]]:
-        """Answer several questions side by side, a pass of the model at a time: see `ManyAnswers.answering`."""
+        """Answer several questions in one batch, as a generator of passes: see `ManyAnswers.answering`."""
         prompts = [self._prompts.ids(question_text(context, question), with_video=False) for question in questions]
         batch = PromptBatch.of([self._builder.build(ids, None, max_new_tokens) for ids in prompts])
         return self._replying(batch, max_new_tokens)
@@ -284,7 +267,7 @@ class VideoAdapter(ABC):
         return self._language.embed_ids(ids).float().mean(dim=0).cpu()
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text as it would stand in a prompt."""
+        """Token count of a text as in a prompt."""
         return len(self._prompts.text_ids(text))
 
     def count_prompt_tokens(
@@ -296,7 +279,7 @@ class VideoAdapter(ABC):
         num_memory_tokens: int = 0,
         like: VisualInput | None = None,
     ) -> int:
-        """Exact length of the prompt that `answer` would send: see `VideoModel.count_prompt_tokens`."""
+        """Exact length of the prompt of `answer`: see `VideoModel.count_prompt_tokens`."""
         with_video = num_visual_tokens + num_memory_tokens > 0
         ids = self._prompts.ids(question_text(context, question), with_video=with_video)
         return self._builder.count(ids, num_memory_tokens, num_visual_tokens, like) if with_video else len(ids)
@@ -304,32 +287,27 @@ class VideoAdapter(ABC):
     def max_memory_tokens(
         self,
         num_visual_tokens: int,
-        prompt: str = DESCRIBE_PROMPT,
+        request: DescribeRequest = DescribeRequest(),
         *,
-        max_new_tokens: int = 128,
         like: VisualInput | None = None,
     ) -> int:
         """Memory tokens that still fit before a clip in `describe`: see `VideoModel.max_memory_tokens`."""
-        ids = self._prompts.ids(prompt, with_video=True)
-        return self._builder.max_memory_tokens(ids, num_visual_tokens, max_new_tokens, like)
+        ids = self._prompts.ids(request.prompt, with_video=True)
+        return self._builder.max_memory_tokens(ids, num_visual_tokens, request.max_new_tokens, like)
 
     def _describing(
-        self,
-        clips: Sequence[VisualInput],
-        prompt: str,
-        max_new_tokens: int,
-        scoring: ScoreRule,
-        draft: Draft | None,
+        self, clips: Sequence[VisualInput], request: DescribeRequest, draft: Draft | None = None
     ) -> Generator[None, None, list[Description]]:
         if not clips or not all(len(clip.tokens) for clip in clips):
-            raise SettingError("a clip has no tokens; at least one visual token is needed")
-        ids = self._prompts.ids(prompt, with_video=True)
-        batch = PromptBatch.of([self._builder.build(ids, clip, max_new_tokens) for clip in clips])
+            raise SettingError("a clip must have at least one visual token, got none")
+        limit, scoring = request.max_new_tokens, request.scoring
+        ids = self._prompts.ids(request.prompt, with_video=True)
+        batch = PromptBatch.of([self._builder.build(ids, clip, limit) for clip in clips])
         layers = resolve_layers(scoring.layers, self._info.score_layers, self._possible_layers)
         rows = ScoreAccumulator(RowRule.covering(layers, scoring.heads, batch.clip_columns), batch.clip_columns)
         replies: list[list[int]] = [[] for _ in clips]
         for new in generate(
-            self._language, batch, self._end_ids, max_new_tokens, rows=rows, draft=draft, compiled=self._compiled
+            self._language, batch, self._end_ids, limit, rows=rows, draft=draft, compiled=self._compiled
         ):
             for reply, ids_of_row in zip(replies, new, strict=True):
                 reply += ids_of_row
@@ -348,7 +326,7 @@ class VideoAdapter(ABC):
         return [self._decode(reply).strip() for reply in replies]
 
     def _pixels(self, frames: Sequence[np.ndarray], size: tuple[int, int] | None = None) -> Tensor:
-        """Pixels of frames on the model's device, `[1, num_frames, 3, height, width]` in its type."""
+        """Pixels of frames on the model's device and in its dtype, `[1, num_frames, 3, height, width]`."""
         pixels = self._preprocessor(frames, size, self._model.device)
         return pixels.to(self._model.dtype)
 
@@ -357,7 +335,7 @@ class VideoAdapter(ABC):
 
 
 def _finished(work: Generator[None, None, list[Description]]) -> list[Description]:
-    """What work that can be done a pass at a time comes to."""
+    """Run a generator of passes to its result."""
     while True:
         try:
             next(work)
@@ -366,7 +344,7 @@ def _finished(work: Generator[None, None, list[Description]]) -> list[Descriptio
 
 
 def _end_ids(model: Any, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
-    """Ids that end a reply by the generation settings and the tokenizer."""
+    """End-of-reply ids of the generation settings and the tokenizer."""
     configured = model.generation_config.eos_token_id
     ids = configured if isinstance(configured, list) else [configured]
     return frozenset(token_id for token_id in (*ids, tokenizer.eos_token_id) if token_id is not None)

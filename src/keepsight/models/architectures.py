@@ -1,8 +1,8 @@
-"""What is known of each architecture before anything is downloaded: for `keepsight models` and the documentation.
+"""Properties of each architecture known before any download, for `keepsight models` and the documentation.
 
-Parameters and memory follow from the sizes in the example's published config.json, which the tests hold. Memory is what
-`describe_footprint` computes in half precision for the paper's setting: a clip of 16 frames, as many memory tokens, the
-chat and the caption. No figure is given where the published sizes were not at hand.
+Parameters and memory are computed from the example's published config.json, which the tests contain. Memory is
+`describe_footprint` in half precision for the paper's setting: a clip of 16 frames, as many memory tokens, chat and
+caption. Without published sizes there is no figure.
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SupportedArchitecture:
-    """An architecture that has an adapter.
+    """An architecture with an adapter.
 
     Attributes:
-        model_type: its key in `registry.ADAPTERS`, as checkpoints' config.json has it.
+        model_type: its key in `registry.ADAPTERS`, from config.json.
         model_class: the Hugging Face class that runs it.
-        examples: hub ids of checkpoints; the figures are those of the first one.
-        tokens_per_frame: visual tokens of a frame, where it has a size of its own that of a large square one.
+        examples: hub ids of checkpoints; figures are those of the first.
+        tokens_per_frame: visual tokens per frame; of a large square frame if the aspect ratio is kept.
         num_parameters: of the first example, or None.
-        memory_bytes: that describing a clip with it takes in half precision, weights included, or None.
-        supports_kv_retrieval: whether the baseline of `keepsight bench` that keeps keys and values works with it.
+        memory_bytes: memory of describing a clip in half precision, weights included, or None.
+        supports_kv_retrieval: whether `keepsight bench`'s baseline kv-retrieval works with it.
     """
 
     model_type: str
@@ -92,4 +92,4 @@ ARCHITECTURES = (
         memory_bytes=1_461_797_504,
     ),
 )
-"""Every architecture in `registry.ADAPTERS`, in its order."""
+"""Every architecture in `registry.ADAPTERS`, in order."""

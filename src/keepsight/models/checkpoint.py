@@ -1,4 +1,4 @@
-"""Reading a checkpoint folder in Hugging Face format: configuration, weights, tokenizer and chat template."""
+"""Reading of Hugging Face checkpoint folders: configuration, weights, tokenizer and chat template."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _voice: Any = logging  # its functions are not annotated
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from printing progress and advice, and give it its voice back afterwards."""
+    """Silence transformers' progress bars and advice for the duration of a block."""
     verbosity, had_progress_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     _voice.set_verbosity_error()
     _voice.disable_progress_bar()
@@ -33,23 +33,23 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_config(folder: Path) -> Any:
-    """The checkpoint's configuration as transformers reads it.
+    """Configuration as transformers reads it.
 
     Raises:
-        ModelError: the file does not hold a configuration that transformers accepts.
+        ModelError: transformers rejects the configuration.
     """
     try:
         with quiet_transformers():
             return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{folder / 'config.json'} cannot be used: {_first_line(error)}") from error
+        raise ModelError(f"cannot use {folder / 'config.json'}: {_first_line(error)}") from error
 
 
 def load_weights(model_class: type[Weights], folder: Path, dtype: torch.dtype) -> Weights:
-    """A model with the checkpoint's weights, on the CPU.
+    """Model with the checkpoint's weights, on the CPU.
 
     Raises:
-        ModelError: there is no safetensors file, it is damaged, or weights are missing from it.
+        ModelError: the safetensors file is missing, damaged or incomplete.
     """
     try:
         with quiet_transformers():
@@ -62,22 +62,24 @@ def load_weights(model_class: type[Weights], folder: Path, dtype: torch.dtype) -
                 output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"the weights in {folder} cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"cannot load the weights in {folder}: {_first_line(error)}") from error
     model: Weights = loaded[0]
     report: dict[str, Any] = loaded[1]
     if missing := sorted(report["missing_keys"]):
-        raise ModelError(f"the weights in {folder} lack {len(missing)} tensors, the first is {missing[0]}")
+        raise ModelError(
+            f"the weights in {folder} lack {len(missing)} tensors, first {missing[0]}; download the model again"
+        )
     return model
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The checkpoint's tokenizer from `tokenizer.json`, with the chat template of the whole model.
+    """Tokenizer from `tokenizer.json`, with the whole model's chat template.
 
-    Older checkpoints keep the template that knows about videos in `chat_template.json` and a text-only one with the
-    tokenizer, so the former wins.
+    Older checkpoints have the template with videos in `chat_template.json` and a text-only one with the tokenizer, so
+    the former wins.
 
     Raises:
-        ModelError: there is no usable tokenizer or no chat template.
+        ModelError: there is no usable tokenizer or chat template.
     """
     if not (folder / "tokenizer.json").is_file():
         raise ModelError(f"{folder} has no tokenizer.json")
@@ -87,7 +89,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         if (older := folder / "chat_template.json").is_file():
             tokenizer.chat_template = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"the tokenizer in {folder} cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"cannot load the tokenizer in {folder}: {_first_line(error)}") from error
     if not tokenizer.chat_template:
         raise ModelError(f"{folder} has no chat template (chat_template.jinja, or in tokenizer_config.json)")
     return tokenizer  # type: ignore[no-any-return]

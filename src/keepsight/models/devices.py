@@ -1,4 +1,4 @@
-"""Where a model runs, in which number format, and how much memory is free there."""
+"""Device, number format and free memory of a model."""
 
 import os
 from pathlib import Path
@@ -8,17 +8,17 @@ import torch
 from keepsight.errors import SettingError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-"""Number formats by the name a user gives."""
+"""Number formats by name."""
 
 SMALL_MODEL_PARAMETERS = 50_000_000
-"""On two AVX2 cores one thread was still the faster with 44 million weights (`benchmarks/threads.py`), not with 183."""
+"""On two AVX2 cores one thread was faster with 44 million weights (`benchmarks/threads.py`), not with 183."""
 
 
 def choose_device(device: str | None) -> torch.device:
-    """The device of that name; None or `auto` is the first CUDA device if there is one, else the CPU.
+    """Device by name; None or `auto` for the first CUDA device, else the CPU.
 
     Raises:
-        SettingError: there is no such device here.
+        SettingError: no such device.
     """
     has_cuda = torch.cuda.is_available()
     if device in (None, "auto"):
@@ -29,16 +29,16 @@ def choose_device(device: str | None) -> torch.device:
     if kind == "cuda" and has_cuda and int(index or 0) < torch.cuda.device_count():
         return torch.device(f"cuda:{int(index or 0)}")
     allowed = ["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    raise SettingError(f"device is {device!r}; allowed here are {', '.join(allowed)}")
+    raise SettingError(f"device must be one of {', '.join(allowed)} on this machine, got {device!r}")
 
 
 def choose_dtype(dtype: str | None, device: torch.device, *, without_float16: bool = False) -> torch.dtype:
-    """The number format of that name; None is float32 on the CPU and float16, the paper's, on CUDA.
+    """Number format by name; None for float32 on the CPU and float16, the paper's, on CUDA.
 
     Args:
-        dtype: what the user asks for.
-        device: where the model runs.
-        without_float16: for models whose numbers float16 cannot hold; bfloat16 takes its place.
+        dtype: requested format.
+        device: device of the model.
+        without_float16: for models that overflow float16; bfloat16 is used instead.
 
     Raises:
         SettingError: the name is not one of `DTYPES`, or the model cannot run in it.
@@ -47,16 +47,16 @@ def choose_dtype(dtype: str | None, device: torch.device, *, without_float16: bo
     if dtype is None:
         return torch.float32 if device.type == "cpu" else possible.get("float16", torch.bfloat16)
     if dtype not in possible:
-        raise SettingError(f"dtype is {dtype!r}; allowed are {', '.join(possible)}")
+        raise SettingError(f"dtype must be one of {', '.join(possible)}, got {dtype!r}")
     return possible[dtype]
 
 
 def settle_threads(device: torch.device | str, num_parameters: int) -> int:
-    """Set torch's threads for this process, and return how many there are.
+    """Set torch's thread count for this process, and return it.
 
-    A model below `SMALL_MODEL_PARAMETERS` runs on one thread: handing its small products out to several costs more than
-    it saves (`benchmarks/threads.py`), and the next clip is read and encoded on another core meanwhile. A number that
-    the user has set in `OMP_NUM_THREADS` stays.
+    A model below `SMALL_MODEL_PARAMETERS` runs on one thread: distributing its small products costs more than it saves
+    (`benchmarks/threads.py`), and the next clip is decoded and encoded on another core meanwhile. A user's
+    `OMP_NUM_THREADS` is respected.
     """
     is_small = torch.device(device).type == "cpu" and num_parameters < SMALL_MODEL_PARAMETERS
     if is_small and "OMP_NUM_THREADS" not in os.environ:
@@ -65,14 +65,14 @@ def settle_threads(device: torch.device | str, num_parameters: int) -> int:
 
 
 def free_memory_bytes(device: torch.device) -> int | None:
-    """Memory that a new model could take on the device; None where the system does not tell."""
+    """Free memory of the device; None if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return _available_host_bytes(Path("/proc/meminfo"))
 
 
 def _available_host_bytes(meminfo: Path) -> int | None:
-    """`MemAvailable` of a Linux `/proc/meminfo`, which counts in KiB."""
+    """`MemAvailable` of a Linux `/proc/meminfo`, converted from KiB."""
     if not meminfo.is_file():
         return None
     for line in meminfo.read_text(encoding="ascii").splitlines():

@@ -1,8 +1,7 @@
-"""How much memory a model needs, computed before a byte of it is loaded.
+"""Memory footprint of a model, computed before loading it.
 
-The terms are those of describing a clip, the largest thing that Keepsight asks of a model: weights, keys and values of
-the context, the largest set of activations alive at once, and the logits of the last position. `docs/memory.md` works
-an example.
+The terms are those of describing a clip, the largest operation: weights, key-value cache, the largest set of
+activations alive at once, and the last position's logits. `docs/memory.md` has a worked example.
 """
 
 from dataclasses import dataclass
@@ -16,19 +15,19 @@ from keepsight.models.checkpoint import quiet_transformers
 FLOAT32_BYTES = 4
 FRAMES_PER_CLIP = 16
 PROMPT_AND_CAPTION_TOKENS = 256
-"""Room for the chat around the visual tokens and for the caption, in `describe_footprint`'s default context."""
+"""Tokens for chat and caption besides visual tokens, in `describe_footprint`'s default context."""
 
 
 QUANTIZATION_BITS = {"int8": 8, "int4": 4}
-"""Bits of a weight by the name of the quantisation."""
+"""Bits per weight by quantisation name."""
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """The sizes that decide the memory of a video model.
+    """Sizes that determine a video model's memory.
 
     Attributes:
-        num_parameters: weights of the whole model, exact.
+        num_parameters: exact number of weights.
         num_layers: decoder layers.
         hidden_size: width of the decoder.
         num_heads: query heads.
@@ -38,12 +37,12 @@ class ModelShape:
         vocab_size: tokens in the vocabulary.
         vision_hidden_size: width of the tower.
         vision_intermediate_size: width of the tower's feed-forward part.
-        frame_height: pixels that frames are resized to.
-        frame_width: pixels that frames are resized to.
-        patches_per_frame: patches of one frame, as the tower sees them.
-        token_grid: rows and columns of visual tokens in one step.
-        frames_per_step: neighbouring frames that the tower merges into one step.
-        deepstack_levels: visual features beyond the embedding that come with each visual token.
+        frame_height: height of resized frames.
+        frame_width: width of resized frames.
+        patches_per_frame: patches per frame in the tower.
+        token_grid: rows and columns of visual tokens per step.
+        frames_per_step: consecutive frames merged into one step.
+        deepstack_levels: DeepStack features per visual token besides the embedding.
     """
 
     num_parameters: int
@@ -75,7 +74,7 @@ class ModelShape:
         frames_per_step: int = 1,
         deepstack_levels: int = 0,
     ) -> "ModelShape":
-        """Read the decoder's sizes off a transformers configuration and count the weights without making them."""
+        """Sizes from a transformers configuration; counts weights without allocating them."""
         text, vision = config.get_text_config(), config.vision_config
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         return cls(
@@ -99,17 +98,17 @@ class ModelShape:
 
     @property
     def tokens_per_step(self) -> int:
-        """Visual tokens of one step."""
+        """Visual tokens per step."""
         return self.token_grid[0] * self.token_grid[1]
 
     @property
     def visual_dim(self) -> int | None:
-        """Width of a visual token; None where it is the decoder's."""
+        """Width of a visual token; None if equal to the decoder's."""
         return self.hidden_size * (1 + self.deepstack_levels) if self.deepstack_levels else None
 
 
 def count_weights(model_class: type[PreTrainedModel], config: Any) -> int:
-    """Weights of a model of this configuration, counted on torch's meta device, where they take no memory."""
+    """Number of weights of a configuration, counted on torch's meta device without allocation."""
     with quiet_transformers(), torch.device("meta"):
         model = model_class(config)
     model.tie_weights()
@@ -118,12 +117,12 @@ def count_weights(model_class: type[PreTrainedModel], config: Any) -> int:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that describing one clip takes at its peak.
+    """Peak bytes of describing one clip.
 
     Attributes:
         weight_bytes: all weights.
-        key_value_bytes: keys and values of the whole context.
-        activation_bytes: the larger of the tower's and the decoder's largest set of tensors alive at once.
+        key_value_bytes: key-value cache of the whole context.
+        activation_bytes: the larger of the tower's and decoder's peak activations.
         logit_bytes: logits of the last position.
     """
 
@@ -139,11 +138,11 @@ class Footprint:
 
 
 def weight_bytes(shape: ModelShape, bytes_per_value: int, quantization: str | None = None) -> int:
-    """Bytes of all weights; where the decoder is quantised, without the scales, a percent or two of its linear layers.
+    """Bytes of all weights; for a quantised decoder without scales, 1 to 2 percent of its linear layers.
 
     Args:
         shape: the model's sizes.
-        bytes_per_value: of a weight that is not quantised.
+        bytes_per_value: bytes of an unquantised weight.
         quantization: of the decoder's linear layers, key of `QUANTIZATION_BITS`; None for none.
     """
     whole = shape.num_parameters * bytes_per_value
@@ -160,17 +159,17 @@ def key_value_bytes(shape: ModelShape, num_tokens: int, bytes_per_value: int) ->
 
 
 def default_context_tokens(shape: ModelShape) -> int:
-    """Context of the paper's setting: a clip of 16 frames, as many memory tokens, the chat and the caption."""
+    """Context of the paper's setting: a clip of 16 frames, as many memory tokens, chat and caption."""
     num_steps = -(-FRAMES_PER_CLIP // shape.frames_per_step)
     return 2 * num_steps * shape.tokens_per_step + 1 + PROMPT_AND_CAPTION_TOKENS
 
 
 def decoder_activation_bytes(shape: ModelShape, num_tokens: int, bytes_per_value: int) -> int:
-    """Activations of the prompt in one decoder layer, where the feed-forward part is the widest point.
+    """Prompt activations in one decoder layer, at the feed-forward part, the widest point.
 
-    Alive at once per token: the prompt's embeddings, the layer's input, the residual and the normalised input
-    (hidden_size each), the rotary cosines and sines (head_dim each), and of the feed-forward part the activated gate,
-    the other projection and their product (intermediate_size each). With DeepStack its features, too.
+    Alive at once per token: prompt embeddings, layer input, residual and normalised input (hidden_size each), rotary
+    cosines and sines (head_dim each), and in the feed-forward part the activated gate, the up projection and their
+    product (intermediate_size each). With DeepStack also its features.
     """
     beside = (4 + shape.deepstack_levels) * shape.hidden_size + 2 * shape.head_dim
     feed_forward = 3 * shape.intermediate_size
@@ -180,7 +179,7 @@ def decoder_activation_bytes(shape: ModelShape, num_tokens: int, bytes_per_value
 
 
 def tower_activation_bytes(shape: ModelShape, num_frames: int, bytes_per_value: int) -> int:
-    """Activations of a batch of frames in one tower layer, and the projected tokens before they are pooled."""
+    """Activations of a batch of frames in one tower layer, and projected tokens before pooling."""
     patches = num_frames * shape.patches_per_frame
     layer = 2 * shape.vision_intermediate_size + 3 * shape.vision_hidden_size
     projection = 3 * shape.hidden_size + shape.vision_hidden_size
@@ -195,8 +194,8 @@ def describe_footprint(
 
     Args:
         shape: the model's sizes.
-        bytes_per_value: 2 for half precision, 4 for float32; weights, cache and activations alike.
-        num_tokens: length of the context, `default_context_tokens` if None.
+        bytes_per_value: 2 for half precision, 4 for float32; for weights, cache and activations.
+        num_tokens: context length; None for `default_context_tokens`.
         quantization: of the decoder's weights, key of `QUANTIZATION_BITS`; None for none.
     """
     length = default_context_tokens(shape) if num_tokens is None else num_tokens

@@ -1,4 +1,4 @@
-"""Which decoder layers make the scores."""
+"""Decoder layers whose attention scores tokens."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -12,33 +12,33 @@ REFERENCE_DEPTH = 28
 
 
 def whole_layers(text_config: Any) -> tuple[int, ...]:
-    """Decoder layers, 1-based, whose queries see the whole sequence: all but those with a sliding window.
+    """Decoder layers, 1-based, with full attention: all but sliding-window ones.
 
     Raises:
-        ModelError: there is none, so no layer can score a clip longer than the window.
+        ModelError: there is none.
     """
     only = "sliding_attention" if getattr(text_config, "sliding_window", None) else "full_attention"
     kinds = getattr(text_config, "layer_types", None) or [only] * text_config.num_hidden_layers
     layers = tuple(index + 1 for index, kind in enumerate(kinds) if kind == "full_attention")
     if not layers:
-        raise ModelError("every decoder layer has a sliding window; scores need one that sees the whole prompt")
+        raise ModelError("every decoder layer uses a sliding window; scores need a layer with full attention")
     return layers
 
 
 def scale_layers(num_layers: int, possible: Sequence[int] = ()) -> tuple[int, ...]:
-    """The paper's layers at the same relative depth in a model of another depth: 1-based, ascending, no repeats.
+    """The paper's layers at the same relative depth in a model of another depth: 1-based, ascending, unique.
 
-    A model of 28 layers has the paper's own [5, 9, 14, 20]; a very shallow one has fewer than four.
+    A 28-layer model has the paper's own [5, 9, 14, 20]; a very shallow one has fewer than four.
 
     Args:
         num_layers: depth of the model.
-        possible: layers that can make scores, of which the nearest are taken; empty for all.
+        possible: layers that can score, of which the nearest are taken; empty for all.
 
     Raises:
         SettingError: the model has no layer.
     """
     if num_layers < 1:
-        raise SettingError(f"num_layers is {num_layers}; allowed are 1 and more")
+        raise SettingError(f"num_layers must be at least 1, got {num_layers}")
     choice = possible or range(1, num_layers + 1)
     scaled = [round(layer * num_layers / REFERENCE_DEPTH) for layer in REFERENCE_LAYERS]
     return tuple(sorted({min(choice, key=lambda layer: abs(layer - wanted)) for wanted in scaled}))
@@ -47,7 +47,7 @@ def scale_layers(num_layers: int, possible: Sequence[int] = ()) -> tuple[int, ..
 def resolve_layers(
     layers: tuple[int, ...] | Literal["all"] | None, own: tuple[int, ...], possible: Sequence[int]
 ) -> tuple[int, ...]:
-    """The layers that a rule of scoring means: the model's own for None, every possible one for `all`.
+    """Layers of a scoring rule: the model's own for None, all possible ones for `all`.
 
     Raises:
         SettingError: as for `check_layers`.
@@ -58,17 +58,17 @@ def resolve_layers(
 
 
 def check_layers(layers: tuple[int, ...], possible: Sequence[int]) -> tuple[int, ...]:
-    """The layers, ascending.
+    """Check layers and return them in ascending order.
 
     Args:
         layers: 1-based.
-        possible: layers that can make scores, ascending.
+        possible: layers that can score, ascending.
 
     Raises:
-        SettingError: there is none, one is named twice, or one is not possible.
+        SettingError: there is none, a duplicate, or an impossible one.
     """
     if not layers or len(set(layers)) != len(layers) or not set(layers) <= set(possible):
         gapless = len(possible) == possible[-1]
         among = f"from 1 to {possible[-1]}" if gapless else f"out of {list(possible)}, which have no sliding window"
-        raise SettingError(f"score_layers is {list(layers)}; allowed are distinct layers {among}")
+        raise SettingError(f"score_layers must be distinct layers {among}, got {list(layers)}")
     return tuple(sorted(layers))

@@ -1,6 +1,6 @@
-"""Loading a model by its bundled name, from a folder, or by its Hugging Face id.
+"""Loading of a model by bundled name, folder, or Hugging Face id.
 
-Importing this module is cheap; torch and transformers come in when a model is loaded.
+Importing this module is cheap; torch and transformers are imported when a model is loaded.
 """
 
 import json
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keepsight.errors import ModelTooBigError, UnknownModelError, UnsupportedModelError
-from keepsight.models.registry import ADAPTERS, BundledModel, adapter_class, list_models
+from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models
 
 if TYPE_CHECKING:
     import torch
 
-    from keepsight.models.protocol import BatchModel
+    from keepsight.method.protocol import BatchModel
     from keepsight.models.registry import AdapterClass
 
 __all__ = ["BundledModel", "list_models", "load_model"]
@@ -31,26 +31,26 @@ def load_model(
     quantization: str | None = None,
     compile_passes: bool = False,
 ) -> "BatchModel":
-    """Load a model, after a check that its architecture is known and that it fits in memory.
+    """Load a model, after checking that its architecture is supported and that it fits in memory.
 
-    No code of a checkpoint is ever run, and only safetensors weights are read.
+    No code from a checkpoint is run, and only safetensors weights are read.
 
     Args:
         name_or_path: a bundled name (`tiny`), a folder in Hugging Face format, or a hub id such as
             `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`.
-        device: `cpu`, `cuda`, `cuda:1` ...; None or `auto` is CUDA if there is any, else the CPU.
-        dtype: `float32`, `float16` or `bfloat16`; None is float32 on the CPU and float16 on CUDA.
-        score_layers: decoder layers, 1-based, whose attention makes the scores; None is the paper's, scaled to the
+        device: `cpu`, `cuda`, `cuda:1` ...; None or `auto` for CUDA if available, else the CPU.
+        dtype: `float32`, `float16` or `bfloat16`; None for float32 on the CPU and float16 on CUDA.
+        score_layers: decoder layers, 1-based, whose attention scores tokens; None for the paper's, scaled to the
             model's depth.
-        quantization: `int8` or `int4` weights in the decoder (`keepsight.models.quantization`, needs torchao); None
-            leaves them in `dtype`.
+        quantization: `int8` or `int4` weights in the decoder (`keepsight.models.quantization`, needs torchao); None for
+            none.
         compile_passes: compile the generation of captions and answers (`keepsight.models.decoding.compiled_passes`);
-            takes up to a minute at the first clips, and pays where launching is what costs, as on GPUs.
+            takes up to a minute at the first clips, and pays where launches dominate, as on GPUs.
 
     Raises:
-        UnknownModelError: no bundled name, folder or reachable hub id is called this.
-        UnsupportedModelError: the architecture has no adapter here.
-        ModelTooBigError: the device has not enough free memory.
+        UnknownModelError: no such bundled model, folder or reachable hub id.
+        UnsupportedModelError: the architecture has no adapter.
+        ModelTooBigError: not enough free memory on the device.
         ModelError: the checkpoint is damaged or incomplete.
         SettingError: device, dtype, score_layers, quantization or compile_passes are not possible.
     """
@@ -81,7 +81,7 @@ def _local_folder(name: str) -> Path | None:
     """Folder of a bundled or local model; None if the name can only be a hub id.
 
     Raises:
-        UnknownModelError: the name is none of the three.
+        UnknownModelError: the name is none of them.
     """
     installed = list_models()
     for bundled in installed:
@@ -95,7 +95,7 @@ def _local_folder(name: str) -> Path | None:
         raise UnknownModelError(f"{name} is not a model folder: it has no config.json (bundled: {bundled_names})")
     if not _looks_like_hub_id(name):
         raise UnknownModelError(
-            f"there is no model {name!r}; bundled models: {bundled_names}; others are named by a local folder or a "
+            f"no such model: {name!r}; give a bundled model ({bundled_names}), a local folder or a "
             "Hugging Face id such as llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
         )
     return None
@@ -107,10 +107,10 @@ def _looks_like_hub_id(name: str) -> bool:
 
 
 def _download(repo_id: str, patterns: list[str]) -> Path:
-    """Folder with the hub repository's files of these patterns, downloaded where they are not cached.
+    """Folder with a hub repository's files matching the patterns, downloaded unless cached.
 
     Raises:
-        UnknownModelError: the hub has no such repository, or cannot be reached.
+        UnknownModelError: no such repository, or the hub is unreachable.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
@@ -120,8 +120,9 @@ def _download(repo_id: str, patterns: list[str]) -> Path:
     except (OSError, HFValidationError) as error:
         bundled_names = ", ".join(model.name for model in list_models()) or "none"
         raise UnknownModelError(
-            f"model {repo_id!r} could not be downloaded ({type(error).__name__}): the hub has no such public model, or "
-            f"there is no network; bundled models, which need none: {bundled_names}"
+            f"could not download model {repo_id!r} ({type(error).__name__}): the Hugging Face hub has no such "
+            "public model, "
+            f"or there is no network; bundled models, which need none: {bundled_names}"
         ) from error
 
 
@@ -133,18 +134,17 @@ def _supported_type(name: str, folder: Path) -> str:
     """
     config = _read_config(name, folder)
     model_type = config.get("model_type")
-    if model_type in ADAPTERS:
+    names = ADAPTER_GROUP.names()
+    if model_type in names:
         return str(model_type)
     architecture = next(iter(config.get("architectures") or []), None) or model_type or "unnamed"
-    raise UnsupportedModelError(
-        f"{name} has the architecture {architecture}, which has no adapter; supported: {', '.join(sorted(ADAPTERS))}"
-    )
+    raise UnsupportedModelError(f"architecture of {name} must be one of {', '.join(sorted(names))}, got {architecture}")
 
 
 def _read_config(name: str, folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
-        raise UnknownModelError(f"{name} has no config.json, so it is not a model in Hugging Face format")
+        raise UnknownModelError(f"{name} is not a model in Hugging Face format: it has no config.json")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -160,7 +160,7 @@ def _check_fits(
     dtype: "torch.dtype",
     quantization: str | None,
 ) -> None:
-    """Compare the computed footprint with the free memory, before any weight is read.
+    """Compare the computed footprint with free memory, before reading any weight.
 
     Raises:
         ModelTooBigError: the model needs more.
@@ -175,5 +175,5 @@ def _check_fits(
     if free is not None and needed > free:
         raise ModelTooBigError(
             f"{name} needs about {needed / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')}, "
-            f"but {device} has {free / 1e9:.1f} GB free"
+            f"but {device} has {free / 1e9:.1f} GB free; try --quantization int8 or a smaller model"
         )

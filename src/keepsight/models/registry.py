@@ -1,6 +1,7 @@
-"""Which models there are: the bundled ones, and the adapter of each architecture.
+"""Registry of bundled models, and of adapters by architecture.
 
-An architecture more is one adapter file and one line in `ADAPTERS`. Nothing heavy is imported until a model is loaded.
+To add an architecture, write an adapter file and a line in `ADAPTERS`, or a plug-in in the entry point group
+`keepsight.architectures`, named by its `model_type`. Nothing heavy is imported until a model is loaded.
 """
 
 import json
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from keepsight.errors import ModelError
+from keepsight.plugins import Group
 
 if TYPE_CHECKING:
     import torch
 
+    from keepsight.method.model_info import JudgingStyle
+    from keepsight.method.protocol import BatchModel
     from keepsight.models.footprint import ModelShape
-    from keepsight.models.protocol import BatchModel
 
 ADAPTERS = {
     "gemma3": "keepsight.models.adapters.gemma3:Gemma3Adapter",
@@ -29,14 +32,19 @@ ADAPTERS = {
     "qwen3_vl": "keepsight.models.adapters.qwen3_vl:Qwen3VLAdapter",
     "smolvlm": "keepsight.models.adapters.smolvlm:SmolVLMAdapter",
 }
-"""Adapter class, as `module:name`, by the `model_type` in a checkpoint's config.json."""
+"""Built-in adapter class, as `module:name`, by `model_type` of config.json."""
+
+ADAPTER_GROUP = Group(
+    "keepsight.architectures", "architecture", tuple(ADAPTERS), ("load", "settings", "shape"), is_dataclass=False
+)
+"""All adapters, including plug-ins."""
 
 
 class AdapterClass(Protocol):
-    """What a class named in `ADAPTERS` offers."""
+    """Interface of an adapter class."""
 
     overflows_float16: bool
-    """Whether float16 cannot hold the numbers inside."""
+    """Whether its numbers overflow float16."""
 
     def load(
         self,
@@ -49,49 +57,60 @@ class AdapterClass(Protocol):
         quantization: str | None,
         compile_passes: bool,
     ) -> "BatchModel":
-        """Read a checkpoint folder: see `VideoAdapter.load`."""
+        """Load a checkpoint folder: see `VideoAdapter.load`."""
 
     def settings(self, folder: Path) -> Mapping[str, Any]:
-        """The settings of a checkpoint's preprocessor: see `VideoAdapter.settings`."""
+        """Preprocessor settings of a checkpoint: see `VideoAdapter.settings`."""
 
     def shape(self, config: Any, settings: Mapping[str, Any]) -> "ModelShape":
-        """The sizes of a model, before any weight is read: see `VideoAdapter.shape`."""
+        """Sizes of a model, before reading any weight: see `VideoAdapter.shape`."""
 
 
 def adapter_class(model_type: str) -> AdapterClass:
-    """The adapter of an architecture that is in `ADAPTERS`."""
+    """Adapter of an architecture.
+
+    Raises:
+        SettingError: there is none, or its plug-in cannot be loaded.
+    """
+    found: AdapterClass
+    plug_in = ADAPTER_GROUP.find(model_type)
+    if plug_in is not None:
+        found = ADAPTER_GROUP.load(plug_in)
+        return found
     module, _, name = ADAPTERS[model_type].partition(":")
-    found: AdapterClass = getattr(import_module(module), name)
+    found = getattr(import_module(module), name)
     return found
 
 
 @dataclass(frozen=True)
 class BundledModel:
-    """A model that comes with the package.
+    """A model in the package.
 
     Attributes:
-        name: what `load_model` takes.
-        folder: where its files are.
+        name: name for `load_model`.
+        folder: its files.
         description: one line on what it knows.
+        judging_style: prompt form that it was trained to judge captions with.
     """
 
     name: str
     folder: Path
     description: str
+    judging_style: "JudgingStyle" = "plain"
 
     @property
     def is_installed(self) -> bool:
-        """Whether the weights are there."""
+        """Whether its weights are installed."""
         return (self.folder / "model.safetensors").is_file()
 
     @property
     def weight_file_bytes(self) -> int:
-        """Size of the weights on disk."""
+        """Size of its weights on disk."""
         return (self.folder / "model.safetensors").stat().st_size
 
     @property
     def num_parameters(self) -> int:
-        """Weights in the file, counted from its header."""
+        """Number of weights, from the file's header."""
         return count_parameters(self.folder / "model.safetensors")
 
 
@@ -99,24 +118,36 @@ BUNDLED = (
     BundledModel(
         name="tiny",
         folder=Path(__file__).parent / "tiny",
-        description="knows the toy world of `keepsight toyworld` and nothing else",
+        description="knows only the toy world of `keepsight toyworld`",
+        judging_style="toy-world",
     ),
     BundledModel(
         name="tiny-qwen",
         folder=Path(__file__).parent / "tiny_qwen",
-        description="knows the toy world and nothing else: a Qwen2.5-VL on the decoder of tiny",
+        description="knows only the toy world: a Qwen2.5-VL on the decoder of tiny",
+        judging_style="toy-world",
     ),
 )
 """Models in the package."""
 
 
 def list_models() -> tuple[BundledModel, ...]:
-    """The bundled models whose weights are installed."""
+    """Bundled models whose weights are installed."""
     return tuple(model for model in BUNDLED if model.is_installed)
 
 
+def judging_style_of(folder: Path) -> "JudgingStyle":
+    """Judging style of a model: its own for a bundled one, else plain.
+
+    Args:
+        folder: the model's folder.
+    """
+    there = folder.resolve()
+    return next((model.judging_style for model in BUNDLED if model.folder.resolve() == there), "plain")
+
+
 def count_parameters(path: Path) -> int:
-    """Numbers held by a safetensors file, read from its header alone.
+    """Number of weights in a safetensors file, from its header.
 
     Raises:
         ModelError: the file is not safetensors.

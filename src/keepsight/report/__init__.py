@@ -1,4 +1,4 @@
-"""The report: what was seen, kept and asked, as one HTML file that needs nothing else."""
+"""The report: captions, kept tokens and answers as one standalone HTML file."""
 
 from dataclasses import dataclass
 from os import PathLike
@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class WrittenReport:
-    """Where a report is and how large it is."""
+    """Path and size of a written report."""
 
     path: Path
     num_bytes: int
@@ -35,16 +35,16 @@ class WrittenReport:
 
 
 def write_report(journal: Journal, out: str | PathLike[str], stream: StreamRecord | None = None) -> WrittenReport:
-    """Write the report on a stream; of its pictures there are never more than one clip's in memory.
+    """Write the report of a stream, holding at most one clip's images in memory.
 
     Args:
-        journal: has the stream, which may still be watched.
-        out: path of the HTML file; one that exists is replaced in one step, its folder must exist.
-        stream: which one; the newest if None.
+        journal: journal of the stream, which may still be active.
+        out: path of the HTML file, replaced atomically; its folder must exist.
+        stream: the stream; None for the newest.
 
     Raises:
-        JournalError: the journal has no stream, or cannot be read.
-        KeepsightError: the file cannot be written.
+        JournalError: the journal has no stream, or is unreadable.
+        KeepsightError: writing failed.
     """
     report, path = collect_report(journal, stream), Path(out)
     try:

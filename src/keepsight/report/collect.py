@@ -1,4 +1,4 @@
-"""From a journal to the records of a report."""
+"""Collects the records of a report from a journal."""
 
 import io
 import json
@@ -14,22 +14,23 @@ from keepsight.journal import ClipRecord, EndReason, Journal, StreamRecord
 from keepsight.report.records import ContactSheet, Report, ReportClip, ReportGap, ReportQuestion
 from keepsight.settings import DIFFERENCES
 from keepsight.spans import format_clock, frames_note
+from keepsight.wall_times import wall_text
 
 MAX_SHEET_BYTES = 32_000_000
-"""Most bytes of contact sheets that go into a page as the journal has them; more are made smaller."""
+"""Size limit of full-resolution contact sheets in a page; above it they are downscaled."""
 
 _SMALL_FRAME_PIXELS = 80
 _SMALL_QUALITY = 60
 
 
 def collect_report(journal: Journal, stream: StreamRecord | None = None) -> Report:
-    """What a journal holds of one stream, ready to be shown.
+    """Collect a stream's data for the report.
 
-    Pictures are left where they are, and read when they are shown: what this takes in memory is some kilobytes a clip.
+    Images stay in the journal and are read when rendered: this takes some kilobytes per clip.
 
     Args:
-        journal: an open journal, which stays open until the report is written; a stream in it may still be watched.
-        stream: which one; the newest if None.
+        journal: an open journal, which must stay open until the report is written; the stream may still be active.
+        stream: the stream; None for the newest.
 
     Raises:
         EmptyJournalError: the journal has no stream.
@@ -37,7 +38,7 @@ def collect_report(journal: Journal, stream: StreamRecord | None = None) -> Repo
     stream = stream or journal.streams.latest()
     if stream is None:
         raise EmptyJournalError(f"nothing has been watched yet in {journal.path}")
-    held = {clip_index for clip_index, _ in journal.memory.of(stream.id)}
+    held = set(journal.memory.held(stream.id))
     shrink = journal.storage.num_thumbnail_bytes(stream.id) > MAX_SHEET_BYTES
     clips, seconds_spent = [], 0.0
     for record in journal.clips.of(stream.id):
@@ -61,7 +62,7 @@ def _clip(journal: Journal, record: ClipRecord, in_memory: bool, shrink: bool) -
         span=record.span,
         caption=record.caption,
         sheet=_sheet(journal, record, shrink),
-        kept_indices=array("q", record.kept_indices.tolist()),  # a tenth of what a list takes
+        kept_indices=array("q", record.kept_indices.tolist()),  # a tenth of a list's memory
         token_grid=record.token_grid,
         frames_per_step=record.frames_per_step,
         in_memory=in_memory,
@@ -70,7 +71,7 @@ def _clip(journal: Journal, record: ClipRecord, in_memory: bool, shrink: bool) -
 
 
 def _sheet(journal: Journal, record: ClipRecord, shrink: bool) -> ContactSheet | None:
-    """Where a clip's picture is, and its measures: frames stand side by side, oldest on the left."""
+    """Contact sheet of a clip: frames side by side, oldest on the left."""
     num_frames = len(record.frame_seconds)
     if not record.thumbnail or num_frames < 1:
         return None
@@ -90,7 +91,7 @@ def _thumbnail(journal: Journal, stream_id: str, clip_index: int) -> bytes:
 
 
 def _small(read_jpeg: Callable[[], bytes], width: int, height: int) -> bytes:
-    """A picture at another size in pixels; empty where it is gone."""
+    """Image at another size; empty if it was removed."""
     if not (jpeg := read_jpeg()):
         return b""
     with Image.open(io.BytesIO(jpeg)) as picture:
@@ -114,7 +115,7 @@ def _questions(journal: Journal, stream: StreamRecord) -> list[ReportQuestion]:
 
 
 def _settings(stream: StreamRecord) -> dict[str, str]:
-    """Each setting as text; those that differ from the paper say so."""
+    """Settings as text, marking those that differ from the paper."""
     shown = {}
     for name, value in json.loads(stream.settings_json).items():
         paper = DIFFERENCES[name][1] if name in DIFFERENCES else value
@@ -125,14 +126,20 @@ def _settings(stream: StreamRecord) -> dict[str, str]:
 def _notes(stream: StreamRecord) -> list[str]:
     end = format_clock(stream.end_seconds or 0)
     notes = {
-        EndReason.TRUNCATED: f"The video is damaged and ends early, at {end}. What was captioned before is here.",
+        EndReason.TRUNCATED: f"The video is damaged and ends early, at {end}. Captions before that are here.",
+        EndReason.INCOMPLETE: f"Watching ended at {end}, before the end of the video: {stream.end_detail}.",
         EndReason.INTERRUPTED: f"Watching was interrupted at {end}; it can be resumed from there.",
         EndReason.FAILED: f"Watching stopped at {end}: {stream.end_detail}",
     }
     if stream.end_reason is None:
-        shown = ["The video is still being watched, or watching was cut off and can be resumed."]
+        shown = ["The video is still being watched, or watching was interrupted and can be resumed."]
     else:
         shown = [notes[stream.end_reason]] if stream.end_reason in notes else []
     if stream.is_live:
-        shown.append(f"Times count from {stream.started_at.astimezone():%Y-%m-%d %H:%M:%S}.")
+        shown.append(f"Times count from {wall_text(stream.started_at)}.")
+        for clock in stream.wall_clocks:
+            shown.append(
+                f"The system clock was set: {format_clock(clock.from_seconds)} is "
+                f"{wall_text(stream.wall_time(clock.from_seconds))}."
+            )
     return shown

@@ -1,4 +1,4 @@
-"""The report's page: records in, one self-contained HTML text out."""
+"""Rendering of the report: records in, one self-contained HTML text out."""
 
 import base64
 import hashlib
@@ -16,15 +16,15 @@ from keepsight.report.timeline import timeline_rows
 from keepsight.spans import Span, format_clock
 
 MAX_CITATIONS_SHOWN = 3
-"""Cited captions that stand open under an answer; the others are one click away."""
+"""Cited captions shown under an answer; the others are collapsed."""
 
 _EXPRESSIONS_A_PART = 32
-"""Of the template: a part is some kilobytes, or a clip with its pictures."""
+"""Template expressions per part: a part is some kilobytes, or a clip with its images."""
 
 
 @dataclass(frozen=True)
 class ClipPictures:
-    """A clip's pictures as `data:` addresses, and the name of its sheet's layout in the page's style sheet."""
+    """A clip's images as `data:` URIs, and its layout class in the style sheet."""
 
     sheet_uri: str
     mask_uri: str
@@ -36,7 +36,7 @@ def _layout_name(sheet: ContactSheet) -> str:
 
 
 def layout_rules(report: Report) -> str:
-    """Style rules that show frame n of a contact sheet in cell n, for each layout in use."""
+    """Style rules that show frame n of a contact sheet in cell n, per layout in use."""
     layouts = {(sheet.columns, sheet.rows) for clip in report.clips if (sheet := clip.sheet)}
     rules = []
     for columns, rows in sorted(layouts):
@@ -50,7 +50,7 @@ def layout_rules(report: Report) -> str:
 
 
 def clip_pictures(clip: ReportClip) -> ClipPictures | None:
-    """The pictures that the page shows for a clip; None when the journal kept none."""
+    """Images shown for a clip; None if none were kept."""
     jpeg = clip.sheet.read_jpeg() if clip.sheet else b""
     if clip.sheet is None or not jpeg:
         return None
@@ -67,7 +67,7 @@ def _mosaic_uri(clip: ReportClip) -> str | None:
 
 
 def kept_percent(report: Report) -> float | None:
-    """Per cent of all visual tokens that entered the memory; None when no clip tells."""
+    """Percentage of all visual tokens kept; None without clips."""
     kept = total = 0
     for clip in report.clips:
         if clip.sheet and len(clip.kept_indices):
@@ -78,7 +78,7 @@ def kept_percent(report: Report) -> float | None:
 
 
 def _closest_clips(question: ReportQuestion, by_index: Mapping[int, ReportClip]) -> list[ReportClip]:
-    """The cited clips whose captions are closest to the question and its answer."""
+    """Cited clips whose captions are closest to question and answer."""
     cited = [by_index[index] for index in question.cited_clips if index in by_index]
     captions = [clip.caption for clip in cited]
     positions = closest_captions(captions, f"{question.question} {question.answer}", MAX_CITATIONS_SHOWN)
@@ -109,16 +109,15 @@ def _environment() -> Environment:
 
 
 def render_report(report: Report) -> str:
-    """The report as one HTML text that asks nothing of the network.
+    """Report as one HTML text without network access.
 
-    Every text of the report is escaped; the page's content security policy allows only its own script, by hash,
-    and pictures that it carries itself.
+    All texts are escaped; the content security policy allows only the page's own script, by hash, and embedded images.
     """
     return "".join(report_parts(report))
 
 
 def report_parts(report: Report) -> Iterator[str]:
-    """As `render_report`, in parts as they are made: no more than one clip's pictures are in memory at a time."""
+    """Like `render_report`, as a stream of parts; at most one clip's images are in memory."""
     script = _read_asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     by_index = {clip.index: clip for clip in report.clips}

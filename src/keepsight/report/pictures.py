@@ -1,4 +1,4 @@
-"""Small pictures of what was kept: the mask over a contact sheet and the mosaic of a clip's kept patches."""
+"""Images of kept patches: the mask over a contact sheet, and a clip's mosaic."""
 
 import base64
 import io
@@ -7,10 +7,11 @@ import math
 import numpy as np
 from PIL import Image
 
+from keepsight.journal.encoding import kept_cells
 from keepsight.report.records import ContactSheet, ReportClip
 
 MASK_FRAME_PIXELS = 112
-"""About the width of one frame in a mask: browsers smooth what they enlarge, so a mask is as large as it is shown."""
+"""About the width of a frame in a mask: browsers blur what they enlarge, so masks have display size."""
 
 MOSAIC_PIXELS = 120
 MOSAIC_GAP_PIXELS = 1
@@ -18,31 +19,15 @@ _MOSAIC_GROUND = (16, 15, 13)
 
 
 def data_uri(media_type: str, content: bytes) -> str:
-    """A `data:` address that holds the content itself."""
+    """A `data:` URI with the content."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def kept_cells(clip: ReportClip) -> list[tuple[int, int, int]]:
-    """First frame, row and column of each kept token, in the order of `kept_indices`.
-
-    Indices outside the clip's frames are left out: a picture must not fail over one odd record.
-    """
-    rows, columns = clip.token_grid
-    num_frames = clip.sheet.num_frames if clip.sheet else 0
-    cells = []
-    for index in clip.kept_indices:
-        step, place = divmod(int(index), rows * columns)
-        frame = step * clip.frames_per_step
-        if 0 <= frame < num_frames:
-            cells.append((frame, *divmod(place, columns)))
-    return cells
-
-
 def mask_png(clip: ReportClip, sheet: ContactSheet) -> bytes:
-    """A two-colour PNG laid out like the contact sheet: opaque where a token was kept, clear elsewhere."""
+    """Two-colour PNG with the contact sheet's layout: opaque where a token was kept, else transparent."""
     grid_rows, grid_columns = clip.token_grid
     mask = np.zeros((sheet.rows * grid_rows, sheet.columns * grid_columns), dtype=np.uint8)
-    for first, row, column in kept_cells(clip):
+    for first, row, column in _cells_of(clip):
         for frame in range(first, min(first + clip.frames_per_step, sheet.num_frames)):
             sheet_row, sheet_column = divmod(frame, sheet.columns)
             mask[sheet_row * grid_rows + row, sheet_column * grid_columns + column] = 1
@@ -68,14 +53,14 @@ def _patch_box(
 
 
 def mosaic_jpeg(clip: ReportClip, sheet: ContactSheet, jpeg: bytes) -> bytes:
-    """The kept patches of a clip, cut out of its frames and packed side by side in the memory's order.
+    """Kept patches of a clip, cropped from its frames and packed in memory order.
 
     Args:
-        clip: tells which patches were kept.
-        sheet: measures of the frames' picture.
-        jpeg: that picture.
+        clip: clip with kept patches.
+        sheet: layout of the contact sheet.
+        jpeg: its image.
     """
-    cells = kept_cells(clip)
+    cells = _cells_of(clip)
     side = max(1, math.ceil(math.sqrt(len(cells))))
     patch = max(2, MOSAIC_PIXELS // side - MOSAIC_GAP_PIXELS)
     pitch = patch + MOSAIC_GAP_PIXELS
@@ -90,3 +75,8 @@ def mosaic_jpeg(clip: ReportClip, sheet: ContactSheet, jpeg: bytes) -> bytes:
     out = io.BytesIO()
     mosaic.save(out, "JPEG", quality=88, subsampling=0, optimize=True)
     return out.getvalue()
+
+
+def _cells_of(clip: ReportClip) -> list[tuple[int, int, int]]:
+    num_frames = clip.sheet.num_frames if clip.sheet else 0
+    return kept_cells(clip.kept_indices, clip.token_grid, num_frames, clip.frames_per_step)

@@ -1,4 +1,4 @@
-"""What a report shows, as plain records: independent of where they came from."""
+"""Records shown by a report, independent of their origin."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ class ContactSheet:
     """One JPEG with all frames of a clip, row by row in time order.
 
     Attributes:
-        read_jpeg: gives the encoded picture each time it is needed, since those of a long stream do not fit in memory
-            together; empty bytes where it has been removed meanwhile.
-        num_frames: frames it holds; the last row may be part empty.
-        columns: frames in a row.
+        read_jpeg: returns the encoded image on demand, since those of a long stream exceed memory; empty if it was
+            removed meanwhile.
+        num_frames: number of frames; the last row may be incomplete.
+        columns: frames per row.
         frame_width_pixels: width of one frame in the sheet.
         frame_height_pixels: height of one frame in the sheet.
     """
@@ -29,28 +29,28 @@ class ContactSheet:
     def __post_init__(self) -> None:
         for name in ("num_frames", "columns", "frame_width_pixels", "frame_height_pixels"):
             if getattr(self, name) < 1:
-                raise SettingError(f"{name} of a contact sheet is {getattr(self, name)}, but must be 1 or more")
+                raise SettingError(f"{name} of a contact sheet must be at least 1, got {getattr(self, name)}")
 
     @property
     def rows(self) -> int:
-        """Rows of frames."""
+        """Number of rows."""
         return -(-self.num_frames // self.columns)
 
 
 @dataclass(frozen=True)
 class ReportClip:
-    """One clip as the report shows it.
+    """A clip in the report.
 
     Attributes:
         index: position in the stream, from 0.
         span: its time.
-        caption: what the model said of it.
-        sheet: its frames, or None when no pictures were kept.
-        kept_indices: visual tokens that entered the memory, counted over the clip, step after step, row by row.
-        token_grid: rows and columns of visual tokens in one step.
-        frames_per_step: neighbouring frames that share a step of tokens.
-        in_memory: whether the visual memory holds it at the end.
-        note: what is missing of it, such as `9 of 16 frames, 3 dropped`; empty for nothing.
+        caption: its caption.
+        sheet: its frames, or None if no images were kept.
+        kept_indices: indices of kept tokens in the clip, by step, then row.
+        token_grid: rows and columns of visual tokens per step.
+        frames_per_step: consecutive frames that share a step of tokens.
+        in_memory: whether it is in visual memory at the end.
+        note: note on missing frames, such as `9 of 16 frames, 3 dropped`; empty if none.
     """
 
     index: int
@@ -66,7 +66,7 @@ class ReportClip:
 
 @dataclass(frozen=True)
 class ReportGap:
-    """A stretch without pictures and why."""
+    """A span without frames, and why."""
 
     span: Span
     reason: str
@@ -74,13 +74,13 @@ class ReportGap:
 
 @dataclass(frozen=True)
 class ReportQuestion:
-    """A question that was asked of the journal.
+    """A question and its answer.
 
     Attributes:
-        question: the user's words.
-        answer: the model's words.
-        asked_at_seconds: the stream's time at which it was asked.
-        cited_clips: indices of the clips whose captions the model was given, in time order.
+        question: the user's question.
+        answer: the model's answer.
+        asked_at_seconds: stream time of the question.
+        cited_clips: indices of clips whose captions were given to the model, in time order.
         num_left_out: captions that did not fit in the prompt.
     """
 
@@ -93,17 +93,17 @@ class ReportQuestion:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything on the page.
+    """Contents of the page.
 
     Attributes:
         source: name of the video.
         model: name of the model.
         clips: in time order.
         gaps: in time order.
-        questions: in the order they were asked.
+        questions: in order of asking.
         settings: name and value of each setting, as shown.
-        figures: name and value of each summary number, as shown; put after those that are counted from the clips.
-        notes: sentences that a reader must know, such as an early end of the video.
+        figures: name and value of each summary number, as shown after those counted from the clips.
+        notes: sentences for the reader, such as on an early end of the video.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Where each clip and gap stands on the report's timeline, which breaks into rows like lines of text."""
+"""Layout of clips and gaps on the report's timeline, which wraps into rows."""
 
 import math
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from keepsight.report.records import Report, ReportClip
 from keepsight.spans import Span
 
 MAX_CLIPS_IN_A_ROW = 60
-"""More in one row and a clip gets too narrow to be hit."""
+"""Clips per row; with more, a clip is too narrow to click."""
 
 _ROW_STEPS_SECONDS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400)
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of a clip or gap in one row, in per cent of the row's length."""
+    """A piece of a clip or gap in one row, in percent of the row's length."""
 
     left_percent: float
     width_percent: float
@@ -25,7 +25,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """One line of the timeline: its span, and pieces of clips and gaps by their position in the report."""
+    """A row of the timeline: its span, and pieces of clips and gaps by index."""
 
     span: Span
     clips: list[Segment] = field(default_factory=list)
@@ -33,7 +33,7 @@ class TimelineRow:
 
 
 def row_seconds(clips: Sequence[ReportClip], end_seconds: float) -> float:
-    """Length of a row: the whole stream when it fits, else a round time that holds few enough clips."""
+    """Length of a row: the whole stream if it fits, else a round time with few enough clips."""
     if len(clips) <= MAX_CLIPS_IN_A_ROW:
         return max(end_seconds, 1.0)
     mean_seconds = end_seconds / len(clips)
@@ -55,7 +55,7 @@ def _pieces(span: Span, item: int, length: float, num_rows: int) -> list[tuple[i
 
 
 def timeline_rows(report: Report) -> list[TimelineRow]:
-    """Lay the report's clips and gaps out in rows of equal length; empty without clips and gaps."""
+    """Lay out clips and gaps in rows of equal length; empty without any."""
     ends = [clip.span.end_seconds for clip in report.clips] + [gap.span.end_seconds for gap in report.gaps]
     if not ends:
         return []

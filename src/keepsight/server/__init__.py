@@ -1,1 +1,1 @@
-"""Many streams behind HTTP: watch, search and ask from a page or a program."""
+"""HTTP, MCP and telemetry around the hub: watch, search and ask from a page or a program."""

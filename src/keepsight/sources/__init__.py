@@ -1,1 +1,1 @@
-"""Where frames come from: files, servers, cameras, other programs; decoded in a process of their own."""
+"""Where frames come from: files, servers, cameras, other programs; decoded in a separate process."""

@@ -1,11 +1,12 @@
-"""Frames between a source and a model that may be slower: bounded, with a named rule for what is given up.
+"""Bounded queue between a source and a possibly slower model, with a named policy for drops.
 
-- `wait`: nothing is; the source waits. For files, whose time does not run away.
-- `drop-oldest`: what has waited longest goes; the model is never far behind the present.
-- `drop-newest`: what just came goes; what was begun is described whole.
-- `thin`: every second frame of those that wait goes; a long stretch is seen at a lower rate instead of not at all.
+- `drop-oldest`: drop the frame that waited longest; the model stays close to live.
+- `drop-newest`: drop the new frame; started clips are described completely.
+- `thin`: drop every second waiting frame; a long stretch is watched at a lower rate instead of not at all.
 
-Every frame that is given up is counted once, at the place in the stream where it is missing.
+A frame whose source can wait is not dropped: the producer waits for room.
+
+Every drop is counted once, at its place in the stream.
 """
 
 import threading
@@ -20,9 +21,8 @@ Item = TypeVar("Item")
 
 
 class DropPolicy(StrEnum):
-    """What a full queue does: see the head of this file."""
+    """Policy of a full queue; see the module docstring."""
 
-    WAIT = "wait"
     DROP_OLDEST = "drop-oldest"
     DROP_NEWEST = "drop-newest"
     THIN = "thin"
@@ -30,12 +30,12 @@ class DropPolicy(StrEnum):
 
 @dataclass
 class Queued(Generic[Item]):
-    """What comes out of the queue.
+    """An item taken from the queue.
 
     Attributes:
-        item: what was put in.
-        num_dropped_before: frames between the item before and this one that were given up.
-        is_frame: frames may be given up; other items, such as changes of state, never are.
+        item: the item.
+        num_dropped_before: frames dropped between the previous item and this one.
+        is_frame: whether it is a frame; other items, such as state changes, are never dropped.
     """
 
     item: Item
@@ -44,11 +44,11 @@ class Queued(Generic[Item]):
 
 
 class FrameQueue(Generic[Item]):
-    """A bounded queue for one thread that puts and one that takes.
+    """Bounded queue for one producer and one consumer thread.
 
     Args:
-        capacity: frames that may wait.
-        policy: what happens when one more comes.
+        capacity: maximum number of waiting frames.
+        policy: what to drop when full.
 
     Raises:
         SettingError: the capacity is below 1.
@@ -56,41 +56,46 @@ class FrameQueue(Generic[Item]):
 
     def __init__(self, capacity: int, policy: DropPolicy) -> None:
         if capacity < 1:
-            raise SettingError(f"a queue holds 1 frame or more, not {capacity}")
+            raise SettingError(f"queue capacity must be at least 1 frame, got {capacity}")
         self._capacity = capacity
         self._policy = policy
         self._queued: deque[Queued[Item]] = deque()
         self._num_frames = 0
-        self._num_dropped_last = 0  # after the last item that waits
+        self._num_dropped_last = 0  # dropped after the last waiting item
         self._is_closed = False
+        self._may_wait = True
         self._changed = threading.Condition()
         self.num_dropped = 0
 
     def __len__(self) -> int:
-        """Frames that wait."""
+        """Number of waiting frames."""
         return self._num_frames
 
-    def put(self, item: Item) -> None:
-        """Add a frame, or give one up. Waits for room under `wait` only. After `close` nothing is added."""
+    def put(self, item: Item, *, waits: bool = False) -> None:
+        """Add a frame, or drop one. Does nothing after `close`.
+
+        Args:
+            item: the frame.
+            waits: wait for room instead of dropping, until `close` or `stop_waiting`.
+        """
         with self._changed:
-            while self._num_frames >= self._capacity and not self._is_closed:
-                if self._policy is DropPolicy.WAIT:
-                    self._changed.wait()
-                elif self._policy is DropPolicy.DROP_NEWEST:
+            if waits:
+                self._changed.wait_for(lambda: self._has_room or self._is_closed or not self._may_wait)
+            while not self._has_room and not self._is_closed:
+                if self._policy is DropPolicy.DROP_NEWEST:
                     self._num_dropped_last += 1
                     self.num_dropped += 1
                     return
-                else:
-                    self._make_room()
+                self._make_room()
             self._add(Queued(item))
 
     def put_note(self, item: Item) -> None:
-        """Add what is no frame and is never given up; there are few of them. Never waits."""
+        """Add a non-frame item, which is never dropped. Does not wait."""
         with self._changed:
             self._add(Queued(item, is_frame=False))
 
     def get(self, timeout_seconds: float | None = None) -> Queued[Item] | None:
-        """The next item; None when the queue is closed and empty, or nothing came in time."""
+        """Next item; None if the queue is closed and empty, or on timeout."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._queued) or self._is_closed, timeout_seconds)
             if not self._queued:
@@ -100,11 +105,28 @@ class FrameQueue(Generic[Item]):
             self._changed.notify_all()
             return taken
 
+    def give_up_frames(self) -> None:
+        """Drop and count all waiting frames."""
+        with self._changed:
+            while self._num_frames:
+                self._make_room()
+            self._changed.notify_all()
+
+    def stop_waiting(self) -> None:
+        """Stop `put` from waiting; a full queue then drops by its policy. Thread-safe."""
+        with self._changed:
+            self._may_wait = False
+            self._changed.notify_all()
+
     def close(self) -> None:
-        """Nothing more will be put in; what waits can still be taken."""
+        """Close for producers; waiting items can still be taken."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._num_frames < self._capacity
 
     def _add(self, queued: Queued[Item]) -> None:
         if self._is_closed:
@@ -116,7 +138,7 @@ class FrameQueue(Generic[Item]):
         self._changed.notify_all()
 
     def _make_room(self) -> None:
-        """Give up the oldest frame, or every second one."""
+        """Drop the oldest frame, or every second one."""
         frames = [place for place, queued in enumerate(self._queued) if queued.is_frame]
         given_up = set(frames[:1] if self._policy is DropPolicy.DROP_OLDEST or len(frames) == 1 else frames[1::2])
         kept: deque[Queued[Item]] = deque()

@@ -1,4 +1,4 @@
-"""A source that is read in a process of its own: what happens there never reaches the model and the journal."""
+"""Sources read in a separate process, so that a decoder crash never reaches model and journal."""
 
 import json
 import os
@@ -13,35 +13,36 @@ from typing import IO, Any, Self
 
 from keepsight import errors
 from keepsight.errors import DecoderDiedError, SourceStalledError, VideoError
-from keepsight.sources.address import SourceAddress
-from keepsight.sources.limits import DecodeLimits
-from keepsight.sources.messages import Message, info_of, read_message
-from keepsight.sources.roots import check_is_under
+from keepsight.incoming import one_line
+from keepsight.sources.address import SourceAddress, check_is_under
+from keepsight.sources.messages import Message, extent_of, info_of, read_message
+from keepsight.sources.plug_in import to_request
 from keepsight.sources.settings import SourceSettings
-from keepsight.sources.worker_pipe import WorkerPipe
+from keepsight.sources.worker_pipe import DecodeLimits, WorkerPipe
 from keepsight.video import Frame, VideoInfo
-from keepsight.video.wording import one_line
+from keepsight.video.packet_times import PacketExtent
 
 _DYING_SECONDS = 2.0
 
 
 class IsolatedReader:
-    """A source, opened and decoded by `worker`; it has the methods of `reader.Reader`.
+    """A source opened and decoded by `worker`; has the members of `reader.Reader`.
 
     Args:
-        address: of the source.
-        limits: of the process.
-        allow_private: addresses in private networks are allowed, too.
+        address: the source.
+        limits: limits of the process.
+        allow_private: allow addresses in private networks.
 
     Raises:
-        VideoError: there is nothing that can be read; the same error that the reader itself raises.
-        DecoderDiedError: the process crashed, or came to its limits.
+        VideoError: the source is not readable; same as the reader's own error.
+        DecoderDiedError: the process crashed, or hit its limits.
     """
 
     def __init__(
         self, address: SourceAddress, limits: DecodeLimits | None = None, *, allow_private: bool = False
     ) -> None:
         self.address = address
+        self.extent: PacketExtent | None = None
         self._limits = limits or DecodeLimits()
         stdin = os.dup(0) if address.is_stdin else None
         self._process = _start_worker(stdin)
@@ -49,8 +50,10 @@ class IsolatedReader:
         try:
             self._ask(
                 source=address.text,
+                part=None if address.part is None else to_request(address.part),
                 allow_private=allow_private,
                 stdin_descriptor=stdin,
+                video_stream=address.video_stream,
                 memory_megabytes=self._limits.memory_megabytes,
             )
             self.info = self._read_info()
@@ -63,7 +66,6 @@ class IsolatedReader:
         sample_fps: float,
         *,
         start_seconds: float = 0.0,
-        max_side_pixels: int | None = None,
         silence_seconds: float | None = None,
     ) -> Iterator[Frame]:
         """Frames as they are decoded, once: see `Reader.sampled_frames`.
@@ -71,29 +73,28 @@ class IsolatedReader:
         Args:
             sample_fps: see there.
             start_seconds: see there.
-            max_side_pixels: see there.
-            silence_seconds: longest wait for a frame; None takes that of the limits.
+            silence_seconds: frame timeout; None for that of the limits.
 
         Raises:
-            VideoError: reading came to an end that is not the source's own.
-            SourceStalledError: a live source sent nothing for so long.
-            DecoderDiedError: the process crashed, or a file made it silent for so long.
+            VideoError: reading ended before the source did.
+            SourceStalledError: a live source timed out.
+            DecoderDiedError: the process crashed, or timed out on a file.
         """
-        self._ask(sample_fps=sample_fps, start_seconds=start_seconds, max_side_pixels=max_side_pixels)
+        self._ask(sample_fps=sample_fps, start_seconds=start_seconds)
         return self._frames(self._limits.silence_seconds if silence_seconds is None else silence_seconds)
 
     @property
     def process_id(self) -> int:
-        """Of the process that decodes."""
+        """Id of the decoder process."""
         return self._process.pid
 
     def cancel(self) -> None:
-        """From any thread: kill the process, so that whoever waits for a frame gets `DecoderDiedError`."""
+        """Kill the process, so that a waiting reader gets `DecoderDiedError`. Thread-safe."""
         if self._process.poll() is None:
             self._process.kill()
 
     def close(self) -> None:
-        """End the process. A second call does nothing."""
+        """End the process. Idempotent."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -116,9 +117,10 @@ class IsolatedReader:
         while (message := self._next(silence_seconds, "picture")).kind != "end":
             if message.frame is not None:
                 yield message.frame
+        self.extent = extent_of(message)
 
     def _read_info(self) -> VideoInfo:
-        return info_of(self._next(self._limits.open_seconds, "word of what it is"))
+        return info_of(self._next(self._limits.open_seconds, "video info"))
 
     def _ask(self, **values: Any) -> None:
         stdin = self._process.stdin
@@ -131,7 +133,7 @@ class IsolatedReader:
             raise self._died() from None
 
     def _next(self, wait_seconds: float, awaited: str) -> Message:
-        """The next message; an error that the process reports is raised here."""
+        """Next message; raises an error that the process reports."""
         self._pipe.wait_until = time.monotonic() + wait_seconds
         try:
             message = read_message(self._pipe.read_line, self._pipe.read_exactly)
@@ -140,7 +142,7 @@ class IsolatedReader:
             kind = SourceStalledError if self.address.may_be_live else DecoderDiedError
             raise kind(f"{one_line(self.address.name)} gave no {awaited} for {wait_seconds:g} s") from None
         except VideoError:
-            if self._pipe.is_at_end:  # it died within a message
+            if self._pipe.is_at_end:  # died within a message
                 raise self._died() from None
             raise
         if message is None:
@@ -150,27 +152,27 @@ class IsolatedReader:
         return message
 
     def _died(self) -> DecoderDiedError:
-        with suppress(subprocess.TimeoutExpired):  # its pipe is closed: how it ends is worth a moment
+        with suppress(subprocess.TimeoutExpired):  # its pipe is closed: wait briefly for the exit code
             self._process.wait(_DYING_SECONDS)
         self.close()
         code = self._process.returncode
         how = f"signal {_signal_names().get(-code, -code)}" if code < 0 else f"exit code {code}"
-        return DecoderDiedError(f"the process that decodes {one_line(self.address.name)} died ({how})")
+        return DecoderDiedError(f"the decoder process of {one_line(self.address.name)} died ({how})")
 
 
 def connect(address: SourceAddress, settings: SourceSettings) -> IsolatedReader:
-    """Open a source in a process of its own.
+    """Open a source in a separate process.
 
     Raises:
-        AddressRefusedError: it lies outside the folders that sources may be in.
-        VideoError: there is nothing that can be read.
+        AddressRefusedError: it is not allowed: see `check_is_under`.
+        VideoError: the source is not readable.
     """
-    check_is_under(address, settings.roots)
+    check_is_under(address, settings.roots, allow_private=settings.allow_private)
     return IsolatedReader(address, settings.limits, allow_private=settings.allow_private)
 
 
 def _start_worker(stdin: int | None) -> "subprocess.Popen[bytes]":
-    """The process; frames that are pushed on this one's stdin are handed to it under the same number, and let go."""
+    """Start the process; a stdin with pushed frames is handed over by number, and closed here."""
     handed = () if stdin is None else (stdin,)
     try:
         return subprocess.Popen(
@@ -179,7 +181,7 @@ def _start_worker(stdin: int | None) -> "subprocess.Popen[bytes]":
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=handed,
-            start_new_session=True,  # Ctrl-C on a terminal goes to the watcher alone, which ends this process itself
+            start_new_session=True,  # Ctrl-C on a terminal reaches only the watcher, which ends this process itself
         )
     finally:
         for descriptor in handed:
@@ -188,16 +190,16 @@ def _start_worker(stdin: int | None) -> "subprocess.Popen[bytes]":
 
 def _stdout_of(process: "subprocess.Popen[bytes]") -> IO[bytes]:
     if process.stdout is None:
-        raise DecoderDiedError("the process that decodes has no stdout")
+        raise DecoderDiedError("the decoder process has no stdout")
     return process.stdout
 
 
 def _signal_names() -> dict[int, str]:
-    return {one.value: one.name for one in signal.Signals}  # real-time signals between the first and the last have none
+    return {one.value: one.name for one in signal.Signals}  # real-time signals between the first and last have no names
 
 
 def _error_of(message: Message) -> VideoError:
-    """The error that the process reports, of its own kind where that is one of ours."""
+    """Error that the process reports, of its own kind if it is one of ours."""
     kind = getattr(errors, str(message.values.get("kind")), None)
     if not (isinstance(kind, type) and issubclass(kind, VideoError)):
         kind = VideoError

@@ -1,4 +1,4 @@
-"""From an address to a reader, one module a kind; what a kind needs is imported when it is used."""
+"""Opens a reader for an address, one module per kind, imported on use."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -8,42 +8,46 @@ from types import MappingProxyType
 
 from keepsight.errors import SourceUnreachableError
 from keepsight.sources.address import SourceAddress, SourceKind
+from keepsight.sources.contents import Content, open_local_content
+from keepsight.sources.plug_in import Source
 from keepsight.sources.reader import Reader
 
 
 @dataclass(frozen=True)
 class OpeningOptions:
-    """What opening a source may do.
+    """Options for opening a source.
 
     Attributes:
-        allow_private: addresses in this machine's own and other private networks are allowed, too.
-        stdin_descriptor: where frames come that are pushed on stdin; None where there is no stdin.
+        allow_private: allow addresses of this machine and private networks.
+        stdin_descriptor: descriptor of frames pushed on stdin; None without stdin.
+        video_stream: video stream of a file to read: see `SourceAddress`.
     """
 
     allow_private: bool = False
     stdin_descriptor: int | None = None
+    video_stream: int | None = None
 
 
 @contextmanager
-def open_source(text: str, options: OpeningOptions | None = None) -> Iterator[Reader]:
+def open_source(source: str | Source, options: OpeningOptions | None = None) -> Iterator[Reader]:
     """Open a source in this process.
 
     Args:
-        text: a path or address: see `SourceAddress.parse`.
-        options: what may be done; the defaults if None.
+        source: see `SourceAddress.of`.
+        options: options; None for defaults.
 
     Raises:
-        VideoError: there is nothing that can be read.
+        VideoError: the source is not readable.
     """
-    address = SourceAddress.parse(text)
+    address = SourceAddress.of(source)
     with closing(_OPENERS[address.kind](address, options or OpeningOptions())) as reader:
         yield reader
 
 
-def _file(address: SourceAddress, _: OpeningOptions) -> Reader:
+def _file(address: SourceAddress, options: OpeningOptions) -> Reader:
     from keepsight.video import open_video
 
-    return open_video(address.text)
+    return open_video(address.text, options.video_stream)
 
 
 def _folder(address: SourceAddress, _: OpeningOptions) -> Reader:
@@ -56,7 +60,7 @@ def _http(address: SourceAddress, options: OpeningOptions) -> Reader:
     from keepsight.sources.network.guard import Guard
     from keepsight.sources.readers.http import open_http
 
-    return open_http(address.text, Guard(allow_private=options.allow_private))
+    return open_http(address.text, Guard(allow_private=options.allow_private), number=options.video_stream)
 
 
 def _hls(address: SourceAddress, options: OpeningOptions) -> Reader:
@@ -86,8 +90,14 @@ def _pushed(address: SourceAddress, options: OpeningOptions) -> Reader:
     if address.text != "-":
         return open_pushed(address.text)
     if options.stdin_descriptor is None:
-        raise SourceUnreachableError("there is no stdin to read frames from")
+        raise SourceUnreachableError("stdin is closed, so no frames can be read")
     return PushedReader(os.fdopen(options.stdin_descriptor, "rb"), "stdin")
+
+
+def _plug_in(address: SourceAddress, _: OpeningOptions) -> Reader:
+    if address.part is None:
+        raise SourceUnreachableError(f"{address.name} names no source of a plug-in")
+    return address.part.open()
 
 
 _OPENERS: Mapping[SourceKind, Callable[[SourceAddress, OpeningOptions], Reader]] = MappingProxyType(
@@ -99,5 +109,24 @@ _OPENERS: Mapping[SourceKind, Callable[[SourceAddress, OpeningOptions], Reader]]
         SourceKind.RTSP: _rtsp,
         SourceKind.CAMERA: _camera,
         SourceKind.PUSHED: _pushed,
+        SourceKind.PLUG_IN: _plug_in,
     }
 )
+
+
+def open_content(address: SourceAddress, *, allow_private: bool = False) -> Content | None:
+    """Content of a source; None if it has none to identify it by: a camera, a live stream, pushed frames.
+
+    Args:
+        address: the source.
+        allow_private: allow addresses in private networks.
+
+    Raises:
+        VideoError: it is not readable.
+    """
+    if address.kind in (SourceKind.HTTP, SourceKind.HLS):
+        from keepsight.sources.network.guard import Guard
+        from keepsight.sources.network.web_content import open_web_content
+
+        return open_web_content(address.text, Guard(allow_private=allow_private))
+    return open_local_content(address)

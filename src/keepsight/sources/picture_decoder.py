@@ -1,4 +1,4 @@
-"""Pictures that clients send as JPEG, PNG, WebP or BMP, decoded in a process of its own."""
+"""Decoding of JPEG, PNG, WebP and BMP images from clients, in a separate process."""
 
 import json
 import subprocess
@@ -12,22 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keepsight.errors import DecoderDiedError, VideoError
-from keepsight.sources.limits import DecodeLimits
+from keepsight.incoming import one_line
 from keepsight.sources.messages import Message, read_message
-from keepsight.sources.worker_pipe import WorkerPipe
-from keepsight.video.wording import one_line
+from keepsight.sources.worker_pipe import DecodeLimits, WorkerPipe
 
-_MEGABYTES = 1_000  # enough for a picture of 8,192 x 8,192, its decoder, and Python
+_MEGABYTES = 1_000  # enough for an image of 8,192 x 8,192, its decoder, and Python
 _SECONDS = 20.0
 
 
 class PictureDecoder:
-    """Decodes pictures one after the other. Its process is begun when it is needed first, and anew when it died.
+    """Decodes images one at a time. Starts its process on first use, and restarts it after a crash.
 
-    All methods may be called from any thread.
+    Thread-safe.
 
     Args:
-        limits: of the process: its memory, and its silence over a picture.
+        limits: memory and time limits of the process.
     """
 
     def __init__(self, limits: DecodeLimits | None = None) -> None:
@@ -37,34 +36,34 @@ class PictureDecoder:
         self._pipe: WorkerPipe | None = None
 
     def decode(self, content: bytes, max_pixels: int) -> NDArray[np.uint8]:
-        """One picture, upright.
+        """Decode one image, upright.
 
         Args:
-            content: of its file.
-            max_pixels: that it may have.
+            content: file content.
+            max_pixels: pixel limit.
 
         Returns:
             RGB `[height, width, 3]`.
 
         Raises:
-            VideoError: it is none that can be read, or too large.
-            DecoderDiedError: decoding crashed or came to its limits; the next picture gets a new process.
+            VideoError: it is unreadable or too large.
+            DecoderDiedError: decoding crashed or hit its limits; the next image gets a new process.
         """
         with self._lock:
             try:
                 message = self._answer_to(content, max_pixels)
             except (OSError, VideoError) as error:  # TimeoutError is an OSError
                 self._end()
-                raise DecoderDiedError("the process that decodes pictures died of this one") from error
+                raise DecoderDiedError("the image decoder process died on this image") from error
             if message is None:
                 self._end()
-                raise DecoderDiedError("the process that decodes pictures died of this one")
+                raise DecoderDiedError("the image decoder process died on this image")
         if message.frame is None:
             raise VideoError(one_line(message.values.get("message")))
         return message.frame.image
 
     def close(self) -> None:
-        """End the process. A second call does nothing."""
+        """End the process. Idempotent."""
         with self._lock:
             self._end()
 
@@ -95,10 +94,10 @@ class PictureDecoder:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C on a terminal goes to the server alone
+            start_new_session=True,  # Ctrl-C on a terminal reaches only the server
         )
         if process.stdin is None or process.stdout is None:
-            raise DecoderDiedError("the process that decodes pictures has no pipes")
+            raise DecoderDiedError("the image decoder process has no pipes")
         self._process, self._pipe = process, WorkerPipe(process.stdout)
         process.stdin.write(json.dumps({"memory_megabytes": self._limits.memory_megabytes}).encode() + b"\n")
         return self._process, self._pipe
@@ -112,6 +111,6 @@ class PictureDecoder:
             if pipe is not None:
                 try:
                     pipe.close()
-                except BrokenPipeError:  # a picture that it never read
+                except BrokenPipeError:  # an image that it never read
                     continue
         self._process = self._pipe = None

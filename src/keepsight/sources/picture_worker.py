@@ -1,7 +1,7 @@
-"""The process that decodes single pictures: `python -m keepsight.sources.picture_worker`, started by `picture_decoder`.
+"""Process that decodes single images: `python -m keepsight.sources.picture_worker`, started by `picture_decoder`.
 
-On stdin come a line of JSON with `memory_megabytes`, then for each picture a line with `num_bytes` and `max_pixels`,
-and its bytes behind it. Each is answered on stdout with a frame or an error, in the format of `messages`.
+Stdin has a line of JSON with `memory_megabytes`, then for each image a line with `num_bytes` and `max_pixels`, followed
+by its bytes. Each is answered on stdout with a frame or an error, in the format of `messages`.
 """
 
 import json
@@ -9,15 +9,15 @@ import sys
 from io import BytesIO
 from typing import BinaryIO
 
-from keepsight.sources.limits import limit_this_process
 from keepsight.sources.messages import write_frame, write_message
 from keepsight.sources.readers.picture_files import PictureError, read_picture
 from keepsight.sources.worker import claim_stdout
+from keepsight.sources.worker_pipe import limit_this_process
 from keepsight.video import Frame
 
 
 def main() -> int:
-    """Decode pictures until nobody asks any more."""
+    """Decode images until stdin ends."""
     out = claim_stdout()
     asked = sys.stdin.buffer
     limit_this_process(json.loads(asked.readline())["memory_megabytes"])
@@ -25,7 +25,7 @@ def main() -> int:
         while line := asked.readline():
             request = json.loads(line)
             _decode(asked.read(request["num_bytes"]), request["max_pixels"], out)
-    except BrokenPipeError:  # whoever asked went away
+    except BrokenPipeError:  # the client went away
         return 1
     return 0
 
@@ -36,7 +36,7 @@ def _decode(content: bytes, max_pixels: int, out: BinaryIO) -> None:
     except PictureError as error:
         write_message(out, "error", message=str(error))
     except MemoryError:
-        write_message(out, "error", message="the picture needs more memory than it may have")
+        write_message(out, "error", message="the image exceeds the decoder's memory limit")
     else:
         write_frame(out, Frame(picture.image, 0.0))
 

@@ -1,4 +1,4 @@
-"""How sources are read: what may be connected to, bounds around decoding, when one counts as lost, what is dropped."""
+"""How sources are read: allowed addresses, decoder limits, timeouts, and drops."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 from keepsight.errors import SettingError
 from keepsight.sources.backoff import Backoff
 from keepsight.sources.frame_queue import DropPolicy
-from keepsight.sources.limits import DecodeLimits
+from keepsight.sources.worker_pipe import DecodeLimits
 
 
 @dataclass(frozen=True)
 class SupervisionSettings:
-    """When a source counts as lost, and how it is found again.
+    """When a source counts as lost, and how to reconnect.
 
     Attributes:
-        stall_seconds: longest wait for a frame; it is also waited for as long as sampling itself takes.
+        stall_seconds: frame timeout, in addition to the sampling interval.
         backoff: waits between attempts.
     """
 
@@ -23,20 +23,20 @@ class SupervisionSettings:
 
     def __post_init__(self) -> None:
         if not self.stall_seconds > 0:
-            raise SettingError(f"stall_seconds is above 0, not {self.stall_seconds}")
+            raise SettingError(f"stall_seconds must be above 0, got {self.stall_seconds}")
 
 
 @dataclass(frozen=True)
 class LoadSettings:
-    """What happens when a model is slower than a live source.
+    """What to do when the model is slower than a live source.
 
     Attributes:
-        queue_frames: frames that may wait: two clips.
-        policy: which are given up when there are more.
-        retry_seconds: how long to wait for room on a full disk, each time.
+        queue_frames: capacity of the frame queue: two clips.
+        policy: which frames to drop when it is full.
+        retry_seconds: retry interval on a full disk.
 
     Raises:
-        SettingError: a number is outside what is allowed, or the policy would let the source wait.
+        SettingError: a number is out of range.
     """
 
     queue_frames: int = 32
@@ -45,21 +45,19 @@ class LoadSettings:
 
     def __post_init__(self) -> None:
         if self.queue_frames < 1 or not self.retry_seconds > 0:
-            raise SettingError("queue_frames is 1 or more and retry_seconds above 0")
-        if self.policy is DropPolicy.WAIT:
-            raise SettingError("a live source does not wait: its policy is drop-oldest, drop-newest or thin")
+            raise SettingError("queue_frames must be at least 1 and retry_seconds above 0")
 
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """How sources are read. Nothing of it changes what a clip's caption is.
+    """How sources are read. None of it changes captions.
 
     Attributes:
-        allow_private: addresses in this machine's own and other private networks may be connected to.
-        limits: of the process that decodes.
+        allow_private: allow addresses of this machine and private networks.
+        limits: limits of the decoder process.
         supervision: when a live source counts as lost.
-        load: what happens when the model is slower than a live source.
-        roots: folders in which files, folders, pipes and devices must lie; empty for anywhere (`roots`).
+        load: what to do when the model is slower than a live source.
+        roots: folders that files, folders, pipes and devices must be in; empty for anywhere.
     """
 
     allow_private: bool = False

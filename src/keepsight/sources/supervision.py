@@ -1,8 +1,7 @@
-"""A live source for as long as it is wanted: lost, found again, and every change of state told.
+"""Supervision of a live source: reconnects, and reports every state change.
 
-States are those that a user sees. A source is `connecting` until its first picture, `streaming` while pictures come,
-`stalled` when none has come for too long, `offline` when the connection failed or ended, and `ended` when it came to an
-end of its own, as a file does, or nobody wants it any more.
+A source is `connecting` until its first picture, `streaming` while pictures come, `stalled` on a frame timeout,
+`offline` when the connection failed or ended, and `ended` after its own end, like a file's, or when stopped.
 """
 
 import random
@@ -15,13 +14,15 @@ from enum import StrEnum
 from typing import Protocol
 
 from keepsight.errors import SourceStalledError, SourceUnreachableError, VideoError
-from keepsight.sources.live_clock import LiveClock
+from keepsight.sources.live_clock import MAX_DRIFT_SECONDS, LiveClock, steady_seconds
 from keepsight.sources.settings import SupervisionSettings
+from keepsight.spans import format_clock
 from keepsight.video import Frame, VideoInfo
+from keepsight.video.packet_times import PacketExtent
 
 
 class SourceState(StrEnum):
-    """How a source is doing."""
+    """State of a source."""
 
     CONNECTING = "connecting"
     STREAMING = "streaming"
@@ -31,32 +32,36 @@ class SourceState(StrEnum):
 
 
 class Connection(Protocol):
-    """One connection to a source: an `IsolatedReader`, or what stands for one in a test."""
+    """One connection to a source, such as an `IsolatedReader`."""
 
     @property
     def info(self) -> VideoInfo:
-        """What the source says of its pictures."""
+        """Properties of its video."""
+
+    @property
+    def extent(self) -> PacketExtent | None:
+        """Extent of the packets once the frames ended; None before, or if unknown."""
 
     def sampled_frames(
         self, sample_fps: float, *, start_seconds: float = 0.0, silence_seconds: float | None = None
     ) -> Iterator[Frame]:
-        """Frames as they come; `SourceStalledError` where none comes for so long."""
+        """Frames as they come; raises `SourceStalledError` on timeout."""
 
     def cancel(self) -> None:
-        """From any thread: end the frames that are waited for in another one."""
+        """End a pending wait for frames. Thread-safe."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
 
 
 @dataclass(frozen=True)
 class StateChange:
-    """A source is in another state.
+    """A state change of a source.
 
     Attributes:
-        state: the new one.
-        at_seconds: time of the stream.
-        reason: one line, without credentials; empty where all is well.
+        state: the new state.
+        at_seconds: stream time.
+        reason: one line without credentials; empty if all is well.
     """
 
     state: SourceState
@@ -65,30 +70,49 @@ class StateChange:
 
 
 @dataclass(frozen=True)
-class Clocks:
-    """Time as it is, or as a test wants it.
+class ClockStep:
+    """A change of the system clock. Stream times are unaffected; their wall-clock times shift.
 
     Attributes:
-        wall: seconds since 1970.
-        wait: wait so many seconds, or until told to stop; True if it was told to.
+        at_seconds: stream time of detection.
+        by_seconds: forward, or back if negative.
+    """
+
+    at_seconds: float
+    by_seconds: float
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Clocks and waiting, replaceable in tests.
+
+    Attributes:
+        wall: Unix time, which may be changed at any time.
+        steady: monotonic time (`live_clock.steady_seconds`).
+        wait: waits some seconds or until stopped; True if stopped.
     """
 
     wall: Callable[[], float] = time.time
+    steady: Callable[[], float] = steady_seconds
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait
 
 
+SMALLEST_STEP_SECONDS = 2.0
+"""Smallest change of the system clock to report; a leap second is 1 s."""
+
+
 class SupervisedSource:
-    """Frames and changes of state of a live source.
+    """Frames and state changes of a live source.
 
     Args:
-        connect: makes a connection.
-        sample_fps: frames a second.
-        clock: places frames in the stream's time.
-        settings: when it counts as lost.
-        may_end: whether a live source that ends in order is over; a camera that does is connected to again.
-        comes_back: whether it can be connected to again at all; stdin cannot.
-        clocks: of the system, or of a test.
-        seed: of the chance in waits; None for another each time.
+        connect: opens a connection.
+        sample_fps: frames per second.
+        clock: maps frames to stream time.
+        settings: timeouts.
+        may_end: whether a clean end is final; otherwise reconnect, as for a camera.
+        comes_back: whether reconnecting is possible; not for stdin.
+        clocks: clocks to use.
+        seed: seed of the backoff jitter; None for random.
     """
 
     def __init__(
@@ -113,29 +137,43 @@ class SupervisedSource:
         self._draw = random.Random(seed)
         self._stop = threading.Event()
         self._connection: Connection | None = None
-        self._streams = False  # in the present connection
-        self._has_streamed = False  # in any
+        self._streams = False  # in the current connection
+        self._has_streamed = False  # in any connection
+        self._latest_frame: float | None = None  # in the current connection
+        self._wall_ahead = self._clocks.wall() - self._clocks.steady()
         self.state = SourceState.CONNECTING
-        self.num_reconnects = 0
 
     @property
     def now_seconds(self) -> float:
-        """Time of the stream at present."""
-        return self._clock.now(self._clocks.wall())
+        """Current stream time."""
+        return self._clock.now(self._clocks.steady())
+
+    def can_wait(self, queue_frames: int) -> bool:
+        """Whether the source can wait with its last frame, because it pushes faster than real time.
+
+        Args:
+            queue_frames: queue capacity; a lead above half of it, or above `MAX_DRIFT_SECONDS` if less, is faster than
+                real time.
+        """
+        return self._clock.lead_seconds > min(MAX_DRIFT_SECONDS, queue_frames / self._sample_fps / 2)
 
     def stop(self) -> None:
-        """End soon, from any thread; a frame that is waited for is not waited for any longer."""
+        """Stop soon, interrupting a pending wait for a frame. Thread-safe."""
         self._stop.set()
         connection = self._connection
         if connection is not None:
             connection.cancel()
 
-    def events(self) -> Generator[Frame | StateChange, None, None]:
-        """Frames, on the stream's clock, and changes of state, until the source ends or `stop` is called.
+    def events(self) -> Generator[Frame | StateChange | ClockStep, None, None]:
+        """Frames on the stream's clock, and state changes, until the source ends or `stop` is called.
+
+        If frames are further apart than the timeout although the connection held (the machine was suspended), the
+        source counts as stalled in between. A change of the system clock is reported before what follows.
 
         Raises:
-            VideoError: the first connection shows that there is nothing to be had: no such path, no video, an address
-                that is refused. Later the same is waited out, for a camera may come up half way.
+            VideoError: the first connection fails for good: no such path, no video, a refused address. Later such
+                errors are retried, since a camera may be starting up. A source without reconnect raises its error,
+                after all earlier events.
         """
         attempt = -1
         while not self._stop.is_set():
@@ -145,32 +183,43 @@ class SupervisedSource:
             if lost is None or self._stop.is_set():
                 break
             self._has_streamed |= self._streams
-            if not self._has_streamed and not isinstance(lost, SourceUnreachableError | SourceStalledError):
+            is_waited_for = self._comes_back and isinstance(lost, SourceUnreachableError | SourceStalledError)
+            if not self._has_streamed and not is_waited_for:
                 raise lost
             state = SourceState.STALLED if isinstance(lost, SourceStalledError) else SourceState.OFFLINE
+            yield from self._clock_steps()
             yield self._change(state, str(lost))
             if not self._comes_back:
-                break
+                yield self._change(SourceState.ENDED)
+                raise lost
             attempt = 0 if self._streams else attempt + 1
             self._clocks.wait(self._stop, self._settings.backoff.wait_seconds(attempt, self._draw))
-            self.num_reconnects += 1
         yield self._change(SourceState.ENDED)
 
-    def _one_connection(self) -> Generator[Frame | StateChange, None, VideoError | None]:
-        """Events of one connection; returns what ended it, None where the source came to its own end."""
+    @property
+    def _silence_seconds(self) -> float:
+        # A picture is known to be on screen once the next one comes, so sampling adds to the wait.
+        return self._settings.stall_seconds + 1 / self._sample_fps
+
+    def _one_connection(self) -> Generator[Frame | StateChange | ClockStep, None, VideoError | None]:
+        """Events of one connection; returns the error that ended it, None at the source's own end."""
         try:
             with closing(self._connect()) as connection:
                 self._connection = connection
                 self._clock.connected()
-                # A picture is known to be on screen once the next one comes, so sampling adds to the wait.
-                silence_seconds = self._settings.stall_seconds + 1 / self._sample_fps
-                for frame in connection.sampled_frames(self._sample_fps, silence_seconds=silence_seconds):
+                self._latest_frame = None
+                for frame in connection.sampled_frames(self._sample_fps, silence_seconds=self._silence_seconds):
+                    yield from self._clock_steps()
+                    placed = self._placed(frame)
+                    yield from self._stall_before(placed)
                     if not self._streams:
                         self._streams = True
                         yield self._change(SourceState.STREAMING)
-                    yield self._placed(frame)
+                    handed_on_at = self._clocks.steady()
+                    yield placed
+                    self._clock.held_back(self._clocks.steady() - handed_on_at)
                 if connection.info.is_live and not self._may_end:
-                    return SourceUnreachableError("the source ended the connection")
+                    return SourceUnreachableError("the source closed the connection")
                 return None
         except VideoError as error:
             return error
@@ -178,8 +227,25 @@ class SupervisedSource:
             self._connection = None
 
     def _placed(self, frame: Frame) -> Frame:
-        seconds = self._clock.place(frame.pts_seconds, self._clocks.wall())
+        seconds = self._clock.place(frame.pts_seconds, self._clocks.steady())
         return Frame(frame.image, seconds, media_seconds=frame.pts_seconds)
+
+    def _stall_before(self, frame: Frame) -> Generator[StateChange, None, None]:
+        """Report a stall before a frame that comes too long after the previous one."""
+        latest, self._latest_frame = self._latest_frame, frame.pts_seconds
+        if latest is not None and frame.pts_seconds - latest > self._silence_seconds + MAX_DRIFT_SECONDS:
+            silence = format_clock(frame.pts_seconds - latest)
+            reason = f"no frame for {silence}: the source or this machine was suspended"
+            self.state, self._streams = SourceState.STALLED, False
+            yield StateChange(SourceState.STALLED, frame.pts_seconds, reason)
+
+    def _clock_steps(self) -> Generator[ClockStep, None, None]:
+        """Change of the system clock since the last check, if any."""
+        ahead = self._clocks.wall() - self._clocks.steady()
+        step = ahead - self._wall_ahead
+        if abs(step) >= SMALLEST_STEP_SECONDS:
+            self._wall_ahead = ahead
+            yield ClockStep(self.now_seconds, step)
 
     def _change(self, state: SourceState, reason: str = "") -> StateChange:
         self.state = state

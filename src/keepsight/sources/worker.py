@@ -1,9 +1,8 @@
-"""The process that decodes: `python -m keepsight.sources.worker`, started by `isolated.IsolatedReader`.
+"""Decoder process: `python -m keepsight.sources.worker`, started by `isolated.IsolatedReader`.
 
-It holds neither model nor journal, so whatever a malformed file or a hostile server makes of it costs the clip in work
-at most. On stdin come two lines of JSON: what to open, answered with `info`, and how to sample it, answered with
-frames. Addresses come that way and not as arguments because arguments are seen by everyone on the machine. Messages go
-out in the format of `messages`.
+It holds neither model nor journal, so a malformed file or hostile server can cost at most the current clip. Stdin has
+two lines of JSON: what to open, answered with `info`, and how to sample it, answered with frames. Addresses are not
+passed as arguments, since those are visible to all users. Messages have the format of `messages`.
 """
 
 import json
@@ -17,63 +16,66 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from keepsight.errors import KeepsightError, VideoError
-from keepsight.sources.limits import limit_this_process
 from keepsight.sources.messages import write_frame, write_message
+from keepsight.sources.worker_pipe import limit_this_process
+from keepsight.video.packet_times import PacketExtent
 
 
 def main() -> int:
-    """Serve one source until it ends or nobody reads any more."""
+    """Serve one source until it ends or the reader is gone."""
     out = claim_stdout()
     try:
-        _serve(out)
-    except BrokenPipeError:  # the reader went away, or was killed
+        extent = _serve(out)
+    except BrokenPipeError:  # the reader exited or was killed
         return 1
     except KeepsightError as error:
         write_message(out, "error", kind=type(error).__name__, message=str(error))
     except MemoryError:
-        write_message(out, "error", kind="DecoderDiedError", message="decoding needs more memory than it may have")
-    except Exception as error:  # noqa: BLE001 - the edge of a process: said in words that show no address
+        write_message(out, "error", kind="DecoderDiedError", message="decoding exceeds the memory limit")
+    except Exception as error:  # noqa: BLE001 - process boundary: report without addresses
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
         write_message(out, "error", kind="DecoderDiedError", message=f"decoding failed: {where}")
     else:
-        write_message(out, "end")
+        write_message(out, "end", **({} if extent is None else asdict(extent)))
     return 0
 
 
-def _serve(out: BinaryIO) -> None:
+def _serve(out: BinaryIO) -> PacketExtent | None:
+    """Serve one source to its end; return the extent of its packets, if known."""
     from keepsight.sources.opening import OpeningOptions, open_source
+    from keepsight.sources.plug_in import from_request
 
     request = _next_request()
     limit_this_process(request["memory_megabytes"])
-    options = OpeningOptions(request["allow_private"], request["stdin_descriptor"])
-    with open_source(request["source"], options) as reader:
+    options = OpeningOptions(request["allow_private"], request["stdin_descriptor"], request["video_stream"])
+    source = request["source"] if request["part"] is None else from_request(request["part"])
+    with open_source(source, options) as reader:
         write_message(out, "info", **asdict(reader.info))
         wanted = _next_request()
         threading.Thread(target=_end_with_the_reader, daemon=True).start()
-        frames = reader.sampled_frames(
-            wanted["sample_fps"], start_seconds=wanted["start_seconds"], max_side_pixels=wanted["max_side_pixels"]
-        )
+        frames = reader.sampled_frames(wanted["sample_fps"], start_seconds=wanted["start_seconds"])
         for frame in frames:
             write_frame(out, frame)
+        return reader.extent
 
 
 def _next_request() -> Mapping[str, Any]:
     line = sys.stdin.readline()
     if not line:
-        raise VideoError("nothing was asked for")
+        raise VideoError("no request was received")
     request: Mapping[str, Any] = json.loads(line)
     return request
 
 
 def _end_with_the_reader() -> None:
-    """End this process when the one that reads is gone, also in the middle of a decoder that hangs."""
+    """End this process when the reader is gone, even if a decoder hangs."""
     sys.stdin.read()
     os._exit(1)
 
 
 def claim_stdout() -> BinaryIO:
-    """Stdout for messages alone: what a library prints goes nowhere."""
+    """Reserve stdout for messages; library output is discarded."""
     out = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

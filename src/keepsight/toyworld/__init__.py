@@ -1,1 +1,1 @@
-"""The toy world: synthetic videos with exact captions and questions, and the recipe of the model that knows it."""
+"""The toy world: synthetic videos with exact captions and questions, for the bundled models."""

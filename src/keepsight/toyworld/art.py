@@ -1,4 +1,4 @@
-"""The pictures of things, from the Noto emoji set (Apache-2.0, see NOTICE), in their colours and sizes."""
+"""Images of things, from the Noto emoji set (Apache-2.0, see NOTICE), by colour and size."""
 
 from functools import lru_cache
 from importlib import resources
@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw
 from keepsight.toyworld.vocabulary import COLOURS
 
 _SATURATED = 60
-"""HSV saturation (of 255) from which a pixel counts as coloured, rather than white, grey or black."""
+"""HSV saturation (of 255) above which a pixel is coloured, not white, grey or black."""
 
 
 @lru_cache(maxsize=512)
 def picture(name: str, size_pixels: int) -> Image.Image:
-    """The RGBA picture of a thing's phrase, a fixture or a box, scaled to a square of a size.
+    """RGBA image of a thing, fixture or box, scaled to a square.
 
     Args:
         name: such as `dog`, `red car`, `tree`, `open box`, `closed box`, `box front`.
@@ -31,7 +31,7 @@ def picture(name: str, size_pixels: int) -> Image.Image:
 
 
 def recolour(original: Image.Image, hue_degrees: float) -> Image.Image:
-    """Give the dominant hue of a picture another hue; stems, tyres and other hues keep theirs."""
+    """Change the dominant hue of an image; stems, tyres and other hues stay."""
     alpha = original.getchannel("A")
     hue, saturation, value = (np.asarray(band) for band in original.convert("RGB").convert("HSV").split())
     coloured = (saturation > _SATURATED) & (np.asarray(alpha) > 128)

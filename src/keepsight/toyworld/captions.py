@@ -1,13 +1,13 @@
-"""What the true caption of a clip is, given how far back a watcher remembers.
+"""True captions of clips, given how far back a watcher remembers.
 
-A caption names the place and then, in order, what happens and what stays:
-`in the kitchen: the red car arrives, the cat goes into the box, the clock stays.`
+A caption names the place and then, in order, what happens and what stays: `in the kitchen: the red car arrives, the cat
+goes into the box, the clock stays.`
 
-Some clauses depend on the past: `returns` instead of `arrives`, and `the closed box with the cat` instead of
-`the closed box`. They are true only when the watcher's memory reaches back to the moment that tells.
+Some clauses depend on the past: `returns` instead of `arrives`, and `the closed box with the cat` instead of `the
+closed box`. They are true only if memory reaches back to the evidence.
 
-What is said of a thing comes after its noun, and every article is `the`: a small decoder looks a thing up by its noun,
-so nothing that must be looked up may come before it.
+Everything about a thing follows its noun, and every article is `the`: a small decoder looks things up by their noun, so
+nothing to look up may precede it.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from keepsight.toyworld.story import Event, Kind, Story, Thing
 from keepsight.toyworld.vocabulary import PLACES, location
 
 SEEN_SECONDS = 4.0
-"""A thing counts as seen before when it was on the screen for so long (two frames at 0.5 a second)."""
+"""Time on screen after which a thing counts as seen (two frames at 0.5 fps)."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Clause:
     """One statement of a caption.
 
     Attributes:
-        subject: what it is about: a thing's phrase, `empty box`, `closed box` or `closed box with the cat`.
+        subject: a thing's phrase, `empty box`, `closed box` or `closed box with the cat`.
         noun: the subject's noun (`box` for boxes).
-        verb: what it does, such as `goes into the box`.
-        needs_past: True when only memory of earlier clips can tell.
-        content: what is known to lie in a closed box.
+        verb: its action, such as `goes into the box`.
+        needs_past: whether it requires memory of earlier clips.
+        content: known content of a closed box.
         thing: the subject, unless it is a box.
-        event: what happens, None where something stays.
+        event: the event; None if something stays.
     """
 
     subject: str
@@ -45,13 +45,13 @@ class Clause:
 
     @property
     def text(self) -> str:
-        """The clause as a caption says it."""
+        """Text of the clause in a caption."""
         return f"the {self.subject} {self.verb}"
 
 
 @dataclass(frozen=True)
 class TrueCaption:
-    """The ground truth of one clip."""
+    """Ground truth of a clip."""
 
     span: Span
     place: str
@@ -59,26 +59,26 @@ class TrueCaption:
 
     @property
     def text(self) -> str:
-        """The caption as the bundled model is taught to write it."""
+        """Caption in the bundled model's training form."""
         said = ", ".join(clause.text for clause in self.clauses) or "nothing happens"
         return f"{location(self.place)}: {said}."
 
 
 def clip_spans(duration_seconds: float, clip_seconds: float) -> list[Span]:
-    """Spans of the clips that cut a video; the last one may be shorter."""
+    """Spans of the clips of a video; the last may be shorter."""
     starts = [number * clip_seconds for number in range(int(-(-duration_seconds // clip_seconds)))]
     return [Span(start, min(start + clip_seconds, duration_seconds)) for start in starts]
 
 
 def true_captions(story: Story, spans: Sequence[Span], memory_clips: int = 16) -> list[TrueCaption]:
-    """The true caption of each clip for a watcher that remembers the `memory_clips` clips before it."""
+    """True caption of each clip for a watcher that remembers the previous `memory_clips` clips."""
     return [
         true_caption(story, span, spans[max(index - memory_clips, 0)].start_seconds) for index, span in enumerate(spans)
     ]
 
 
 def true_caption(story: Story, span: Span, remembers_from_seconds: float) -> TrueCaption:
-    """The true caption of one clip for a watcher whose memory begins at a given time."""
+    """True caption of a clip for a watcher whose memory starts at a given time."""
     inside = [e for e in story.events if span.start_seconds <= e.middle_seconds < span.end_seconds]
     middle = (span.start_seconds + span.end_seconds) / 2
     place = story.place_at(middle)
@@ -120,7 +120,7 @@ def _event_clause(story: Story, event: Event, span: Span, since: float) -> Claus
 
 
 def _box_clause(story: Story, content: Thing | None, span: Span, since: float, verb: str) -> Clause:
-    """A clause about a box that is open, or closed with contents that memory may or may not reach."""
+    """Clause about a box that is open, or closed with content that memory may or may not reach."""
     if content is None:
         return Clause("empty box", "box", verb)
     entered = [
@@ -134,7 +134,7 @@ def _box_clause(story: Story, content: Thing | None, span: Span, since: float, v
 
 
 def _staying(story: Story, span: Span, events: Sequence[Event], since: float) -> list[Clause]:
-    """Clauses for what is there all through the clip without doing anything, row by row from the top."""
+    """Clauses for things that stay through the whole clip, row by row from the top."""
     boxed = (Kind.ENTER_BOX, Kind.EXIT_BOX, Kind.BOX_ARRIVES, Kind.BOX_LEAVES)
     box_busy = any(event.kind in boxed for event in events)
     acting = {event.thing for event in events}

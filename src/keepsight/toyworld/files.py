@@ -1,6 +1,7 @@
-"""Toy videos as files: an H.264 mp4, and beside it everything that is true of it."""
+"""Toy videos as files: an H.264 mp4 with its ground truth next to it."""
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -15,20 +16,23 @@ from keepsight.toyworld.questions import ToyQuestion, ask_all
 from keepsight.toyworld.render import render_frame
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import DIFFICULTIES, Story
+from keepsight.whole_file import open_private, write_whole
+
+_BT601 = 6  # ITU-T H.273: SMPTE 170M
 
 
 @dataclass(frozen=True)
 class ToyVideoSettings:
-    """What to make.
+    """Toy video to make.
 
     Attributes:
-        seed: the story; the same seed and difficulty always give the same video.
+        seed: seed of the story; equal seed and difficulty give equal videos.
         minutes: length, rounded up to whole beats of the story.
         difficulty: a name in `DIFFICULTIES`.
-        fps: frames a second of the file.
+        fps: frames per second of the file.
         size_pixels: side of the square picture; an even number.
-        questions_per_kind: how many questions of each kind are written down.
-        clip_seconds: length of the clips that the true captions are of.
+        questions_per_kind: questions per kind in the ground truth.
+        clip_seconds: length of clips for true captions.
     """
 
     seed: int = 0
@@ -41,29 +45,29 @@ class ToyVideoSettings:
 
     def __post_init__(self) -> None:
         if self.difficulty not in DIFFICULTIES:
-            raise SettingError(f"difficulty is {self.difficulty!r}; allowed are {', '.join(DIFFICULTIES)}")
+            raise SettingError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, got {self.difficulty!r}")
         if not 0 < self.minutes <= 24 * 60:
-            raise SettingError(f"minutes is {self.minutes}; allowed is more than 0 and at most 1440")
+            raise SettingError(f"minutes must be above 0 and at most 1440, got {self.minutes}")
         if not 1 <= self.fps <= 60:
-            raise SettingError(f"fps is {self.fps}; allowed are 1 to 60")
+            raise SettingError(f"fps must be 1 to 60, got {self.fps}")
         if not 64 <= self.size_pixels <= 1024 or self.size_pixels % 2:
-            raise SettingError(f"size_pixels is {self.size_pixels}; allowed are even numbers from 64 to 1024")
+            raise SettingError(f"size_pixels must be an even number from 64 to 1024, got {self.size_pixels}")
         if self.seed < 0:
-            raise SettingError(f"seed is {self.seed}; allowed are 0 and more")
+            raise SettingError(f"seed must be at least 0, got {self.seed}")
         if not self.clip_seconds > 0:
-            raise SettingError(f"clip_seconds is {self.clip_seconds}; allowed is more than 0")
+            raise SettingError(f"clip_seconds must be above 0, got {self.clip_seconds}")
 
 
 @dataclass(frozen=True)
 class ToyTruth:
-    """What is true of a toy video: its story, the caption of each clip and questions with answers."""
+    """Ground truth of a toy video: story, captions and questions with answers."""
 
     story: Story
     captions: tuple[TrueCaption, ...]
     questions: tuple[ToyQuestion, ...]
 
     def record(self, video_path: Path) -> dict[str, object]:
-        """The truth as data that JSON can hold; times are in seconds."""
+        """Ground truth as JSON data; times in seconds."""
         return {
             "video_id": video_path.stem,
             "video_path": video_path.name,
@@ -95,7 +99,7 @@ class ToyTruth:
 
 
 def make_truth(settings: ToyVideoSettings) -> ToyTruth:
-    """Story, captions and questions of a toy video, without its pictures."""
+    """Ground truth of a toy video, without rendering it."""
     difficulty = DIFFICULTIES[settings.difficulty]
     num_beats = max(int(np.ceil(settings.minutes * 60 / difficulty.beat_seconds)), 1)
     story = make_story(settings.seed, num_beats, difficulty)
@@ -107,24 +111,30 @@ def make_truth(settings: ToyVideoSettings) -> ToyTruth:
 def make_video(
     out_path: Path, settings: ToyVideoSettings | None = None, *, progress: Callable[[float], None] | None = None
 ) -> ToyTruth:
-    """Write a toy video, and its truth as JSON beside it (`kitchen.mp4` and `kitchen.json`).
+    """Write a toy video, and its ground truth as JSON next to it (`kitchen.mp4` and `kitchen.json`).
 
     Args:
         out_path: the mp4 to write; its folder must exist.
         settings: what to make.
-        progress: called with the share that is done, now and then.
+        progress: called with the finished fraction.
 
     Raises:
         SettingError: the folder does not exist or the name does not end in `.mp4`.
     """
     settings = settings or ToyVideoSettings()
     if out_path.suffix.lower() != ".mp4":
-        raise SettingError(f"a toy video is an .mp4 file, not {out_path.name!r}")
+        raise SettingError(f"a toy video must be an .mp4 file, got {out_path.name!r}")
     if not out_path.parent.is_dir():
-        raise SettingError(f"there is no folder {out_path.parent} to write {out_path.name} into")
+        raise SettingError(f"cannot write {out_path.name}: no such folder {out_path.parent}")
     truth = make_truth(settings)
-    _encode(out_path, _frames(truth.story, settings), settings, truth.story.duration_seconds, progress)
-    out_path.with_suffix(".json").write_text(json.dumps(truth.record(out_path), indent=1) + "\n", encoding="utf-8")
+    part = out_path.with_name(f".{out_path.stem}-{secrets.token_hex(4)}.mp4")  # a full disk leaves the old file intact
+    try:
+        open_private(part).close()
+        _encode(part, _frames(truth.story, settings), settings, truth.story.duration_seconds, progress)
+        part.replace(out_path)
+    finally:
+        part.unlink(missing_ok=True)
+    write_whole(out_path.with_suffix(".json"), f"{json.dumps(truth.record(out_path), indent=1)}\n".encode())
     return truth
 
 
@@ -145,7 +155,8 @@ def _encode(
         stream = container.add_stream("libx264", rate=Fraction(settings.fps), options={"crf": "20", "preset": "fast"})
         stream.width = stream.height = settings.size_pixels
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1  # the same bytes whatever the machine
+        stream.codec_context.colorspace = _BT601  # FFmpeg's conversion, where large frames would be taken for BT.709
+        stream.codec_context.thread_count = 1  # deterministic output on any machine
         for number, pixels in enumerate(frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             if progress is not None and number % 100 == 0:

@@ -1,4 +1,4 @@
-"""Questions about a toy video whose answers the true captions hold, with the clips that prove them."""
+"""Questions about a toy video, answerable from its true captions, with the evidence clips."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -9,18 +9,18 @@ from keepsight.toyworld.story import Story
 from keepsight.toyworld.vocabulary import COLOURS_OF, COUNT_WORDS, NOUNS, article, location
 
 COMING = ("arrives", "returns")
-"""How the verbs begin that say that a thing comes."""
+"""First words of verbs for entering."""
 NOW_QUESTIONS = ("What is there now?", "What can you see now?")
 
 
 @dataclass(frozen=True)
 class ToyQuestion:
-    """A question, its one right answer, when it is asked and which clips hold the evidence.
+    """A question with its only correct answer, time, and evidence clips.
 
     Attributes:
         task: the kind of question, a key of `QUESTION_KINDS`.
-        ask_seconds: every clip that ended by then may be used.
-        evidence_clips: indices of the clips that the answer follows from; empty for what never happened.
+        ask_seconds: clips that ended by then may be used.
+        evidence_clips: indices of clips that prove the answer; empty for what never happened.
     """
 
     task: str
@@ -32,7 +32,7 @@ class ToyQuestion:
 
 @dataclass(frozen=True)
 class Mention:
-    """A clause about a thing, with its clip's index and place."""
+    """A clause about a thing, with the clip's index and place."""
 
     clip: int
     place: str
@@ -40,7 +40,7 @@ class Mention:
 
 
 class Past:
-    """What the captions up to the time of asking say about each thing."""
+    """What the captions up to the question's time say about each thing."""
 
     def __init__(self, captions: Sequence[TrueCaption]) -> None:
         self.captions = captions
@@ -59,11 +59,11 @@ class Past:
                     self.hidden.append(mention)
 
     def nouns(self) -> list[str]:
-        """All nouns that were mentioned, in alphabetical order."""
+        """All mentioned nouns, in alphabetical order."""
         return sorted(self.mentions)
 
     def hidden_behind(self, fixture: str) -> list[Mention]:
-        """Everything that hid behind a fixture, in order."""
+        """Things that hid behind a fixture, in order."""
         return [mention for mention in self.hidden if mention.clause.verb.endswith(fixture)]
 
 
@@ -129,7 +129,7 @@ def _how_many(past: Past, rng: random.Random) -> Draft | None:
     counts = sorted({len(clips) for clips in coming.values() if len(clips) < len(COUNT_WORDS)} - {0})
     if not counts:
         return None
-    count = rng.choice(counts)  # counts evenly, so that "one" is not always right
+    count = rng.choice(counts)  # uniform over counts, so that "one" is not always correct
     noun = rng.choice(sorted(noun for noun, clips in coming.items() if len(clips) == count))
     return f"How many times did the {noun} come?", COUNT_WORDS[count], tuple(coming[noun])
 
@@ -189,19 +189,19 @@ QUESTION_KINDS: dict[str, Callable[[Past, random.Random], Draft | None]] = {
     "did": _did,
     "now": _now,
 }
-"""Kind of question -> what makes one up from the past, or None when the past gives no cause for it."""
+"""Kind of question -> function that makes one from the past, or returns None if not applicable."""
 
 _GONE = ("leaves", "goes into the box", "hides", "arrives and leaves", "returns and leaves")
 
 
 def things_at_end(caption: TrueCaption) -> str:
-    """The things on the screen when a clip ends, in the caption's order: `a dog and a red car`; boxes don't count."""
+    """Things on screen at a clip's end, in the caption's order: `a dog and a red car`; boxes are excluded."""
     left = [c.subject for c in caption.clauses if c.thing is not None and not c.verb.startswith(_GONE)]
     return " and ".join(article(subject) for subject in left) or "nothing"
 
 
 def things_in_picture(story: Story, seconds: float) -> str:
-    """The things on the screen at a moment, row by row, in the words of `things_at_end`."""
+    """Things on screen at a time, row by row, worded like `things_at_end`."""
     shown = [appearance for appearance in story.visible_at(seconds) if appearance.thing is not None]
     shown = [appearance for appearance in shown if -0.05 < appearance.position(seconds)[0] < 1.05]
     shown.sort(key=lambda appearance: appearance.reading_order(seconds))
@@ -209,7 +209,7 @@ def things_in_picture(story: Story, seconds: float) -> str:
 
 
 def ask(captions: Sequence[TrueCaption], task: str, rng: random.Random) -> ToyQuestion | None:
-    """Make up a question of a kind, asked when the last of the captions' clips ends; None if there is no cause."""
+    """Make a question of a kind at the end of the last clip; None if not applicable."""
     draft = QUESTION_KINDS[task](Past(captions), rng)
     if draft is None:
         return None
@@ -218,7 +218,7 @@ def ask(captions: Sequence[TrueCaption], task: str, rng: random.Random) -> ToyQu
 
 
 def ask_all(captions: Sequence[TrueCaption], seed: int, per_kind: int = 1) -> list[ToyQuestion]:
-    """Different questions of every kind, asked at random clip ends from the third on, in order of ask time."""
+    """Distinct questions of every kind, at random clip ends from the third on, in order of time."""
     rng = random.Random(seed)
     found: dict[tuple[str, float], ToyQuestion] = {}
     for task in QUESTION_KINDS:
@@ -231,7 +231,7 @@ def ask_all(captions: Sequence[TrueCaption], seed: int, per_kind: int = 1) -> li
 
 
 def same_answer(given: str, right: str) -> bool:
-    """Exact match of two answers: case, closing stop and the order of listed things do not count."""
+    """Exact match of answers, ignoring case, final stop and the order of listed things."""
     return _parts(given) == _parts(right)
 
 

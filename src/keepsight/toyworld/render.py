@@ -1,4 +1,4 @@
-"""Pictures of a story: what the camera sees at a moment."""
+"""Rendering of a story at a time."""
 
 import numpy as np
 from PIL import Image
@@ -11,15 +11,15 @@ from keepsight.toyworld.vocabulary import PLACES
 THING_SIZE = 0.31
 FIXTURE_SIZE = 0.36
 BOX_SIZE = 0.33
-"""Sides of the pictures as shares of the frame's side."""
+"""Sizes as fractions of the frame's side."""
 
 _BOXES = ("open box", "closed box")
 
 
 def render_frame(story: Story, seconds: float, size_pixels: int = 192) -> np.ndarray:
-    """The frame at a moment: uint8 RGB `[size_pixels, size_pixels, 3]`.
+    """Frame at a time: uint8 RGB `[size_pixels, size_pixels, 3]`.
 
-    From far to near: background, things behind the fixture, fixture, things on the floor, things in the box, box.
+    Drawn back to front: background, things behind the fixture, fixture, things on the floor, things in the box, box.
     """
     place = story.place_at(seconds)
     canvas = background(place, size_pixels, story.seed, story.difficulty.clutter).copy()

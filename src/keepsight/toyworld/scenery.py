@@ -1,4 +1,4 @@
-"""The backgrounds of the places: walls, floors, sky and ground."""
+"""Backgrounds of the places: walls, floors, sky and ground."""
 
 import random
 from functools import lru_cache
@@ -22,7 +22,7 @@ HORIZON = 0.52
 
 @lru_cache(maxsize=64)
 def background(place: str, size_pixels: int, seed: int, clutter: int) -> Image.Image:
-    """The RGB background of a place; the seed moves its details a little and scatters the clutter."""
+    """RGB background of a place; the seed varies details and scatters the clutter."""
     rng = random.Random(f"{seed}/{place}")
     scale = size_pixels / 96
     wall, floor = WALLS_AND_FLOORS[place]

@@ -1,4 +1,4 @@
-"""How good captions and answers of toy videos are, against their truth."""
+"""Scores of captions and answers on toy videos, against the ground truth."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Pair = tuple[str, str]
 
 @dataclass
 class Counts:
-    """Hits, false alarms and misses of things that a caption may name."""
+    """Hits, false alarms and misses of things in captions."""
 
     hits: int = 0
     false_alarms: int = 0
@@ -26,14 +26,14 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall; 1 when there was nothing to say and nothing was said."""
+        """Harmonic mean of precision and recall; 1 if nothing was to be said and nothing was."""
         total = 2 * self.hits + self.false_alarms + self.misses
         return 2 * self.hits / total if total else 1.0
 
 
 @dataclass
 class Share:
-    """How many of a number of cases were right."""
+    """Share of correct cases."""
 
     right: int = 0
     cases: int = 0
@@ -45,7 +45,7 @@ class Share:
 
     @property
     def value(self) -> float:
-        """Share of right cases; 0 when there were none."""
+        """Share of correct cases; 0 without cases."""
         return self.right / self.cases if self.cases else 0.0
 
 
@@ -54,12 +54,12 @@ class CaptionScores:
     """Scores over clips.
 
     Attributes:
-        exact: captions that are right to the letter.
-        places: the place is named.
-        nouns: F1 over the nouns of each caption (boxes included).
-        colours: F1 over the pairs of noun and colour.
-        events: F1 over the pairs of noun and verb, of all that happens (what merely stays is left out).
-        past: clauses that only memory can tell, said to the letter.
+        exact: exact matches.
+        places: captions that name the place.
+        nouns: F1 over nouns (boxes included).
+        colours: F1 over noun-colour pairs.
+        events: F1 over noun-verb pairs of events (staying excluded).
+        past: exact matches of memory-only clauses.
     """
 
     exact: Share = field(default_factory=Share)
@@ -96,7 +96,7 @@ class CaptionScores:
 
 @dataclass
 class AnswerScores:
-    """Exact match over questions, in all and by kind."""
+    """Exact match over questions, overall and by kind."""
 
     overall: Share = field(default_factory=Share)
     by_task: dict[str, Share] = field(default_factory=dict)
@@ -113,14 +113,14 @@ class AnswerScores:
 
 
 def parse_caption(text: str) -> tuple[str | None, list[str]]:
-    """The place that a caption names (None if it names none), and its clauses."""
+    """Place that a caption names (or None), and its clauses."""
     opening, _, rest = text.strip().rstrip(".").partition(": ")
     place = opening.split()[-1] if opening.split() else ""
     return (place if place in PLACES else None), [clause for clause in rest.split(", ") if clause]
 
 
 def _words_of(clause: str) -> tuple[str, str | None, str]:
-    """Noun, colour and verb of a clause; the noun is empty when there is none."""
+    """Noun, colour and verb of a clause; the noun is empty if there is none."""
     words = clause.split()
     for at, word in enumerate(words):
         if word in NOUNS or word == "box":

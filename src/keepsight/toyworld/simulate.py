@@ -1,4 +1,4 @@
-"""Makes stories up, from a seed: which things come, go, hide and are carried away, beat by beat."""
+"""Generates stories from a seed: things that come, go, hide and are carried away, beat by beat."""
 
 import random
 
@@ -10,7 +10,7 @@ COLUMNS = (0.18, 0.5, 0.82)
 ROWS = (0.2, 0.5, 0.8)
 TRAVEL_SECONDS = 4.0
 PAUSE_SECONDS = 7.0
-"""How long a thing is half seen in a box or behind a fixture: three sampled frames at 0.5 frames a second."""
+"""How long a thing is half visible in a box or behind a fixture: three frames at 0.5 fps."""
 VISIT_SECONDS = 9.0
 EVENT_SECONDS = {
     Kind.ARRIVE: TRAVEL_SECONDS,
@@ -41,11 +41,11 @@ EVENT_WEIGHTS = {
 
 
 Choices = list[tuple[Kind, Thing | None]]
-"""Events that may happen, each with the thing that it happens to."""
+"""Possible events, each with its thing."""
 
 
 class Simulator:
-    """Turns a seed into a `Story` of a number of beats."""
+    """Generates a `Story` of a number of beats from a seed."""
 
     def __init__(self, seed: int, difficulty: Difficulty) -> None:
         self.random = random.Random(seed)
@@ -83,7 +83,7 @@ class Simulator:
         return tuple(chosen)
 
     def _furnish(self, name: str) -> PlaceState:
-        """A place with its fixture in the lower part; the slot below or above it stays free for peeking."""
+        """A place with its fixture in the lower part; the slot below or above stays free for peeking."""
         fixture = (self.random.choice(COLUMNS), self.random.choice(ROWS[1:]))
         slots: dict[Point, Thing | None] = {(x, y): None for x in COLUMNS for y in ROWS if (x, y) != fixture}
         return PlaceState(name, fixture, slots)
@@ -91,7 +91,7 @@ class Simulator:
     def _play_beat(self, beat: int, place: PlaceState) -> None:
         wanted = self.random.choices(range(len(self.difficulty.event_weights)), self.difficulty.event_weights)[0]
         busy: set[Thing] = set()
-        special = False  # one event a beat at the box or the fixture, so that its parts can't collide
+        special = False  # one event per beat at the box or fixture, so that its parts cannot collide
         place.left_this_beat.clear()
         beat_end = (beat + 1) * self.difficulty.beat_seconds
         for start in self._start_times(beat, wanted):
@@ -110,7 +110,7 @@ class Simulator:
             self._apply(kind, thing, place, start, beat)
 
     def _start_times(self, beat: int, wanted: int) -> list[float]:
-        """Times in order, at least four seconds apart, so that events of a beat have a visible order."""
+        """Ordered times, at least four seconds apart, so events of a beat have a visible order."""
         room = self.difficulty.beat_seconds - 3.0 - 3.0 - TRAVEL_SECONDS - 4.0 * max(wanted - 1, 0)
         offsets = sorted(self.random.uniform(0.0, max(room, 0.0)) for _ in range(wanted))
         base = beat * self.difficulty.beat_seconds + 3.0
@@ -119,7 +119,7 @@ class Simulator:
     def _possible(
         self, beat: int, place: PlaceState, busy: set[Thing], special: bool
     ) -> list[tuple[Kind, Thing | None]]:
-        """Every event that the state of the place allows now."""
+        """Events that the place's state allows now."""
         here = {thing for p in self.places.values() for thing in (*p.visible(), p.box_content, p.hidden) if thing}
         away = [thing for thing in self.cast if thing not in here | busy and self.back_at_beat[thing] <= beat]
         visible = [thing for thing in place.visible() if thing not in busy]
@@ -222,7 +222,7 @@ class Simulator:
         self._walk_from(thing, place, start, self._beside_fixture(place), Layer.BEHIND_FIXTURE, end)
 
     def _walk_to(self, thing: Thing, place: PlaceState, start: float, spot: Point, layer: Layer, end: float) -> None:
-        """Go from the thing's slot to a spot, stay there half seen until `end`, then be gone."""
+        """Go from the thing's slot to a spot, stay half visible until `end`, then disappear."""
         place.vacate(thing)
         there = start + TRAVEL_SECONDS
         self.paths.go(place.name, thing, start, there, spot)
@@ -230,7 +230,7 @@ class Simulator:
         self.paths.show(thing, place.name, layer, [(there, *spot), (end, *spot)])
 
     def _walk_from(self, thing: Thing, place: PlaceState, start: float, spot: Point, layer: Layer, end: float) -> None:
-        """Be half seen at a spot, then go from there to a free slot."""
+        """Be half visible at a spot, then go to a free slot."""
         out = end - TRAVEL_SECONDS
         self.paths.show(thing, place.name, layer, [(start, *spot), (out, *spot)])
         slot = self.random.choice(place.free_slots())
@@ -278,5 +278,5 @@ _PLAIN = frozenset({Kind.ARRIVE, Kind.LEAVE, Kind.VISIT, Kind.MOVE_LEFT, Kind.MO
 
 
 def make_story(seed: int, num_beats: int, difficulty: Difficulty | None = None) -> Story:
-    """The story of a seed; the same arguments always give the same story."""
+    """Story of a seed; equal arguments give equal stories."""
     return Simulator(seed, difficulty or Difficulty()).run(num_beats)

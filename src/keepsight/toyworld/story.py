@@ -1,8 +1,7 @@
-"""What happens in a toy world: things, where they are seen and when, and the events that change it.
+"""Stories of the toy world: things, their visibility over time, and events.
 
-Positions are fractions of the picture, `(0, 0)` top left, and name the middle of a thing. Times are seconds.
-A `Story` is complete ground truth: pictures (`render.py`), captions (`captions.py`) and questions
-(`questions.py`) are all derived from it.
+Positions are fractions of the frame, `(0, 0)` top left, of a thing's centre. Times are seconds. A `Story` is complete
+ground truth: frames (`render.py`), captions (`captions.py`) and questions (`questions.py`) are derived from it.
 """
 
 from bisect import bisect_right
@@ -14,17 +13,17 @@ from keepsight.errors import SettingError
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How hard a story is to follow.
+    """Difficulty of a story.
 
     Attributes:
-        num_things: things that take part in a story, besides boxes.
-        max_visible: things on the screen at once, at most.
-        event_weights: relative chances of 0, 1, 2 ... events in a beat: the pace.
+        num_things: things in a story, besides boxes.
+        max_visible: maximum things on screen.
+        event_weights: relative frequencies of 0, 1, 2 ... events per beat.
         num_places: places that the camera visits.
-        beats_per_scene: fewest and most beats before the camera goes to another place.
-        gap_beats: fewest and most beats that a thing stays away before it returns: what memory has to bridge.
+        beats_per_scene: minimum and maximum beats before the camera changes place.
+        gap_beats: minimum and maximum beats that a thing is away: the gap for memory.
         clutter: pebbles and specks drawn into the background.
-        beat_seconds: every event begins and ends within one beat; cuts fall between beats.
+        beat_seconds: length of a beat; events stay within one, cuts fall between beats.
     """
 
     num_things: int = 6
@@ -38,16 +37,16 @@ class Difficulty:
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_visible <= 5:
-            raise SettingError(f"max_visible is {self.max_visible}; allowed are 1 to 5")
+            raise SettingError(f"max_visible must be 1 to 5, got {self.max_visible}")
         if not 1 <= self.num_things <= 20:
-            raise SettingError(f"num_things is {self.num_things}; allowed are 1 to 20")
+            raise SettingError(f"num_things must be 1 to 20, got {self.num_things}")
         if not 1 <= self.num_places <= 8:
-            raise SettingError(f"num_places is {self.num_places}; allowed are 1 to 8")
+            raise SettingError(f"num_places must be 1 to 8, got {self.num_places}")
         if self.beat_seconds < 24:
-            raise SettingError(f"beat_seconds is {self.beat_seconds}; allowed are 24 and more: events need the room")
+            raise SettingError(f"beat_seconds must be at least 24 to fit the events, got {self.beat_seconds}")
         for name, (low, high) in (("beats_per_scene", self.beats_per_scene), ("gap_beats", self.gap_beats)):
             if not 1 <= low <= high:
-                raise SettingError(f"{name} is {(low, high)}; allowed are two numbers of 1 or more, smaller first")
+                raise SettingError(f"{name} must be two numbers of 1 or more, smaller first, got {(low, high)}")
 
 
 DIFFICULTIES: dict[str, Difficulty] = {
@@ -60,24 +59,24 @@ DIFFICULTIES: dict[str, Difficulty] = {
     "cluttered": Difficulty(clutter=30),
     "fast": Difficulty(event_weights=(0.0, 0.1, 0.3, 0.6)),
 }
-"""The published settings of difficulty, by name. The last three are the default with one thing made harder."""
+"""Published difficulties by name. The last three make one aspect of the default harder."""
 
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that takes part in a story; a noun occurs once in a story."""
+    """A thing in a story; nouns are unique within a story."""
 
     noun: str
     colour: str | None = None
 
     @property
     def phrase(self) -> str:
-        """`red car`, or `dog` for what comes in one colour only."""
+        """`red car`, or `dog` for things of one colour only."""
         return f"{self.colour} {self.noun}" if self.colour else self.noun
 
 
 class Kind(StrEnum):
-    """What can happen to a thing (or a box) within a beat."""
+    """Events of a thing or box within a beat."""
 
     ARRIVE = "arrive"
     LEAVE = "leave"
@@ -94,7 +93,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """One change. `thing` is None for an empty box; for a box that leaves it is what lies inside."""
+    """An event. `thing` is None for an empty box; for a box that leaves it is its content."""
 
     kind: Kind
     thing: Thing | None
@@ -104,12 +103,12 @@ class Event:
 
     @property
     def middle_seconds(self) -> float:
-        """The moment that decides to which clip the event belongs."""
+        """Time that assigns the event to a clip."""
         return (self.start_seconds + self.end_seconds) / 2
 
 
 class Layer(StrEnum):
-    """Where in depth something is drawn, far to near."""
+    """Depth of something drawn, back to front."""
 
     BEHIND_FIXTURE = "behind the fixture"
     FLOOR = "on the floor"
@@ -118,7 +117,7 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True)
 class Appearance:
-    """A stretch of time in which a picture is on the screen of its place, on a path of `(seconds, x, y)`."""
+    """Time on screen of an image at a place, on a path of `(seconds, x, y)`."""
 
     picture: str
     thing: Thing | None
@@ -128,30 +127,30 @@ class Appearance:
 
     @property
     def start_seconds(self) -> float:
-        """First moment on the screen."""
+        """First moment on screen."""
         return self.path[0][0]
 
     @property
     def end_seconds(self) -> float:
-        """First moment no longer on the screen."""
+        """First moment no longer on screen."""
         return self.path[-1][0]
 
     def position(self, seconds: float) -> tuple[float, float]:
-        """Where the picture is at a time within the appearance, on straight lines between the path's points."""
+        """Position at a time within the appearance, linear between the path's points."""
         after = min(max(bisect_right(self.path, seconds, key=lambda point: point[0]), 1), len(self.path) - 1)
         (t0, x0, y0), (t1, x1, y1) = self.path[after - 1], self.path[after]
         share = 0.0 if t1 == t0 else min(max((seconds - t0) / (t1 - t0), 0.0), 1.0)
         return x0 + share * (x1 - x0), y0 + share * (y1 - y0)
 
     def reading_order(self, seconds: float) -> tuple[int, float]:
-        """Sorts what is shown row by row from the top, from left to right within a row, as a page is read."""
+        """Sort key: rows from the top, left to right within a row."""
         x, y = self.position(seconds)
         return int(y * 3), x
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A stretch of time in which the camera shows one place."""
+    """Time in which the camera shows one place."""
 
     start_seconds: float
     end_seconds: float
@@ -160,7 +159,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything that happens in one toy video, and what is to be seen when."""
+    """All events of a toy video, and what is visible when."""
 
     seed: int
     difficulty: Difficulty
@@ -171,12 +170,12 @@ class Story:
     fixture_positions: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def place_at(self, seconds: float) -> str:
-        """The place that the camera shows."""
+        """Place that the camera shows."""
         starts = [scene.start_seconds for scene in self.scenes]
         return self.scenes[max(bisect_right(starts, seconds) - 1, 0)].place
 
     def visible_at(self, seconds: float) -> list[Appearance]:
-        """What is on the screen at a time, in no particular order."""
+        """What is on screen at a time, unordered."""
         place = self.place_at(seconds)
         return [
             shown
@@ -185,7 +184,7 @@ class Story:
         ]
 
     def seen_seconds(self, thing: Thing, start_seconds: float, end_seconds: float) -> float:
-        """How long a thing was on the screen between two times."""
+        """Time that a thing was on screen between two times."""
         total = 0.0
         for scene in self.scenes:
             for shown in self.appearances:

@@ -1,11 +1,12 @@
-"""The bundled model's tokenizer: one token a word of the toy world, two digits a token."""
+"""The bundled model's tokenizer: one token per word of the toy world, two digits per token."""
 
 from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from keepsight import prompts
+from keepsight.method import prompts
+from keepsight.settings import DESCRIBE_PROMPT
 from keepsight.toyworld.vocabulary import COLOURS, COUNT_WORDS, NOUNS, PLACES
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<|im_start|>", "<|im_end|>", "<video>", "<image>")
@@ -17,11 +18,11 @@ CHAT_TEMPLATE = (
     "{% endif %}{{ '<|im_end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-"""The turn format of LLaVA-OneVision checkpoints: video first, then the text on a new line."""
+"""Turn format of LLaVA-OneVision checkpoints: video first, then the text on a new line."""
 VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>", "<|video_pad|>", "<|image_pad|>")
-"""What the prompts of Qwen2.5-VL have besides; their ids come after those of all words."""
+"""Additional tokens of Qwen2.5-VL prompts; their ids follow those of all words."""
 VISION_CHAT_TEMPLATE = CHAT_TEMPLATE.replace("<video>", "<|vision_start|><|video_pad|><|vision_end|>")
-"""The same turns in the style of Qwen2.5-VL checkpoints."""
+"""The same turns in the format of Qwen2.5-VL checkpoints."""
 
 _FUNCTION_WORDS = (
     "user assistant system a an the in on of at to from and or not with into out behind is are was were "
@@ -33,8 +34,8 @@ _FUNCTION_WORDS = (
 
 
 def words() -> list[str]:
-    """Every word that the model can read or write, without numbers, in a fixed order."""
-    texts = [prompts.DESCRIBE_PROMPT, prompts.question_text(prompts.captions_context(["x"]), "")]
+    """All words that the model can read or write, without numbers, in a fixed order."""
+    texts = [DESCRIBE_PROMPT, prompts.question_text(prompts.captions_context(["x"]), "")]
     from_prompts = "".join(ch if ch.isalpha() or ch == "'" else " " for ch in " ".join(texts).lower()).split()
     fixtures = PLACES.values()
     everything = [*_FUNCTION_WORDS.split(), *from_prompts, *NOUNS, *COLOURS, *PLACES, *fixtures, *COUNT_WORDS]
@@ -42,10 +43,10 @@ def words() -> list[str]:
 
 
 def build_tokenizer(*, vision_tokens: bool = False) -> PreTrainedTokenizerFast:
-    """A word-level tokenizer over lower-case text; a word's token carries the space before it.
+    """Word-level tokenizer over lower-case text; a word's token includes the preceding space.
 
     Args:
-        vision_tokens: append the tokens of Qwen2.5-VL's prompts, and use its chat template.
+        vision_tokens: append the tokens of Qwen2.5-VL prompts, and use its chat template.
     """
     numbers = [*(f"{number:02d}" for number in range(100)), *(str(digit) for digit in range(10))]
     marks = [*"[](){}<>/:;,.?!-_'\"\n▁"]
@@ -74,5 +75,5 @@ def build_tokenizer(*, vision_tokens: bool = False) -> PreTrainedTokenizerFast:
 
 
 def save_tokenizer(folder: Path, *, vision_tokens: bool = False) -> None:
-    """Write the tokenizer's files into a model folder."""
+    """Write the tokenizer files into a model folder."""
     build_tokenizer(vision_tokens=vision_tokens).save_pretrained(folder)

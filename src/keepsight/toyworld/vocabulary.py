@@ -1,4 +1,4 @@
-"""The nouns, colours, places and verbs of the toy world, and the picture that stands for each noun."""
+"""Nouns, colours, places and verbs of the toy world, and the image of each noun."""
 
 NOUN_PICTURES: dict[str, str] = {
     "cat": "cat2",
@@ -45,7 +45,7 @@ NOUN_PICTURES: dict[str, str] = {
     "cake": "cake",
     "carrot": "carrot",
 }
-"""Noun -> short name of its picture in the Noto emoji set."""
+"""Noun -> short name of its image in the Noto emoji set."""
 
 NOUNS: tuple[str, ...] = tuple(NOUN_PICTURES)
 
@@ -56,7 +56,7 @@ COLOURS_OF: dict[str, tuple[str, ...]] = {
     **{noun: tuple(COLOURS) for noun in ("car", "balloon", "book", "umbrella", "shirt", "scarf", "flower")},
     "apple": ("red", "yellow", "green"),
 }
-"""The nouns that come in colours, and in which."""
+"""Nouns that come in colours, and which."""
 
 PLACES: dict[str, str] = {
     "kitchen": "fridge",
@@ -68,18 +68,7 @@ PLACES: dict[str, str] = {
     "desert": "cactus",
     "farm": "hut",
 }
-"""Place -> the fixture in it that things hide behind."""
-
-FIXTURE_PICTURES: dict[str, str] = {
-    "tree": "deciduous_tree",
-    "palm": "palm_tree",
-    "bed": "bed",
-    "bathtub": "bathtub",
-    "cactus": "cactus",
-    "hut": "hut",
-    "house": "house",
-}
-"""Fixture -> short name of its picture; the fridge is drawn."""
+"""Place -> fixture that things hide behind."""
 
 TOO_BIG_FOR_THE_BOX = frozenset({"elephant", "cow", "car", "truck", "bus", "tractor", "boat", "rocket"})
 
@@ -87,7 +76,7 @@ COUNT_WORDS: tuple[str, ...] = ("zero", "one", "two", "three", "four", "five", "
 
 
 def article(phrase: str) -> str:
-    """The phrase with `a` or `an` before it, by its first letter's sound."""
+    """Phrase with `a` or `an`, by its first letter."""
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 

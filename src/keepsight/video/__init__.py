@@ -1,6 +1,6 @@
-"""Frames with their times, from files; sampling and clips."""
+"""Frames with times, from files; sampling and clips."""
 
-from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, ClipBuffer, cut_clips
+from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, ClipBuffer, cut_clips, cut_clips_to_end
 from keepsight.video.frames import Clip, Frame
 from keepsight.video.live_clips import LiveClipBuffer
 from keepsight.video.source import VideoFile, VideoInfo, open_video
@@ -14,5 +14,6 @@ __all__ = [
     "VideoFile",
     "VideoInfo",
     "cut_clips",
+    "cut_clips_to_end",
     "open_video",
 ]

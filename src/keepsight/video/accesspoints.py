@@ -1,8 +1,7 @@
-"""Pictures from which decoding can start with nothing from before.
+"""Random access points: pictures from which decoding can start without earlier data.
 
-A packet marked as a key frame is not enough: in an open group of pictures, or with gradual refresh, later pictures
-still lean on earlier ones. In H.264 (ITU-T H.264, section 7.4.1.2.4) and HEVC (ITU-T H.265, section 3) an IDR picture
-cuts all ties.
+A key-frame flag is not enough: with open groups of pictures or gradual refresh, later pictures still refer to earlier
+ones. In H.264 (ITU-T H.264, section 7.4.1.2.4) and HEVC (ITU-T H.265, section 3) an IDR picture ends all references.
 """
 
 from collections.abc import Iterator
@@ -14,11 +13,11 @@ _HEVC_SLICES = frozenset(range(32))
 
 
 def starts_afresh(codec: str, extradata: bytes | None, packet: bytes) -> bool:
-    """Whether no picture from this packet on needs an earlier one.
+    """Whether no picture from this packet on refers to an earlier one.
 
     Args:
         codec: `h264` or `hevc`; any other codec gives False.
-        extradata: the stream's parameter sets; its first byte is 1 where packets hold lengths instead of start codes.
+        extradata: the stream's parameter sets; its first byte is 1 if packets use lengths instead of start codes.
         packet: one coded picture.
     """
     if codec not in ("h264", "hevc"):

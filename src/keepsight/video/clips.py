@@ -1,37 +1,38 @@
-"""Cutting a stream of frames into clips."""
+"""Cutting a sequence of frames into clips."""
 
 from collections.abc import Iterable, Iterator
 
-from keepsight.errors import SettingError, VideoError
+from keepsight.errors import SettingError, TruncatedVideoError, VideoError
 from keepsight.spans import Span
 from keepsight.video.frames import Clip, Frame
 from keepsight.video.sampling import SampleGrid
 
 DEFAULT_FRAMES_PER_CLIP = 16
-"""Frames of one clip (paper, section 4)."""
+"""Frames per clip (paper, section 4)."""
 
 
 class ClipBuffer:
-    """Fills one clip at a time.
+    """Collects frames into clips.
 
-    A clip's span starts at its first frame and ends one sampling step after its last, where the next clip starts.
+    A clip's span starts at its first frame and ends one sampling step after its last, where the next clip starts. A gap
+    in the stream ends a clip, so no clip covers unwatched time.
 
     Args:
-        sample_fps: frames a second that are pushed.
-        frames_per_clip: frames that make a clip full.
-        first_index: index of the first clip, for a stream that is taken up again.
+        sample_fps: rate of pushed frames.
+        frames_per_clip: frames per full clip.
+        first_index: index of the first clip, for resuming a stream.
 
     Raises:
-        SettingError: one of the three is outside its range.
+        SettingError: an argument is out of range.
     """
 
     def __init__(
         self, sample_fps: float, frames_per_clip: int = DEFAULT_FRAMES_PER_CLIP, *, first_index: int = 0
     ) -> None:
         if frames_per_clip < 1:
-            raise SettingError(f"frames_per_clip is 1 or more, not {frames_per_clip}")
+            raise SettingError(f"frames_per_clip must be at least 1, got {frames_per_clip}")
         if first_index < 0:
-            raise SettingError(f"first_index is 0 or more, not {first_index}")
+            raise SettingError(f"first_index must be at least 0, got {first_index}")
         self._grid = SampleGrid(sample_fps)
         self._frames_per_clip = frames_per_clip
         self._next_index = first_index
@@ -39,26 +40,27 @@ class ClipBuffer:
 
     @property
     def pending(self) -> tuple[Frame, ...]:
-        """Frames of the unfinished clip, in time order; empty just after a clip was handed out."""
+        """Frames of the incomplete clip, in time order."""
         return tuple(self._pending)
 
     @property
     def next_index(self) -> int:
-        """Index that the clip being filled will have."""
+        """Index of the incomplete clip."""
         return self._next_index
 
     def push(self, frame: Frame) -> Clip | None:
-        """Take a frame; the clip that it completes, or None.
+        """Add a frame; return the clip that it completes, or that the gap before it ends, or None.
 
         Raises:
             SettingError: the frame is earlier than the one before it in the clip.
         """
         self._check_order(frame)
+        before_gap = self.flush() if frame.gap_before else None
         self._pending.append(frame)
-        return self.flush() if len(self._pending) == self._frames_per_clip else None
+        return before_gap or (self.flush() if len(self._pending) == self._frames_per_clip else None)
 
     def flush(self) -> Clip | None:
-        """Hand out what is pending as a clip, full or not; None where nothing is."""
+        """Return the pending frames as a clip, full or not; None if there are none."""
         if not self._pending:
             return None
         frames = tuple(self._pending)
@@ -71,7 +73,7 @@ class ClipBuffer:
     def _check_order(self, frame: Frame) -> None:
         if self._pending and frame.pts_seconds < self._pending[-1].pts_seconds:
             raise SettingError(
-                f"frames come in time order, not {frame.pts_seconds} s after {self._pending[-1].pts_seconds} s"
+                f"frames must come in time order, got {frame.pts_seconds} s after {self._pending[-1].pts_seconds} s"
             )
 
 
@@ -82,19 +84,33 @@ def cut_clips(
     *,
     first_index: int = 0,
 ) -> Iterator[Clip]:
-    """Clips of a stream of frames, each as soon as its last frame has come; the last one may hold fewer frames.
+    """Cut frames into clips, each as soon as its last frame has come; the last may be shorter.
 
     Args:
-        frames: in time order. If reading them fails, the frames that came before are handed out as a last clip and
-            the error goes on to the caller.
-        sample_fps: frames a second.
-        frames_per_clip: frames of a full clip.
+        frames: in time order. If the iterator raises, the frames so far are yielded as a last clip, then the error
+            propagates.
+        sample_fps: rate of the frames.
+        frames_per_clip: frames per full clip.
         first_index: index of the first clip.
 
     Raises:
-        SettingError: a setting is outside its range; see `ClipBuffer`.
+        SettingError: an argument is out of range; see `ClipBuffer`.
     """
     return _cut(frames, ClipBuffer(sample_fps, frames_per_clip, first_index=first_index))
+
+
+def cut_clips_to_end(
+    frames: Iterable[Frame],
+    sample_fps: float,
+    frames_per_clip: int = DEFAULT_FRAMES_PER_CLIP,
+    *,
+    first_index: int = 0,
+) -> Iterator[tuple[Clip, bool]]:
+    """Like `cut_clips`, with whether the end of the frames cut the clip, so that it may change later.
+
+    A full clip is held back until the next frame or the end.
+    """
+    return _cut_to_end(frames, ClipBuffer(sample_fps, frames_per_clip, first_index=first_index))
 
 
 def _cut(frames: Iterable[Frame], buffer: ClipBuffer) -> Iterator[Clip]:
@@ -110,5 +126,33 @@ def _cut(frames: Iterable[Frame], buffer: ClipBuffer) -> Iterator[Clip]:
             yield clip
         if frame is None:
             break
+    if failure is not None:
+        raise failure
+
+
+def _cut_to_end(frames: Iterable[Frame], buffer: ClipBuffer) -> Iterator[tuple[Clip, bool]]:
+    incoming = iter(frames)
+    failure: VideoError | None = None
+    held: Clip | None = None
+    while True:
+        try:
+            frame = next(incoming, None)
+        except VideoError as error:
+            failure, frame = error, None
+        except BaseException:  # re-raised after the complete clips
+            if held is not None:
+                yield held, False
+            raise
+        if frame is None:
+            break
+        if held is not None:
+            yield held, False
+        held = buffer.push(frame)
+    rest = buffer.flush()
+    if held is not None:
+        # Frames before a decoder crash stay valid; the last frames of a growing file may change.
+        yield held, rest is None and (failure is None or isinstance(failure, TruncatedVideoError))
+    if rest is not None:
+        yield rest, True
     if failure is not None:
         raise failure

@@ -1,9 +1,4 @@
-"""Opening a local media file or a stream of bytes, and nothing else that FFmpeg could open.
-
-FFmpeg reads far more than video files: playlists that name other files or hosts, protocols written as file names,
-scripts, and hundreds of rarely used decoders. Only the file protocol (none at all for bytes), container formats that
-hold everything themselves and decoders in common use are let through.
-"""
+"""Opening of media containers, limited to listed formats and codecs; animated WebP is refused by name."""
 
 from collections.abc import Mapping
 from io import RawIOBase
@@ -13,27 +8,59 @@ from typing import NoReturn
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from keepsight.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError, TruncatedVideoError
+from keepsight.incoming import one_line
+from keepsight.video.stream_choice import OfferedStream, choose_stream
 from keepsight.video.structure import missing_bytes
-from keepsight.video.wording import one_line
+
+HEAD_BYTES = 21
+"""Bytes of a file's head that are inspected."""
+
+_ANIMATED = 0x02
+
+
+def is_webp(head: bytes) -> bool:
+    """Whether a file head is WebP."""
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+
+def is_animated_webp(head: bytes) -> bool:
+    """Whether a file head is animated WebP."""
+    return is_webp(head) and head[12:16] == b"VP8X" and len(head) >= HEAD_BYTES and bool(head[20] & _ANIMATED)
+
+
+def why_not_read(head: bytes, name: str) -> str | None:
+    """Reason why a file with this head cannot be watched, if it is WebP; else None."""
+    if is_animated_webp(head):
+        return f"{name} is an animated WebP, which is not supported; convert it to GIF or MP4"
+    return f"{name} is a WebP image, not a video; put images into a folder to watch them" if is_webp(head) else None
+
+
+def head_of(path: Path) -> bytes:
+    """Head of a file; empty if unreadable."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return b""
+
 
 FORMATS = (
     "mov mp4 m4a 3gp 3g2 mj2 matroska webm avi mpegts mpeg mpegvideo m4v h264 hevc obu av1 ivf flv asf ogg gif apng "
     "mjpeg mxf nut dv wtv yuv4mpegpipe wav mp3 flac aac aiff ac3 eac3 amr caf w64"
 )
-"""Container formats that are read, by FFmpeg's names; the audio ones only so that the error can say what they are."""
+"""Supported container formats, by FFmpeg's names; audio formats are included for clearer errors."""
 
 CODECS = (
     "h264 hevc av1 vp8 vp9 vvc mpeg1video mpeg2video mpeg4 h263 h263p flv1 msmpeg4v1 msmpeg4v2 msmpeg4v3 "
     "wmv1 wmv2 wmv3 vc1 theora mjpeg prores dnxhd dvvideo ffv1 huffyuv ffvhuff rawvideo gif apng png qtrle svq3 cinepak"
 )
-"""Video codecs that are decoded, by FFmpeg's canonical names."""
+"""Supported video codecs, by FFmpeg's canonical names."""
 
 MAX_PIXELS = 8192 * 8192
-"""Largest picture that is decoded: beyond that it is a bomb, or a mistake."""
+"""Pixel limit of a decoded picture, against decompression bombs."""
 
 _DECODERS = f"{CODECS} flv msmpeg4 libdav1d libvpx libvpx-vp9"
 _AUDIO_DECODERS = (
@@ -50,18 +77,18 @@ _OPEN_OPTIONS = {
 
 
 def check_is_file(path: Path) -> None:
-    """Say in a typed error why a path can't be a video, before FFmpeg sees it.
+    """Check that a path can be a video, before FFmpeg opens it.
 
     Raises:
-        SourceNotFoundError: there is nothing at the path.
-        NotAVideoError: it is a folder, a device or a pipe, empty, or may not be read.
+        SourceNotFoundError: the path does not exist.
+        NotAVideoError: it is a folder, a device, a pipe, empty, or not readable.
     """
     name = one_line(path)
     try:
         if not path.exists():
             raise SourceNotFoundError(f"no such file: {name}")
         if path.is_dir():
-            raise NotAVideoError(f"{name} is a folder, not a video file")
+            raise NotAVideoError(f"{name} must be a video file, got a folder")
         if not path.is_file():
             raise NotAVideoError(f"{name} is not a regular file")
         with path.open("rb") as file:
@@ -75,42 +102,43 @@ def open_container(path: Path) -> InputContainer:
     """Open a media file with `FORMATS` and the file protocol only; the caller closes it.
 
     Raises:
-        SourceNotFoundError: there is no such file.
-        NotAVideoError: FFmpeg can't read it, or its format is not among those allowed.
-        TruncatedVideoError: it is cut off before the index without which no picture can be read.
+        SourceNotFoundError: no such file.
+        NotAVideoError: FFmpeg cannot read it, or its format is not allowed.
+        TruncatedVideoError: it is truncated before its index, so no frame can be decoded.
     """
     check_is_file(path)
     try:
-        # The prefix keeps FFmpeg from taking a file name such as "concat:a" for a protocol.
+        # The prefix keeps FFmpeg from reading a file name such as "concat:a" as a protocol.
         return av.open(f"file:{path.absolute()}", mode="r", container_options=_OPEN_OPTIONS, metadata_errors="replace")
     except FFmpegError as error:
         if missing_bytes(path):
             raise TruncatedVideoError(
-                f"{one_line(path)} is cut off before its index, so no picture can be read"
+                f"{one_line(path)} is truncated before its index, so no frame can be decoded"
             ) from error
-        raise NotAVideoError(f"{one_line(path)} is not a video that can be read: {error.strerror}") from error
+        reason = why_not_read(head_of(path), one_line(path))
+        raise NotAVideoError(reason or f"cannot read {one_line(path)} as a video: {error.strerror}") from error
 
 
 def open_stream(
     file: RawIOBase, name: str, *, format_name: str | None = None, options: Mapping[str, str] | None = None
 ) -> InputContainer:
-    """Open media that is read from a file-like object, with `FORMATS` and no protocol at all; the caller closes both.
+    """Open media from a file-like object, with `FORMATS` and no protocol; the caller closes both.
 
     Args:
-        file: read from its start; sought in where it is seekable. A read gives what there is and nothing at the end.
-        name: what errors call it.
-        format_name: FFmpeg's name of the format, one that `FORMATS` may lack; None finds it out from the bytes.
-        options: further options of the format.
+        file: read from its start; seeked if seekable. A read may be short, and is empty at the end.
+        name: name in errors.
+        format_name: FFmpeg's name of the format, not limited to `FORMATS`; None to probe the bytes.
+        options: options of the format.
 
     Raises:
-        NotAVideoError: FFmpeg can't read it, its format is not among those allowed, or it refers to other files.
+        NotAVideoError: FFmpeg cannot read it, its format is not allowed, or it refers to other files.
     """
 
     def refuse(_url: str, _flags: int, _options: object) -> NoReturn:
-        raise NotAVideoError(f"{name} refers to other files, which are not read")
+        raise NotAVideoError(f"{name} refers to other files, which is not supported")
 
     allowed = {
-        # The list is one name that no protocol has; FFmpeg takes an empty list in some places for none.
+        # A name that no protocol has; FFmpeg ignores an empty list in some places.
         "protocol_whitelist": "no-protocol",
         "format_whitelist": format_name or _OPEN_OPTIONS["format_whitelist"],
         "codec_whitelist": _OPEN_OPTIONS["codec_whitelist"],
@@ -125,31 +153,50 @@ def open_stream(
             io_open=refuse,
         )
     except FFmpegError as error:
-        raise NotAVideoError(f"{name} is not a video that can be read: {error.strerror}") from error
+        head = file.read(HEAD_BYTES) if file.seekable() and file.seek(0) == 0 else b""
+        reason = why_not_read(head, name)
+        raise NotAVideoError(reason or f"cannot read {name} as a video: {error.strerror}") from error
 
 
-def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
-    """The stream of pictures to watch: the first that is not a cover image; `path` is what errors call the file.
+def video_stream(container: InputContainer, path: Path | str, number: int | None = None) -> VideoStream:
+    """Video stream to watch, by the ranking of `stream_choice`.
+
+    Args:
+        container: an open container.
+        path: name in errors.
+        number: index among its video streams, from 0; None for the ranking.
 
     Raises:
-        NoVideoStreamError: there is none, as in audio files.
+        NoVideoStreamError: there is none, as in audio files, or the index is too large.
         NotAVideoError: its codec is not among `CODECS`.
-        TruncatedVideoError: the file is cut off before it says what its codec is.
+        TruncatedVideoError: the file is truncated before its codec is known.
     """
-    streams = [s for s in container.streams.video if Disposition.attached_pic not in s.disposition]
-    if not streams:
+    place = choose_stream(offered_streams(container)) if number is None else number
+    if place is None:
         raise NoVideoStreamError(f"{one_line(path)} has no video stream")
-    stream = streams[0]
+    if not place < len(container.streams.video):
+        num_streams = len(container.streams.video)
+        raise NoVideoStreamError(
+            f"{one_line(path)}: the video stream must be from 0 to {num_streams - 1}, got {place}"
+            if num_streams
+            else f"{one_line(path)} has no video stream"
+        )
+    stream = container.streams.video[place]
     name = codec_name(stream)
     if name == _NO_CODEC and isinstance(path, Path) and missing_bytes(path):
-        raise TruncatedVideoError(f"{one_line(path)} is cut off before its index, so no picture can be read")
+        raise TruncatedVideoError(f"{one_line(path)} is truncated before its index, so no frame can be decoded")
     if name not in CODECS.split():
-        raise NotAVideoError(f"{one_line(path)} is coded as {name}, which is not read")
+        raise NotAVideoError(f"{one_line(path)} uses the codec {name}, which is not supported")
     stream.codec_context.options = {"codec_whitelist": ",".join(_DECODERS.split()), "max_pixels": str(MAX_PIXELS)}
     return stream
 
 
+def offered_streams(container: InputContainer) -> list[OfferedStream]:
+    """Video streams of a container, in order."""
+    return [OfferedStream.of(stream, codec_name(stream)) for stream in container.streams.video]
+
+
 def codec_name(stream: VideoStream) -> str:
-    """FFmpeg's canonical name of a stream's codec, whichever decoder reads it; "unknown" where FFmpeg has none."""
+    """FFmpeg's canonical codec name, independent of the decoder; "unknown" if FFmpeg has none."""
     context = stream.codec_context
     return _NO_CODEC if context is None else context.codec.canonical_name

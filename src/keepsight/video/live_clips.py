@@ -1,18 +1,18 @@
-"""Cutting a live stream into clips: by time, because frames may be missing."""
+"""Cutting a live stream into clips by time, since frames may be missing."""
 
 from keepsight.spans import Span
 from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, ClipBuffer
 from keepsight.video.frames import Clip, Frame
 
 _LATE_STEPS = 0.5
-"""A frame belongs to a clip up to half a step before the clip's end: live times are not quite regular."""
+"""A frame belongs to a clip until half a step before its end, since live times are slightly irregular."""
 
 
 class LiveClipBuffer(ClipBuffer):
-    """Fills one clip at a time; a clip is as long as a full one, however many of its frames are there.
+    """Collects live frames into clips of fixed duration, however many frames arrive.
 
-    A clip starts at its first frame and ends `frames_per_clip / sample_fps` later, or earlier where the stream is
-    interrupted. It knows how many of the missing frames were dropped. Arguments are those of `ClipBuffer`.
+    A clip starts at its first frame and ends `frames_per_clip / sample_fps` later, or earlier at an interruption. It
+    records how many missing frames were dropped. Arguments as in `ClipBuffer`.
     """
 
     def __init__(
@@ -21,18 +21,19 @@ class LiveClipBuffer(ClipBuffer):
         super().__init__(sample_fps, frames_per_clip, first_index=first_index)
         self._step_seconds = float(1 / self._grid.rate)
         self._num_dropped = 0
+        self._num_beyond = 0  # dropped in this clip's time beyond its capacity
         self.num_lost = 0
-        """Dropped frames between the last clip and the pending one, of which no clip knows."""
+        """Dropped frames between the last clip and the pending one, which belong to no clip."""
 
     def push(self, frame: Frame, num_dropped_before: int = 0) -> Clip | None:
-        """Take a frame; the clip that it completes or that lies before it, or None.
+        """Add a frame; return the clip that it completes or that lies before it, or None.
 
         Args:
-            frame: not earlier than the one before.
-            num_dropped_before: frames given up between that one and this.
+            frame: not earlier than the previous one.
+            num_dropped_before: frames dropped between the two.
 
         Raises:
-            SettingError: the frame is earlier than the one before.
+            SettingError: the frame is earlier than the previous one.
         """
         self._check_order(frame)
         done = None
@@ -40,20 +41,32 @@ class LiveClipBuffer(ClipBuffer):
             num_dropped_before = self.add_dropped(num_dropped_before)
             done = self.flush()
         self.num_lost = self.add_dropped(num_dropped_before)
+        if self._pending and self.num_lost:  # frames are denser than the sampling grid
+            self.count_here(self.num_lost)
+            self.num_lost = 0
         self._pending.append(frame)
         if done is None and len(self._pending) + self._num_dropped >= self._frames_per_clip:
             done = self.flush()
         return done
 
     def add_dropped(self, num_frames: int) -> int:
-        """Count frames that were given up after the last one; those that the clip has no place for are returned."""
+        """Count dropped frames after the last one; return those that the clip has no capacity for."""
         missing = self._frames_per_clip - len(self._pending) - self._num_dropped if self._pending else 0
         belong_here = min(num_frames, max(0, missing))
         self._num_dropped += belong_here
         return num_frames - belong_here
 
+    def count_here(self, num_frames: int) -> None:
+        """Count dropped frames in the pending clip's time, beyond its capacity."""
+        self._num_beyond += num_frames
+
+    @property
+    def pending_end_seconds(self) -> float:
+        """End of the pending clip if nothing interrupts it; 0 without one."""
+        return self._end_seconds() if self._pending else 0.0
+
     def flush(self) -> Clip | None:
-        """Hand out what is pending as a clip, full or not; None where nothing is."""
+        """Return the pending frames as a clip, full or not; None if there are none."""
         if not self._pending:
             return None
         frames = tuple(self._pending)
@@ -65,10 +78,10 @@ class LiveClipBuffer(ClipBuffer):
             frames,
             Span(frames[0].pts_seconds, end_seconds),
             num_frames_expected=self._frames_per_clip,
-            num_frames_dropped=self._num_dropped,
+            num_frames_dropped=self._num_dropped + self._num_beyond,
         )
         self._pending.clear()
-        self._num_dropped = 0
+        self._num_dropped = self._num_beyond = 0
         self._next_index += 1
         return clip
 

@@ -1,16 +1,15 @@
-"""Leaving out packets whose pictures nobody needs, without changing any picture that is wanted.
+"""Skips packets whose pictures are not needed, without changing any needed picture.
 
-Between two sampled instants most pictures are decoded only to be thrown away. Two kinds can be left out exactly:
+Most pictures between two sampling instants are decoded only to be discarded. Two kinds can be skipped exactly:
 
-- pictures to which no other refers and which are on screen at no instant: the decoder is told to pass over
-  non-reference pictures for that packet only;
+- non-reference pictures that are on screen at no instant: the decoder skips them for that packet only;
 - everything after the last wanted picture of a group, in decoding order, once the next group starts afresh
   (`accesspoints.py`). Its packets never reach the decoder.
 
-Packets wait in a queue until one of these is known. What is wanted follows from timestamps in the packets alone: no
-later packet can be shown before the decoding time that the stream has reached, so an instant that lies before it is
-settled. Where timestamps are missing, repeated or jump, all packets go through from there on; that costs time and
-changes nothing else.
+Packets are queued until one of these is known. What is needed follows from packet timestamps alone: no later packet can
+be displayed before the decoding time reached, so an earlier instant is settled. From missing, repeated or backward
+timestamps on, all packets pass; that only costs time. The clock (`clock.py`) takes every forward step for real time, so
+a picture's time does not depend on what was skipped before it.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -19,34 +18,31 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, Protocol, TypeVar
 
-from keepsight.video.clock import LONGEST_HOLD_BROADCAST
 from keepsight.video.sampling import SampleGrid
 
 _MOST_QUEUED_PACKETS = 1024
 _MOST_QUEUED_BYTES = 16 * 2**20
 _MOST_KNOWN_TIMESTAMPS = 2048
-# Small enough that two neighbouring pictures can't be so far apart that the clock would see a jump.
-_LONGEST_STEP_SECONDS = LONGEST_HOLD_BROADCAST / 3
 
 
 class Packet(Protocol):
-    """What is asked of a coded picture; PyAV's packets have it."""
+    """Interface of a coded picture; PyAV's packets have it."""
 
     @property
     def pts(self) -> int | None:
-        """Time at which it is shown, in units of the stream's time base."""
+        """Display time, in units of the stream's time base."""
 
     @property
     def dts(self) -> int | None:
-        """Time at which it is decoded, in the same units."""
+        """Decoding time, in the same units."""
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
 
     @property
     def is_discard(self) -> bool:
-        """Whether it is decoded for others only and never shown."""
+        """Whether it is decoded only as a reference and never displayed."""
 
 
 PacketT = TypeVar("PacketT", bound=Packet)
@@ -54,48 +50,50 @@ PacketT = TypeVar("PacketT", bound=Packet)
 
 @dataclass(frozen=True)
 class Order(Generic[PacketT]):
-    """A packet for the decoder, and whether its picture may be passed over if no other picture refers to it."""
+    """A packet for the decoder, and whether its picture may be skipped if nothing refers to it."""
 
     packet: PacketT
     may_skip: bool
 
 
 class PacketQueue(Generic[PacketT]):
-    """Hands on the packets that are needed to show a stream at the instants of a grid.
+    """Yields the packets needed to show a stream at a grid's instants.
 
     Args:
-        grid: the instants.
-        time_base: seconds of one unit of the packets' timestamps.
-        starts_afresh: whether no picture from a packet on needs an earlier one.
+        time_base: seconds per unit of the packets' timestamps.
+        starts_afresh: whether a packet is a random access point.
     """
 
-    def __init__(self, grid: SampleGrid, time_base: Fraction, starts_afresh: Callable[[PacketT], bool]) -> None:
-        self._steps_per_unit = grid.rate * time_base
-        self._first_index = grid.first_index
-        self._next_index = grid.first_index
-        self._longest_step = _LONGEST_STEP_SECONDS / time_base
+    def __init__(self, time_base: Fraction, starts_afresh: Callable[[PacketT], bool]) -> None:
+        self._time_base = time_base
         self._starts_afresh = starts_afresh
-        self._origin: int | None = None
+        self._steps_per_unit = Fraction(0)
+        self._anchor: Fraction | None = None
+        self._first_index = 0
+        self._next_index = 0
         self._latest_dts: int | None = None
         self._known: list[int] = []
         self._queue: list[PacketT] = []
         self._queued_bytes = 0
         self._is_stopped = False
 
-    def begin(self, origin: int) -> None:
-        """Start leaving out: the first picture has come out of the decoder.
+    def begin(self, grid: SampleGrid, zero: Fraction) -> None:
+        """Start skipping, once the first picture is decoded.
 
         Args:
-            origin: its timestamp, which is that of instant 0.
+            grid: sampling instants, anchored at that picture.
+            zero: timestamp at the stream's time 0, in units of the time base.
         """
-        self._origin = origin
+        self._steps_per_unit = grid.rate * self._time_base
+        self._anchor = zero + grid.origin / self._time_base
+        self._first_index = self._next_index = grid.first_index
 
     def stop(self) -> None:
-        """Leave out nothing from here on."""
+        """Skip nothing from here on."""
         self._is_stopped = True
 
     def push(self, packet: PacketT) -> Iterator[Order[PacketT]]:
-        """Take the next packet in decoding order; gives those that are known to be needed now."""
+        """Add the next packet in decoding order; yield those now known to be needed."""
         if not self._is_regular(packet):
             self.stop()
         if self._is_stopped:
@@ -106,7 +104,7 @@ class PacketQueue(Generic[PacketT]):
             insort(self._known, packet.pts)
             del self._known[:-_MOST_KNOWN_TIMESTAMPS]
         self._latest_dts = packet.dts
-        if self._origin is None:
+        if self._anchor is None:
             yield Order(packet, may_skip=False)
             return
         if self._starts_afresh(packet):
@@ -118,7 +116,7 @@ class PacketQueue(Generic[PacketT]):
             yield from self._hand_on(len(self._queue))
 
     def flush(self) -> Iterator[Order[PacketT]]:
-        """What is still needed when the stream has ended."""
+        """Yield the packets still needed at the end of the stream."""
         yield from self._hand_on(len(self._queue), may_skip=not self._is_stopped)
 
     def _is_regular(self, packet: PacketT) -> bool:
@@ -126,42 +124,50 @@ class PacketQueue(Generic[PacketT]):
             return False
         place = bisect_left(self._known, packet.pts)
         is_repeated = place < len(self._known) and self._known[place] == packet.pts
-        if is_repeated or packet.pts - packet.dts > self._longest_step:
-            return False
-        return self._latest_dts is None or 0 < packet.dts - self._latest_dts <= self._longest_step
+        return not is_repeated and (self._latest_dts is None or packet.dts > self._latest_dts)
 
     def _step_from(self, timestamp: int) -> int:
         """Index of the first instant at or after a timestamp."""
-        steps = (timestamp - (self._origin or 0)) * self._steps_per_unit
+        steps = (timestamp - (self._anchor or 0)) * self._steps_per_unit
         return max(self._first_index, -(-steps.numerator // steps.denominator))
 
     def _is_never_shown(self, packet: PacketT) -> bool:
-        """Whether a picture known to follow comes on screen before the next instant does."""
+        """Whether a known later picture is displayed before the next instant."""
         if packet.pts is None or packet.is_discard:
             return False
         place = bisect_right(self._known, packet.pts)
         return place < len(self._known) and self._step_from(packet.pts) >= self._step_from(self._known[place])
 
     def _close_group(self) -> Iterator[Order[PacketT]]:
-        """A new group starts: hand on what is shown of the old one and what that needs, forget the rest."""
+        """On a new group: yield what the old one displays and needs, drop the rest."""
         wanted = [place for place, packet in enumerate(self._queue) if not self._is_never_shown(packet)]
         yield from self._hand_on(wanted[-1] + 1 if wanted else 0)
-        if not self._is_stopped:  # the decoder may have met damage in what was just handed on
+        if not self._is_stopped:  # the decoder may have met damage in what was just yielded
             self._queue.clear()
             self._queued_bytes = 0
 
     def _settle(self, dts: int | None) -> Iterator[Order[PacketT]]:
-        """Hand on the pictures of instants that no later packet can change."""
+        """Yield the pictures of instants that no later packet can change."""
         if dts is None or self._step_from(dts + 1) <= self._next_index:
             return
-        shown = set()
-        for index in range(self._next_index, self._step_from(dts + 1)):
-            last = (self._origin or 0) + index / self._steps_per_unit
-            place = bisect_right(self._known, last)
-            shown.update(self._known[max(0, place - 1) : place])
+        shown = self._shown_between(self._next_index, self._step_from(dts + 1))
         self._next_index = self._step_from(dts + 1)
         places = [place for place, packet in enumerate(self._queue) if packet.pts in shown]
         yield from self._hand_on(places[-1] + 1 if places else 0)
+
+    def _shown_between(self, first_index: int, stop_index: int) -> set[int]:
+        """Timestamps of known pictures on screen at a range of instants, however large."""
+        shown = set()
+        first_timestamp = (self._anchor or 0) + first_index / self._steps_per_unit
+        start = max(0, bisect_right(self._known, first_timestamp) - 1)
+        for place in range(start, len(self._known)):
+            begin = max(first_index, self._step_from(self._known[place]))
+            is_last = place + 1 == len(self._known)
+            if begin >= stop_index:
+                break
+            if begin < (stop_index if is_last else min(stop_index, self._step_from(self._known[place + 1]))):
+                shown.add(self._known[place])
+        return shown
 
     def _hand_on(self, num_packets: int, *, may_skip: bool = True) -> Iterator[Order[PacketT]]:
         handed, self._queue = self._queue[:num_packets], self._queue[num_packets:]

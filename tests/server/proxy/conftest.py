@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from proxies import PROXIES, in_front_of
-from served import Served
-from tls_client import NAME, TlsClient
 
 from keepsight.server.settings import ServerSettings
+from tests.server.proxy.proxies import PROXIES, in_front_of
+from tests.server.proxy.tls_client import NAME, TlsClient
+from tests.server.served import Served
 
 TOKEN = "a-token-for-tests-only"
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from served import PATIENCE_SECONDS
-from tls_client import NAME, TlsClient, write_certificate
+
+from tests.server.proxy.tls_client import NAME, TlsClient, write_certificate
+from tests.server.served import PATIENCE_SECONDS
 
 DEPLOY = Path(__file__).parents[3] / "docs" / "deploy"
 

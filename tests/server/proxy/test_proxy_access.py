@@ -3,9 +3,9 @@
 from http.cookies import SimpleCookie
 
 import pytest
-from tls_client import NAME, TlsClient
 
-from keepsight.server.access.sessions import SESSION_COOKIE
+from keepsight.server.http.access.sessions import SESSION_COOKIE
+from tests.server.proxy.tls_client import NAME, TlsClient
 
 
 def test_the_page_loads_and_a_session_is_for_tls_alone(anybody: TlsClient, proxied: TlsClient) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, expect, sync_playwright
-from served import PATIENCE_SECONDS, Served
-from tls_client import NAME, TlsClient
 
-from keepsight.server.access.sessions import SESSION_COOKIE
+from keepsight.server.http.access.sessions import SESSION_COOKIE
+from tests.server.proxy.tls_client import NAME, TlsClient
+from tests.server.served import PATIENCE_SECONDS, Served
+from tests.small_videos import MakeVideo
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NUM_TABS = 8
@@ -32,7 +33,7 @@ def browsing() -> Iterator[BrowserContext]:
 
 
 def test_every_tab_is_told_that_a_stream_is_complete(
-    served: Served, proxied: TlsClient, browsing: BrowserContext, make_video
+    served: Served, proxied: TlsClient, browsing: BrowserContext, make_video: MakeVideo
 ) -> None:
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     served.model.gate.clear()
@@ -40,7 +41,7 @@ def test_every_tab_is_told_that_a_stream_is_complete(
     tabs = [browsing.new_page() for _ in range(NUM_TABS)]
     tabs[0].goto(proxied.origin)
     tabs[0].get_by_label("Token").fill(str(proxied.token))
-    tabs[0].get_by_role("button", name="Go on").click()
+    tabs[0].get_by_role("button", name="Sign in").click()
     expect(tabs[0].get_by_label("Token")).to_have_count(0)
     assert [(cookie["name"], cookie["secure"]) for cookie in browsing.cookies()] == [(SESSION_COOKIE, True)]
     for tab in tabs:

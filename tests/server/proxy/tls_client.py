@@ -11,7 +11,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from served import PATIENCE_SECONDS, Client
+
+from tests.server.served import PATIENCE_SECONDS, Client
 
 NAME = "cameras.example"
 """What the proxy goes by in the documents."""

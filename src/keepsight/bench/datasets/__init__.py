@@ -1,4 +1,7 @@
-"""Loaders of published data sets. One more is one file with a loader and one line in `DATASETS`."""
+"""Loaders of published data sets.
+
+To add one, write a loader in its own file and list it in `DATASETS`, or register a plug-in.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +14,12 @@ from keepsight.bench.datasets.rvs import load_rvs_ego, load_rvs_movie
 from keepsight.bench.datasets.streamingbench import load_streamingbench
 from keepsight.bench.datasets.vstream import load_vstream_ego, load_vstream_movie
 from keepsight.bench.records import DataSet
-from keepsight.errors import SettingError
+from keepsight.plugins import Group
 
-__all__ = ["DATASETS", "Loader", "load_dataset"]
+__all__ = ["DATASETS", "DATASET_GROUP", "Loader", "load_dataset"]
 
 Loader = Callable[[Path], DataSet]
-"""Reads a data set from the folder that it was downloaded to; its docstring says what the folder must hold."""
+"""Reads a data set from its download folder, whose required content is in the loader's docstring."""
 
 DATASETS: Mapping[str, Loader] = {
     "rvs-ego": load_rvs_ego,
@@ -30,20 +33,23 @@ DATASETS: Mapping[str, Loader] = {
     "ovobench": load_ovobench,
     "streamingbench": load_streamingbench,
 }
-"""Loaders of the data sets that are read from a folder, by the name that `keepsight bench` knows them by."""
+"""Built-in loaders of data sets, by their names in `keepsight bench`."""
+
+DATASET_GROUP = Group("keepsight.bench_datasets", "data set", tuple(DATASETS), is_dataclass=False)
+"""All loaders, including plug-ins."""
 
 
 def load_dataset(name: str, folder: Path) -> DataSet:
     """Read a published data set.
 
     Args:
-        name: a key of `DATASETS`.
-        folder: where it was downloaded to.
+        name: a key of `DATASETS`, or that of a plug-in.
+        folder: its download folder.
 
     Raises:
-        SettingError: there is no data set of this name.
-        DataError: the folder does not hold what the loader's docstring says.
+        SettingError: no such data set, or its plug-in cannot be loaded.
+        DataError: the folder does not match the loader's docstring.
     """
-    if name not in DATASETS:
-        raise SettingError(f"there is no data set {name!r}; the data sets are {', '.join(DATASETS)}")
-    return DATASETS[name](folder)
+    plug_in = DATASET_GROUP.find(name)
+    loader: Loader = DATASETS[name] if plug_in is None else DATASET_GROUP.load(plug_in)
+    return loader(folder)

@@ -1,4 +1,4 @@
-"""Putting read questions together to videos and a data set, with the checks that concern several of them."""
+"""Assembly of questions into videos and a data set, with consistency checks."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
@@ -11,7 +11,7 @@ KeyT = TypeVar("KeyT", bound=Hashable)
 
 
 def data_set(name: str, videos: Sequence[Video], scoring: str, settings: str) -> DataSet:
-    """A data set whose ids are checked.
+    """Data set with unique ids.
 
     Raises:
         DataError: two videos, or two questions of any videos, have the same id.
@@ -22,7 +22,7 @@ def data_set(name: str, videos: Sequence[Video], scoring: str, settings: str) ->
 
 
 def grouped(items: Iterable[T], key: Callable[[T], KeyT]) -> dict[KeyT, list[T]]:
-    """Items by key; keys in the order in which they first come, items in their own."""
+    """Items by key, in order of first appearance."""
     groups: dict[KeyT, list[T]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)

@@ -1,4 +1,4 @@
-"""CG-Bench: multiple choice about videos of 10 to 80 minutes, with the stretches that hold the clues.
+"""CG-Bench: multiple choice about videos of 10 to 80 minutes, with spans of the clues.
 
 Source: arXiv 2412.12075.
 """
@@ -19,14 +19,14 @@ def load_cgbench(folder: Path) -> DataSet:
     """Read all 12,129 questions.
 
     The folder holds `cgbench.json`, a list of `{qid, video_uid, question, answer, choices, right_answer,
-    clue_intervals, domain, sub_category, duration}`, and `cg_videos_720p/` or `videos/` with one file
-    `<video_uid>.mp4` a video.
+    clue_intervals, domain, sub_category, duration}`, and `cg_videos_720p/` or `videos/` with one file `<video_uid>.mp4`
+    a video.
 
-    Every question is asked after the whole video; its evidence is `clue_intervals`, its task is `sub_category`. The
-    right choice is the one whose letter is `right_answer`.
+    Questions are asked after the whole video; its evidence is `clue_intervals`, its task is `sub_category`. The correct
+    choice is the letter `right_answer`.
 
     Raises:
-        DataError: something of this is missing or of another form.
+        DataError: a file is missing or malformed.
     """
     return _load("cgbench", folder, "cgbench.json")
 

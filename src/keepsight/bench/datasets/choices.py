@@ -1,4 +1,4 @@
-"""Multiple choice as the data sets write it: letters for the right answer, and letters before the choices."""
+"""Multiple choice in published data sets: letters of correct answers, and letters before choices."""
 
 import re
 
@@ -9,7 +9,7 @@ _LETTER = re.compile(r"([A-Za-z])(?![A-Za-z])")
 
 
 def letter_index(source: Annotation, field: str, num_choices: int) -> int:
-    """Place of the choice that a field names by its letter: 0 for `A`, also for `A.` and `A. a red car`.
+    """Index of the choice named by its letter: 0 for `A`, also for `A.` and `A. a red car`.
 
     Raises:
         DataError: the field is missing or names none of the choices.
@@ -18,24 +18,24 @@ def letter_index(source: Annotation, field: str, num_choices: int) -> int:
     match = _LETTER.match(written)
     index = ord(match[1].upper()) - ord("A") if match else num_choices
     if index >= num_choices:
-        raise DataError(f"{field!r} of {source.where} is the letter of one of {num_choices} choices, not {written!r}")
+        raise DataError(f"{field!r} of {source.where} must be one of the first {num_choices} letters, got {written!r}")
     return index
 
 
 def index_within(source: Annotation, field: str, num_choices: int) -> int:
-    """Place of the choice that a field names by its number, counted from 0.
+    """Index of the choice named by its number, from 0.
 
     Raises:
         DataError: the field is missing or names none of the choices.
     """
     index = source.whole(field)
     if index not in range(num_choices):
-        raise DataError(f"{field!r} of {source.where} is the number of one of {num_choices} choices, not {index}")
+        raise DataError(f"{field!r} of {source.where} must be an index into {num_choices} choices, got {index}")
     return index
 
 
 def without_letters(choices: tuple[str, ...]) -> tuple[str, ...]:
-    """Choices without `A. `, `B. ` ... before them; as they are unless every one carries the letter of its place."""
+    """Choices without leading `A. `, `B. ` ...; unchanged unless all have their letter."""
     marks = [re.compile(rf"{chr(ord('A') + index)}\s*[.):]\s*(?=\S)") for index in range(len(choices))]
     if not all(mark.match(choice) for mark, choice in zip(marks, choices, strict=True)):
         return choices

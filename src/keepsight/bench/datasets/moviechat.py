@@ -1,4 +1,4 @@
-"""MovieChat-1K: open questions about parts of films, asked after the part or at one of its frames.
+"""MovieChat-1K: open questions about parts of films, asked after it or at one of its frames.
 
 Source: arXiv 2307.16449.
 """
@@ -16,7 +16,7 @@ HOLDS = "a MovieChat-1K folder holds one .json a film in gt/gt/, gt/ or annotati
 
 
 def load_moviechat(folder: Path) -> DataSet:
-    """Read MovieChat-1K, as far as its films are in the folder's annotations.
+    """Read MovieChat-1K, limited to the films in the folder's annotations.
 
     The folder holds one JSON file a film, `{info: {video_path, fps, num_frame}, caption, global: [{question, answer}],
     breakpoint: [{time, question, answer}]}`, in the first of `gt/gt/`, `gt/` and `annotations/` that has any (the test
@@ -26,7 +26,7 @@ def load_moviechat(folder: Path) -> DataSet:
     `time` counts frames: they see the frames before that one. The two are the data set's tasks.
 
     Raises:
-        DataError: something of this is missing or of another form.
+        DataError: a file is missing or malformed.
     """
     home = DataFolder(folder, HOLDS)
     films = [annotation(read_json(path), path.name) for path in _files(home)]
@@ -44,12 +44,12 @@ def _files(home: DataFolder) -> list[Path]:
         files = sorted((home.path / name).glob("*.json"), key=lambda path: (len(path.name), path.name))
         if files:
             return files
-    raise DataError(f"{home.path} holds no annotations; {home.holds}")
+    raise DataError(f"{home.path} has no annotations; {home.holds}")
 
 
 def _questions(film: Annotation, fps: float) -> tuple[Question, ...]:
     if fps <= 0:
-        raise DataError(f"'fps' in {film.where} is above 0, not {fps}")
+        raise DataError(f"'fps' in {film.where} must be above 0, got {fps}")
     name = Path(film.where).stem
     after = [
         Question(f"{name}/global/{index:02d}", entry.text("question"), entry.text("answer"), task="global")

@@ -29,7 +29,7 @@ def load_nextqa(folder: Path) -> DataSet:
     Every question is asked after the whole video. Its task is its type, see `group_of`.
 
     Raises:
-        DataError: something of this is missing or of another form.
+        DataError: a file is missing or malformed.
     """
     home = DataFolder(folder, HOLDS)
     path = home.file("val.csv")
@@ -46,7 +46,7 @@ def load_nextqa(folder: Path) -> DataSet:
 def _stems(path: Path, videos: list[str]) -> dict[str, str]:
     stems = read_json(path)
     if not isinstance(stems, dict):
-        raise DataError(f"{path} is an object that maps videos to paths, not {str(stems)[:40]!r}")
+        raise DataError(f"{path} must be an object that maps videos to paths, got {str(stems)[:40]!r}")
     paths = Annotation(stems, path.name)
     return {video: paths.text(video) for video in videos}
 

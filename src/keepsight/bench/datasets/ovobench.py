@@ -1,4 +1,4 @@
-"""OVO-Bench: questions about the past, the present and, asked again and again, about what is still to come.
+"""OVO-Bench: questions about the past, the present and, asked repeatedly, the future.
 
 Source: arXiv 2501.05510. The prompts of the forward tasks are worded here.
 """
@@ -47,7 +47,7 @@ def load_ovobench(folder: Path) -> DataSet:
     Every question is asked at its `realtime`, in seconds. Its id is `<id>` or `<id>_<i>`.
 
     Raises:
-        DataError: something of this is missing or of another form.
+        DataError: a file is missing or malformed.
     """
     home = DataFolder(folder, HOLDS)
     path = home.file("ovo_bench_new.json", "ovo_bench.json")

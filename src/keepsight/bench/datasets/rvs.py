@@ -25,7 +25,7 @@ def load_rvs_ego(folder: Path) -> DataSet:
     A question is asked at `end_time`, in seconds; its evidence is the stretch from `start_time` to there.
 
     Raises:
-        DataError: something of this is missing or of another form.
+        DataError: a file is missing or malformed.
     """
     home = DataFolder(folder, EGO_HOLDS)
     path = home.file("ego4d_oe.json")
@@ -49,7 +49,7 @@ def load_rvs_movie(folder: Path) -> DataSet:
     evaluation, which takes the first n frames.
 
     Raises:
-        DataError: something of this is missing or of another form, an array too.
+        DataError: a file, including arrays, is missing or malformed.
     """
     home = DataFolder(folder, MOVIE_HOLDS)
     path = home.file("movienet_oe.json")

@@ -1,4 +1,4 @@
-"""Films as folders of pictures, one for each shot, as VStream-QA publishes them."""
+"""Films as folders of images, one per shot, as VStream-QA publishes them."""
 
 import re
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ _SHOT = re.compile(r"shot_(\d+)(?:_img_(\d+))?(?:\.(?:jpe?g|png))?", re.IGNORECA
 
 
 def shot_number(name: str) -> int | None:
-    """The shot that a name such as `shot_0387_img_0.jpg` or `shot_0387` is about; None for other names."""
+    """Shot number in a name such as `shot_0387_img_0.jpg` or `shot_0387`; None for other names."""
     match = _SHOT.fullmatch(name)
     return None if match is None else int(match[1])
 
 
 @dataclass(frozen=True)
 class ShotFolderSource:
-    """A folder of pictures named `shot_0387_img_0.jpg`.
+    """A folder of images named `shot_0387_img_0.jpg`.
 
-    A film that was cut out of a longer one keeps its shots' numbers, so time 0 is the first shot in the folder. Of a
-    shot with several pictures the first is taken; a shot without a picture leaves its time empty.
+    An excerpt keeps its film's shot numbers, so time 0 is the first shot in the folder. The first image of each shot is
+    used; a shot without images leaves its time empty.
 
     Attributes:
         path: the folder.
@@ -34,10 +34,10 @@ class ShotFolderSource:
     path: Path
 
     def pictures(self) -> dict[int, Path]:
-        """Picture of each shot by the shot's own number, in order of numbers; at least one.
+        """First image of each shot by shot number, in order; at least one.
 
         Raises:
-            DataError: the folder cannot be read or holds no such picture.
+            DataError: the folder is unreadable or has no such image.
         """
         try:
             files = [path for path in self.path.iterdir() if path.suffix]
@@ -45,17 +45,17 @@ class ShotFolderSource:
             raise DataError(f"cannot read {self.path}: {error.strerror}") from error
         matches = [(match, path) for path in files if (match := _SHOT.fullmatch(path.name))]
         if not matches:
-            raise DataError(f"{self.path} holds no picture named like shot_0387_img_0.jpg")
+            raise DataError(f"{self.path} has no image named like shot_0387_img_0.jpg")
         first: dict[int, Path] = {}
         for shot, _, path in sorted((int(match[1]), int(match[2] or 0), path) for match, path in matches):
             first.setdefault(shot, path)
         return first
 
     def frames(self, sample_fps: float) -> Iterator[Frame]:  # noqa: ARG002
-        """Every shot's picture at its time. `sample_fps` is not read: there is one frame in each unit of time.
+        """Each shot's image at its time. `sample_fps` is ignored: there is one frame per unit of time.
 
         Raises:
-            DataError: the folder or a picture cannot be read.
+            DataError: the folder or an image is unreadable.
         """
         pictures = self.pictures()
         first_shot = min(pictures)
@@ -68,4 +68,4 @@ def _read_frame(path: Path, time: float) -> Frame:
         with Image.open(path) as picture:
             return Frame(np.asarray(picture.convert("RGB")), time)
     except OSError as error:
-        raise DataError(f"{path} is no picture that can be read: {error}") from error
+        raise DataError(f"cannot read the image {path}: {error}") from error

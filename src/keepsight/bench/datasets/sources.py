@@ -1,4 +1,4 @@
-"""Where the frames of published data sets come from: video files, and arrays with one frame a shot."""
+"""Frame sources of published data sets: video files, and arrays with one frame per shot."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from keepsight.video import Frame, open_video
 
 @dataclass(frozen=True)
 class FileSource:
-    """A video file, or a part of one.
+    """A video file, or a section of one.
 
     Attributes:
         path: the file.
-        start_seconds: where the part begins; its frames' times count from here. Frames are taken at the same instants
-            as from the whole file, so where the start is no multiple of 1 / sample_fps, the part's first frame lies up
-            to one step after 0. Each frame keeps its true time, as a question may not see later ones.
-        end_seconds: frames of the file at or after this time are not handed out; None takes the file to its end.
+        start_seconds: start of the section, from which times count. Frames are sampled at the same instants as in the
+            whole file, so unless the start is a multiple of 1 / sample_fps, the first frame is up to one step after 0.
+            Frames keep their true times, since a question must not see later ones.
+        end_seconds: end of the section, exclusive; None for the end of the file.
 
     Raises:
-        SettingError: the part does not run forward from 0 or later.
+        SettingError: not 0 <= start < end.
     """
 
     path: Path
@@ -33,40 +33,40 @@ class FileSource:
     def __post_init__(self) -> None:
         if self.start_seconds < 0 or (self.end_seconds is not None and self.end_seconds <= self.start_seconds):
             raise SettingError(
-                f"a part of {self.path.name} runs forward from 0 or later, not from {self.start_seconds} to "
+                f"a section of {self.path.name} must have 0 <= start < end, got {self.start_seconds} to "
                 f"{self.end_seconds} s"
             )
 
     def frames(self, sample_fps: float) -> Iterator[Frame]:
-        """See `FrameSource.frames`.
+        """Frames of the section.
 
         Raises:
             SettingError: `sample_fps` is not a number above 0.
-            VideoError: the file is missing, no video, or damaged before the part's end.
+            VideoError: the file is missing, not a video, or damaged before the section's end.
         """
         with open_video(self.path) as video:
             for frame in video.sampled_frames(sample_fps, start_seconds=self.start_seconds):
                 if self.end_seconds is not None and frame.pts_seconds >= self.end_seconds:
                     return
-                # An instant that rounding puts a hair before the start still belongs to the part.
+                # An instant that rounding puts just before the start belongs to the section.
                 yield Frame(frame.image, max(0.0, frame.pts_seconds - self.start_seconds))
 
 
 @dataclass(frozen=True)
 class ArraySource:
-    """A NumPy file with one frame of each shot: frame i is shot i, at time i.
+    """A NumPy file with one frame per shot: frame i is shot i, at time i.
 
-    The file is mapped, not read: a film's array has gigabytes, of which one frame at a time is in memory.
+    The file is memory-mapped, since a film's array has gigabytes.
 
     Attributes:
-        path: an `.npy` file of uint8 RGB `[shots, height, width, 3]`. Pickled objects are not read.
+        path: an `.npy` file of uint8 RGB `[shots, height, width, 3]`. Pickled objects are refused.
     """
 
     path: Path
 
     @property
     def num_shots(self) -> int:
-        """How many shots there are, from the file's head alone.
+        """Number of shots, from the file's header.
 
         Raises:
             DataError: see `frames`.
@@ -74,10 +74,10 @@ class ArraySource:
         return len(self._array())
 
     def frames(self, sample_fps: float) -> Iterator[Frame]:  # noqa: ARG002
-        """Every shot in order. `sample_fps` is not read: there is one frame in each unit of time, and no more.
+        """Every shot in order. `sample_fps` is ignored: there is one frame per unit of time.
 
         Raises:
-            DataError: the file is missing, cut off, or holds another kind of array.
+            DataError: the file is missing, truncated, or another kind of array.
         """
         shots = self._array()
         for index in range(len(shots)):
@@ -89,9 +89,9 @@ class ArraySource:
         except OSError as error:
             raise DataError(f"cannot read {self.path}: {error.strerror or error}") from error
         except (ValueError, EOFError) as error:
-            raise DataError(f"{self.path} is no .npy array that can be mapped: {error}") from error
+            raise DataError(f"cannot map {self.path} as a .npy array: {error}") from error
         if shots.dtype != np.uint8 or shots.ndim != 4 or shots.shape[3] != 3 or 0 in shots.shape:
             raise DataError(
-                f"{self.path} holds uint8 frames [shots, height, width, 3], not {shots.dtype} {list(shots.shape)}"
+                f"{self.path} must hold uint8 frames [shots, height, width, 3], got {shots.dtype} {list(shots.shape)}"
             )
         return shots

@@ -27,7 +27,7 @@ def load_streamingbench(folder: Path) -> DataSet:
     was shown, is not read, as some stamps lie outside it. The letters before the options are taken off.
 
     Raises:
-        DataError: something of this is missing or of another form.
+        DataError: a file is missing or malformed.
     """
     home = DataFolder(folder, HOLDS)
     path = home.file("questions_real.json")

@@ -1,8 +1,8 @@
-"""The toy world as a data set: made anew from seeds each time; nothing to download, and everything is known.
+"""The toy world as a data set: generated from seeds, without download, with known truth.
 
-The split is fixed: seeds of training begin at 2^32, those of `validation` (the model card's figures) at 50,000, and
-those of `test`, on which nothing was ever tuned, at 60,000. Frames are rendered at the instants that a method samples,
-so a video costs no file and no decoding.
+The split is fixed: training seeds start at 2^32, those of `validation` (the model card's figures) at 50,000, and those
+of `test`, on which nothing was tuned, at 60,000. Frames are rendered at the sampled instants, without files or
+decoding.
 """
 
 import random
@@ -23,30 +23,29 @@ from keepsight.video import Frame
 from keepsight.video.sampling import SampleGrid
 
 SPLITS = {"validation": 50_000, "test": 60_000}
-"""Seed of the first video of each split; the others follow one by one."""
+"""Seed of the first video of each split; the others follow."""
 
 MAX_VIDEOS = 1_000
 CLIP_SECONDS = 32.0
-"""Length of the clips that the true captions are of."""
+"""Length of clips for true captions."""
 
 
 @dataclass(frozen=True)
 class ToyWorldSettings:
-    """Which toy videos, and what is asked about them.
+    """Toy videos and their questions.
 
     Attributes:
         difficulty: a name in `story.DIFFICULTIES`.
-        num_videos: how many.
+        num_videos: number of videos.
         minutes: length of each.
         split: a name in `SPLITS`.
-        questions_per_kind: how many of each kind are asked, each at the end of a random clip.
-        present_questions: how many times it is asked what is there right now, at a random frame inside a clip; not
-            where `ask_minutes` are given.
-        ask_minutes: where given, questions are asked at these times only, `questions_per_kind` of each kind at each.
-        first_video: number in the split of the first video.
+        questions_per_kind: questions per kind, each at the end of a random clip.
+        present_questions: questions about the present, each at a random frame inside a clip; none with `ask_minutes`.
+        ask_minutes: if given, ask only at these times, `questions_per_kind` of each kind at each.
+        first_video: index of the first video in the split.
 
     Raises:
-        SettingError: a value is outside what is allowed.
+        SettingError: a value is out of range.
     """
 
     difficulty: str = "default"
@@ -60,23 +59,25 @@ class ToyWorldSettings:
 
     def __post_init__(self) -> None:
         if self.difficulty not in DIFFICULTIES:
-            raise SettingError(f"difficulty is one of {', '.join(DIFFICULTIES)}, not {self.difficulty!r}")
+            raise SettingError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, got {self.difficulty!r}")
         if self.split not in SPLITS:
-            raise SettingError(f"split is one of {', '.join(SPLITS)}, not {self.split!r}")
+            raise SettingError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}")
         if self.num_videos < 1 or self.first_video < 0 or self.first_video + self.num_videos > MAX_VIDEOS:
             raise SettingError(
-                f"a split has {MAX_VIDEOS} videos, of which 1 or more are taken, not {self.num_videos} "
-                f"from number {self.first_video}"
+                f"num_videos must be at least 1 and end within the split's {MAX_VIDEOS} videos, got {self.num_videos} "
+                f"from video {self.first_video}"
             )
         if self.questions_per_kind < 0 or self.present_questions < 0:
-            raise SettingError("numbers of questions are 0 or more")
+            raise SettingError("numbers of questions must be at least 0")
         if any(not 0 < minutes <= self.minutes for minutes in self.ask_minutes):
-            raise SettingError(f"ask_minutes lie in the video of {self.minutes} minutes, not at {self.ask_minutes}")
+            raise SettingError(
+                f"ask_minutes must lie within the video's {self.minutes} minutes, got {self.ask_minutes}"
+            )
 
 
 @dataclass(frozen=True)
 class ToySource:
-    """Frames of one toy video, rendered when they are wanted.
+    """Frames of one toy video, rendered on demand.
 
     Attributes:
         seed: of the story.
@@ -90,21 +91,20 @@ class ToySource:
 
     @cached_property
     def truth(self) -> ToyTruth:
-        """What happens, and the true caption of each clip; it is made once and goes along to other processes."""
+        """Events and true captions of each clip; computed once and sent to other processes."""
         return make_truth(self._video)
 
     @property
     def story(self) -> Story:
-        """What happens."""
+        """Events of the video."""
         return self.truth.story
 
     @property
     def captions(self) -> tuple[TrueCaption, ...]:
-        """The true caption of each clip."""
+        """True caption of each clip."""
         return self.truth.captions
 
     def frames(self, sample_fps: float) -> Iterator[Frame]:
-        """See `FrameSource.frames`."""
         size_pixels = self._video.size_pixels
         grid = SampleGrid(sample_fps)
         for number in range(grid.index_from(Fraction(self.story.duration_seconds))):
@@ -120,7 +120,7 @@ def make_toyworld(settings: ToyWorldSettings | None = None) -> DataSet:
     """The toy world as a data set, scored by exact match.
 
     Raises:
-        SettingError: nothing is asked of a video.
+        SettingError: there are no questions.
     """
     settings = settings or ToyWorldSettings()
     first = SPLITS[settings.split] + settings.first_video
@@ -137,7 +137,7 @@ def _video(settings: ToyWorldSettings, seed: int) -> Video:
         for question in (*_past_questions(settings, source, rng), *_present_questions(settings, source, rng))
     }
     if not asked:
-        raise SettingError("a data set needs questions: questions_per_kind and present_questions are both 0")
+        raise SettingError("questions_per_kind or present_questions must be above 0, got 0 for both")
     questions = tuple(
         _question(f"{video_id}/{number}", question, source) for number, question in enumerate(asked.values())
     )
@@ -145,7 +145,7 @@ def _video(settings: ToyWorldSettings, seed: int) -> Video:
 
 
 def _past_questions(settings: ToyWorldSettings, source: ToySource, rng: random.Random) -> Iterator[ToyQuestion]:
-    """Questions at the ends of clips, from the third clip on."""
+    """Questions at ends of clips, from the third clip on."""
     captions = source.captions
     times = [max(1, int(minutes * 60 // CLIP_SECONDS)) for minutes in settings.ask_minutes]
     for task in QUESTION_KINDS:
@@ -157,7 +157,7 @@ def _past_questions(settings: ToyWorldSettings, source: ToySource, rng: random.R
 
 
 def _present_questions(settings: ToyWorldSettings, source: ToySource, rng: random.Random) -> Iterator[ToyQuestion]:
-    """What is there right now, asked inside a clip, when its frames have no caption yet."""
+    """Questions about the present inside a clip, when its frames have no caption yet."""
     for _ in range(0 if settings.ask_minutes else settings.present_questions):
         clip = rng.randrange(1, max(2, len(source.captions)))
         shown = clip * CLIP_SECONDS + 2.0 * rng.randrange(3, 14)

@@ -33,7 +33,7 @@ def load_vstream_ego(folder: Path) -> DataSet:
     one file `<video_id>.mp4` a video.
 
     Raises:
-        DataError: something of this is missing or of another form.
+        DataError: a file is missing or malformed.
     """
     home = DataFolder(folder, EGO_HOLDS)
     path = home.file("test_qa_ego4d.json")
@@ -57,7 +57,7 @@ def load_vstream_movie(folder: Path) -> DataSet:
     `shot_0387_img_0.jpg` in a folder that starts with shot 0 is asked at 388.
 
     Raises:
-        DataError: something of this is missing or of another form, or a question ends before its folder's first shot.
+        DataError: a file is missing or malformed, or a question ends before its folder's first shot.
     """
     home = DataFolder(folder, MOVIE_HOLDS)
     path = home.file("test_qa_movienet.json")
@@ -67,7 +67,7 @@ def load_vstream_movie(folder: Path) -> DataSet:
     missing = [video_id for video_id in entries if video_id not in there]
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(entries)} videos are not in {frames}, the first is {missing[0]!r}; {MOVIE_HOLDS}"
+            f"{len(missing)} of {len(entries)} videos are missing from {frames}, first {missing[0]!r}; {MOVIE_HOLDS}"
         )
     videos = [_movie(video_id, frames / video_id, asked) for video_id, asked in entries.items()]
     return data_set("vstream-qa-movie", videos, "judge", fingerprint(path))
@@ -91,7 +91,7 @@ def _shot_question(entry: Annotation, first_shot: int) -> Question:
         return _asked(entry, math.inf, ())
     start, end = (_shot(entry, name) - first_shot for name in ("start_time", "end_time"))
     if end < 0:
-        raise DataError(f"{entry.where} ends before its video's first picture, which is of shot {first_shot}")
+        raise DataError(f"{entry.where} ends before the video's first image, shot {first_shot}")
     return _asked(entry, end + 1, (Span(start, end + 1),) if 0 <= start <= end else ())
 
 

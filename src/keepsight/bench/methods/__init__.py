@@ -1,4 +1,7 @@
-"""Methods by name. One more is one file with a frozen dataclass and one line in `METHODS`."""
+"""Methods by name.
+
+To add one, write a frozen dataclass in its own file and list it in `METHODS`, or register a plug-in.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,9 +20,10 @@ from keepsight.bench.methods.selected_tokens import SelectedTokens
 from keepsight.bench.methods.uniform_frames import UniformFrames
 from keepsight.bench.methods.visual_similarity import VisualSimilarity
 from keepsight.errors import SettingError
+from keepsight.plugins import Group
 from keepsight.settings import Settings
 
-__all__ = ["METHODS", "Asked", "Captioned", "Method", "Observer", "Reply", "make_method"]
+__all__ = ["METHODS", "METHOD_GROUP", "Asked", "Captioned", "Method", "Observer", "Reply", "make_method"]
 
 METHODS: Final[Mapping[str, Callable[..., Method[Any]]]] = MappingProxyType(
     {
@@ -34,37 +38,44 @@ METHODS: Final[Mapping[str, Callable[..., Method[Any]]]] = MappingProxyType(
         "last-frames": LastFrames,
     }
 )
-"""Every method by the name that the command line uses; the first is Keepsight itself."""
+"""Built-in methods by name; the first is Keepsight's default."""
+
+METHOD_GROUP = Group("keepsight.bench_methods", "method", tuple(METHODS), ("begin", "answer"))
+"""All methods, including plug-ins."""
 
 
 def make_method(text: str, settings: Settings | None = None) -> Method[Any]:
-    """A method from its name and the settings in which it differs.
+    """Method from its name and settings that differ from the defaults.
 
     Args:
         text: such as `captions`, `captions:selector=uniform,retention=0.12` or `last-frames:num_frames=8`. Values are
-            JSON; what is none is taken as a text.
-        settings: what the others are; the defaults if None.
+            JSON, else plain strings.
+        settings: base settings; None for defaults.
 
     Raises:
-        SettingError: no method has this name, or a setting is unknown or not allowed.
+        SettingError: no such method, or a setting is unknown or invalid.
     """
     name, _, listed = text.partition(":")
-    if name not in METHODS:
-        raise SettingError(f"a method is one of {', '.join(METHODS)}, not {name!r}")
-    factory = METHODS[name]
-    own_names = {field.name for field in fields(factory)} - {"settings"}  # type: ignore[arg-type]
+    plug_in = METHOD_GROUP.find(name)
+    factory: Any = METHODS[name] if plug_in is None else METHOD_GROUP.load(plug_in)
+    own_names = {field.name for field in fields(factory)} - {"settings"}
     values = dict(_pair(text, pair) for pair in _split(listed))
     own = {key: value for key, value in values.items() if key in own_names}
     shared = {key: value for key, value in values.items() if key not in own_names}
     known = [field.name for field in fields(Settings)]
     for key in shared:
         if key not in known:
-            raise SettingError(f"{name} has no setting {key!r}; it has {', '.join([*sorted(own_names), *known])}")
-    return factory(settings=replace(settings or Settings(), **shared), **own)
+            raise SettingError(f"{name} has no setting {key!r}; settings: {', '.join([*sorted(own_names), *known])}")
+    wanted = replace(settings or Settings(), **shared)
+    try:
+        made: Method[Any] = factory(settings=wanted, **own)
+    except TypeError as error:
+        raise SettingError(f"could not make method {text!r}: {error}") from error
+    return made
 
 
 def _split(listed: str) -> list[str]:
-    """Parts between commas, but not those inside brackets: `a=1,layers=[2,3]` has two."""
+    """Split at commas outside brackets: `a=1,layers=[2,3]` has two parts."""
     parts, depth = [""], 0
     for character in listed:
         depth += {"[": 1, "]": -1}.get(character, 0)
@@ -78,7 +89,7 @@ def _split(listed: str) -> list[str]:
 def _pair(text: str, pair: str) -> tuple[str, Any]:
     key, equals, value = pair.partition("=")
     if not equals:
-        raise SettingError(f"a method is written as name:setting=value,setting=value, not {text!r}")
+        raise SettingError(f"a method must be written as name:setting=value,setting=value, got {text!r}")
     try:
         return key.strip(), json.loads(value)
     except json.JSONDecodeError:

@@ -1,27 +1,27 @@
-"""What a method is to the bench: something that sees frames in time order and can be asked in between.
+"""Interface of a method: it gets frames in time order and can be asked in between.
 
-A method has two halves. Its observer sees the frames; it decides what is kept. Its answers are made from what an
-observer holds. Methods that keep the same things (equal `watching`) share one observer, so that ten ways of answering
-cost one time of watching.
+A method has two halves: its observer gets the frames and decides what to keep; its answers use what an observer holds.
+Methods with equal `watching` share one observer, so ten ways of answering cost one pass of watching.
 """
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from keepsight.models.protocol import VideoModel, VisualInput
+from keepsight.method.protocol import AnswerRequest, VideoModel, VisualInput
+from keepsight.plugins import package_of
 from keepsight.spans import Span
 from keepsight.video import Frame
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as a method hears it: nothing of the right answer.
+    """A question as a method sees it, without the correct answer.
 
     Attributes:
-        question: the question alone; captions are searched by it.
-        wording: what is put to the model: the question, with the choices where there are some.
-        ask_seconds: when it is asked; everything seen so far is earlier.
+        question: the question alone, for searching captions.
+        wording: text for the model: the question, with choices if any.
+        ask_seconds: time of the question; all frames so far are earlier.
     """
 
     question: str
@@ -31,11 +31,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a method answered.
+    """Answer of a method.
 
     Attributes:
         text: the answer, stripped.
-        num_prompt_tokens: length of the prompt, visual tokens included.
+        num_prompt_tokens: prompt length, visual tokens included.
     """
 
     text: str
@@ -44,7 +44,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Captioned:
-    """A caption that was written on the way: see `results.CaptionedClip`."""
+    """A caption written while watching: see `results.CaptionedClip`."""
 
     clip_index: int
     span: Span
@@ -56,26 +56,24 @@ class Captioned:
 
 
 class Observer(Protocol):
-    """What a method keeps of one video. It is handed frames only, each once, in time order."""
+    """What a method keeps of one video. Gets each frame once, in time order."""
 
     def see(self, frame: Frame) -> None:
-        """Take the next frame."""
+        """Process the next frame."""
 
     def finish(self) -> None:
-        """The video is over: no frame comes any more."""
+        """End of the video: no more frames come."""
 
     def captions(self) -> Sequence[Captioned]:
-        """Captions written so far; empty for observers that write none."""
+        """Captions so far; empty for observers that write none."""
 
 
 class NoCaptions:
-    """The part of an observer that writes no captions and leaves nothing for the end."""
+    """Mixin of observers without captions and final work."""
 
-    def finish(self) -> None:
-        """Nothing is left to do."""
+    def finish(self) -> None: ...
 
     def captions(self) -> list[Captioned]:
-        """None."""
         return []
 
 
@@ -87,41 +85,46 @@ class Method(Protocol[ObserverT]):
 
     @property
     def sample_fps(self) -> float:
-        """Frames that it wants of each second of video."""
+        """Frames to sample per second of video."""
 
     @property
     def watching(self) -> Hashable:
-        """All that decides what its observer keeps; equal for methods that can share one."""
+        """Everything that decides what its observer keeps; equal for methods that can share one."""
 
     def begin(self, model: VideoModel, sample_fps: float) -> ObserverT:
-        """An observer for a new video.
+        """Create an observer for a new video.
 
         Args:
             model: may be used while watching.
-            sample_fps: frames that come for each unit of the video's time: what was asked for, but 1 where the video
-                has one frame a shot and its time counts shots.
+            sample_fps: frames per unit of the video's time: as requested, but 1 if the video's time counts shots.
         """
 
     def answer(self, model: VideoModel, seen: ObserverT, asked: Asked) -> Reply:
-        """Answer from what an observer of the same `watching` holds; the observer must not change."""
+        """Answer from what an observer of the same `watching` holds, without changing it."""
+
+
+def record_of(method: Method[Any]) -> str:
+    """`repr` of a method; for a plug-in with package and version, since an update may change its answers."""
+    package = package_of(type(method))
+    return repr(method) if package.startswith("keepsight ") else f"{method!r} ({package})".removesuffix(" ()")
 
 
 def ask_model(
     model: VideoModel, context: str, asked: Asked, visual: VisualInput | None = None, *, max_new_tokens: int
 ) -> Reply:
-    """Put a prompt to the model and wait for the whole reply.
+    """Prompt the model and return the whole reply.
 
     Args:
-        model: is asked.
+        model: answering model.
         context: block of captions, may be empty.
         asked: the question.
-        visual: what stands in the place of the video, if anything.
-        max_new_tokens: longest reply.
+        visual: visual part of the prompt, if any.
+        max_new_tokens: token limit of the reply.
 
     Raises:
-        PromptTooLongError: the prompt does not fit the model's window.
+        PromptTooLongError: the prompt exceeds the model's context window.
     """
-    pieces = model.answer(context, asked.wording, visual, max_new_tokens=max_new_tokens)
+    pieces = model.answer(AnswerRequest(context, asked.wording, visual, max_new_tokens=max_new_tokens))
     num_frames, num_memory = (0, 0) if visual is None else (len(visual.tokens), len(visual.memory))
     num_tokens = model.count_prompt_tokens(
         context, asked.wording, num_frames, num_memory_tokens=num_memory, like=visual

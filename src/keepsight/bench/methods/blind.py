@@ -1,20 +1,19 @@
-"""The baseline that sees nothing: what the words of a question give away."""
+"""Baseline that sees no video: what the question's words give away."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from keepsight.asking.evidence import longest_reply
 from keepsight.bench.methods.base import Asked, NoCaptions, Reply, ask_model
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame
 
 
 class NothingSeen(NoCaptions):
-    """An observer that looks away."""
+    """Observer that ignores frames."""
 
-    def see(self, _frame: Frame) -> None:
-        """Forget it."""
+    def see(self, _frame: Frame) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -22,14 +21,14 @@ class Blind:
     """Ask the model the question alone.
 
     Attributes:
-        settings: of these, only the longest answer matters.
+        settings: only the answer limit is used.
     """
 
     settings: Settings = field(default_factory=Settings)
 
     @property
     def sample_fps(self) -> float:
-        """Frames a second, none of which is looked at."""
+        """Frames per second, all ignored."""
         return self.settings.sample_fps
 
     @property
@@ -38,9 +37,8 @@ class Blind:
         return ("nothing", self.sample_fps)
 
     def begin(self, _model: VideoModel, _sample_fps: float) -> NothingSeen:
-        """Begin."""
         return NothingSeen()
 
     def answer(self, model: VideoModel, seen: NothingSeen, asked: Asked) -> Reply:  # noqa: ARG002 - as all methods
-        """Answer from the question's words."""
+        """Answer from the question alone."""
         return ask_model(model, "", asked, max_new_tokens=longest_reply(model, self.settings))

@@ -1,4 +1,4 @@
-"""Captions for the past, the frames that have no caption yet for the present: Keepsight's `live` setting."""
+"""Captions for the past, frames without a caption for the present: Keepsight's `live` setting."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,14 @@ from keepsight.asking.evidence import live_input, longest_reply
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import VideoModel
 
 
 @dataclass(frozen=True)
 class CaptionsAndLive(Captions):
-    """As `Captions`, and the model is also shown the newest frames of the unfinished clip.
+    """Like `Captions`, plus the newest frames of the unfinished clip.
 
-    The paper has no such thing: up to 15 frames in its buffer have no caption, and questions about now are answered
+    The paper has no such option: up to 15 buffered frames have no caption, and questions about the present are answered
     without them.
     """
 

@@ -1,4 +1,4 @@
-"""Answering from captions and from the selected visual tokens of the same clips (paper, ablations)."""
+"""Answers from captions and from the selected visual tokens of the same clips (paper, ablations)."""
 
 from dataclasses import dataclass, replace
 
@@ -7,16 +7,15 @@ from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
 from keepsight.bench.methods.selected_tokens import remembered_of
-from keepsight.models.protocol import VideoModel
-from keepsight.prompts import captions_context
+from keepsight.method.prompts import captions_context
+from keepsight.method.protocol import VideoModel
 
 
 @dataclass(frozen=True)
 class CaptionsAndTokens(Captions):
-    """As `Captions`, and the tokens that were selected of the captioned clips stand in the place of the video.
+    """Like `Captions`, with the captioned clips' selected tokens in place of the video.
 
-    Captions get half of the budget, as far as the window of the model is concerned; the tokens of the newest of those
-    clips fill what is left.
+    Captions get half of the context budget; tokens of the newest of those clips fill the rest.
     """
 
     def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:

@@ -1,55 +1,54 @@
-"""Keys and values kept and searched, in the style of ReKV (arXiv 2503.00540), written from its paper: our baseline."""
+"""Retrieval of keys and values in the style of ReKV (arXiv 2503.00540), implemented from its paper: our baseline."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from keepsight.asking.evidence import longest_reply
+from keepsight.bench.baselines.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream
 from keepsight.bench.methods.base import Asked, NoCaptions, Reply
 from keepsight.bench.methods.checks import check_count
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import SettingError
-from keepsight.models.baselines.kv_stream import KeyValueModel, KeyValueSettings, KeyValueStream
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.video import Frame
 
 
 class KeyValuesSeen(NoCaptions):
-    """Encodes each frame into keys and values as it comes.
+    """Encodes each frame into keys and values on arrival.
 
     Args:
-        model: an adapter that shows its language side.
+        model: an adapter with a language side.
         settings: window and number of frames retrieved.
 
     Raises:
-        SettingError: the model's adapter has no language side to show.
+        SettingError: the adapter has no language side.
     """
 
     def __init__(self, model: VideoModel, settings: KeyValueSettings) -> None:
         own = model.model if isinstance(model, SharedModel) else model
         if not isinstance(own, KeyValueModel):
-            raise SettingError(f"kv-retrieval works on keys and values, which {model.info.name} does not give")
+            raise SettingError(f"kv-retrieval needs a model that exposes keys and values; {model.info.name} does not")
         self._model = model
         self.stream = KeyValueStream(own, settings)
 
     def see(self, frame: Frame) -> None:
-        """Encode one more frame after those in the window."""
+        """Encode a frame after those in the window."""
         self.stream.see(self._model.encode([frame.image]))
 
 
 @dataclass(frozen=True)
 class KeyValueRetrieval:
-    """Answer from the keys and values of the frames whose mean key is nearest the question, layer by layer.
+    """Answer from the keys and values of the frames whose mean key is nearest the question, per layer.
 
     Attributes:
-        window_frames: frames that a new one attends to, 0 or more. More than the model's window has room for are
-            refused when watching begins.
-        retrieved_frames: frames that a question is answered from, 1 or more. A prompt with more than the model's window
-            has room for is refused.
-        settings: frame rate and longest answer.
+        window_frames: previous frames that a new one attends to, at least 0. Checked against the context window when
+            watching starts.
+        retrieved_frames: frames retrieved per question, at least 1. Checked against the context window when asking.
+        settings: frame rate and answer limit.
 
     Raises:
-        SettingError: a number of frames is none, or too small.
+        SettingError: a number of frames is invalid.
     """
 
     window_frames: int = 64
@@ -62,7 +61,6 @@ class KeyValueRetrieval:
 
     @property
     def sample_fps(self) -> float:
-        """Frames a second."""
         return self.settings.sample_fps
 
     @property
@@ -71,7 +69,7 @@ class KeyValueRetrieval:
         return ("keys and values", self.window_frames, self.retrieved_frames, self.sample_fps)
 
     def begin(self, model: VideoModel, _sample_fps: float) -> KeyValuesSeen:
-        """Begin with the chat's opening only."""
+        """Start with the chat's opening only."""
         return KeyValuesSeen(model, KeyValueSettings(self.window_frames, self.retrieved_frames))
 
     def answer(self, model: VideoModel, seen: KeyValuesSeen, asked: Asked) -> Reply:

@@ -1,4 +1,4 @@
-"""The baseline that sees the last few frames only: hard to beat on questions about now (OVO-Bench, StreamingBench)."""
+"""Baseline that sees only the last few frames: hard to beat on questions about the present."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keepsight.bench.methods.base import Asked, NoCaptions, Reply
 from keepsight.bench.methods.few_frames import FewFrames
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import VideoModel
 from keepsight.video import Frame
 
 
@@ -14,20 +14,20 @@ class LastSeen(NoCaptions):
     """Holds the newest frames.
 
     Args:
-        num_frames: how many.
+        num_frames: number of frames.
     """
 
     def __init__(self, num_frames: int) -> None:
         self.frames: deque[Frame] = deque(maxlen=num_frames)
 
     def see(self, frame: Frame) -> None:
-        """Take a frame; the oldest leaves."""
+        """Add a frame, dropping the oldest."""
         self.frames.append(frame)
 
 
 @dataclass(frozen=True)
 class LastFrames(FewFrames):
-    """Show the model the last frames and ask: see `FewFrames`."""
+    """Show the model the last frames: see `FewFrames`."""
 
     num_frames: int = 4
 
@@ -37,7 +37,6 @@ class LastFrames(FewFrames):
         return ("last frames", self.num_frames, self.sample_fps)
 
     def begin(self, _model: VideoModel, _sample_fps: float) -> LastSeen:
-        """Begin without a frame."""
         return LastSeen(self.num_frames)
 
     def answer(self, model: VideoModel, seen: LastSeen, asked: Asked) -> Reply:

@@ -1,7 +1,7 @@
-"""The recurrent loop as an observer: what Keepsight itself does with a stream, kept in host memory.
+"""The recurrent loop as an observer: what Keepsight does with a stream, in host memory.
 
-The steps are those of the product (`recurrence.Recurrence`); only the journal is a list here, and the selected tokens
-of every clip are kept, because some methods answer from them.
+The steps are the product's (`recurrence.Recurrence`); only the journal is a list here, and selected tokens of all clips
+are kept, since some methods answer from them.
 """
 
 import time
@@ -13,24 +13,24 @@ from torch import Tensor
 
 from keepsight.asking.candidates import Candidates
 from keepsight.bench.methods.base import Captioned
-from keepsight.models.protocol import VideoModel
-from keepsight.prompts import caption_line
+from keepsight.method.prompts import caption_line
+from keepsight.method.protocol import VideoModel
+from keepsight.method.recurrence import Recurrence, encode_clip
 from keepsight.settings import Settings
 from keepsight.spans import Span
 from keepsight.video import Clip, ClipBuffer, Frame
-from keepsight.watching.recurrence import Recurrence, encode_clip
 
 
 @dataclass(frozen=True, eq=False)
 class WatchedClip:
-    """What is known of a clip afterwards.
+    """Data of a described clip.
 
     Attributes:
-        span: when it happened.
-        line: its caption as a prompt shows it.
+        span: its time span.
+        line: its caption line in prompts.
         num_line_tokens: tokens of the line.
         embedding: mean input embedding of the caption, float32 `[dim]`.
-        tokens: what was selected, `[num_kept, dim]`.
+        tokens: selected tokens, `[num_kept, dim]`.
     """
 
     span: Span
@@ -61,17 +61,17 @@ class LoopObserver:
 
     @property
     def pending(self) -> tuple[Frame, ...]:
-        """Frames that no caption covers yet."""
+        """Frames without a caption yet."""
         return self._buffer.pending
 
     def see(self, frame: Frame) -> None:
-        """Take a frame; describe the clip that it completes."""
+        """Add a frame; describe the clip that it completes."""
         clip = self._buffer.push(frame)
         if clip is not None:
             self._watch(clip)
 
     def finish(self) -> None:
-        """Describe the last frames, if the settings want it."""
+        """Describe the last frames, if the settings ask for it."""
         clip = self._buffer.flush()
         if clip is not None and self.settings.caption_partial_clip:
             self._watch(clip)

@@ -1,4 +1,4 @@
-"""Answering from the selected visual tokens instead of from captions (paper, ablations of the answer's source)."""
+"""Answers from selected visual tokens instead of captions (paper, ablations of the answer's source)."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from keepsight.asking.evidence import longest_reply, retriever_of
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver, WatchedClip
-from keepsight.models.protocol import VideoModel, VisualInput
+from keepsight.method.protocol import VideoModel, VisualInput
 from keepsight.settings import Settings
 
 
 @dataclass(frozen=True)
 class SelectedTokens(Captions):
-    """Watch with the full loop, answer from the tokens that were selected; the model sees no caption.
+    """Watch with the full loop, answer from selected tokens; the model sees no captions.
 
-    Clips are chosen by the same retriever, over the mean of their selected tokens: those live in the space of the
-    language model's input embeddings, as the question does.
+    Clips are chosen by the same retriever, over the mean of their selected tokens, which share the space of input
+    embeddings with the question.
     """
 
     def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
@@ -33,7 +33,7 @@ class SelectedTokens(Captions):
 def choose_clips(
     model: VideoModel, clips: list[WatchedClip], asked: Asked, settings: Settings, room_tokens: int
 ) -> list[int]:
-    """Places of the clips whose selected tokens fit the retrieval budget and the room, in time order."""
+    """Indices of clips whose selected tokens fit the retrieval budget and the room, in time order."""
     if not clips:
         return []
     budget = max(0, min(settings.retrieval_budget_tokens, room_tokens))
@@ -42,12 +42,12 @@ def choose_clips(
 
 
 def mean_tokens(clips: list[WatchedClip], dim: int) -> np.ndarray:
-    """Mean selected token of each clip, as far as it is an input embedding: float32 `[num_clips, dim]`."""
+    """Mean selected token of each clip, limited to the input embedding part: float32 `[num_clips, dim]`."""
     return np.stack([clip.tokens[:, :dim].float().mean(dim=0).cpu().numpy() for clip in clips])
 
 
 def remembered_of(clips: list[WatchedClip], chosen: list[int]) -> VisualInput | None:
-    """Selected tokens of the chosen clips, or None where none is chosen."""
+    """Selected tokens of the chosen clips, or None without any."""
     if not chosen:
         return None
     tokens = torch.cat([clips[index].tokens for index in chosen])

@@ -1,23 +1,24 @@
-"""The baseline that sees frames spread evenly over all that has been: 32 of them, the usual way to watch a clip."""
+"""Baseline that sees frames spread evenly over the video so far: 32 of them, as is usual for short videos."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from keepsight.bench.methods.base import Asked, NoCaptions, Reply
 from keepsight.bench.methods.few_frames import FewFrames
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import VideoModel
 from keepsight.video import Frame
 
 _HELD_FOR_EACH = 4
-"""Frames held for each one wanted, at most; at least half as many are, so that a frame lies within a quarter of the
-spacing from where it should be."""
+"""Frames held per frame wanted, at most; at least half as many are held, so a frame is within a quarter of the spacing
+from its ideal time.
+"""
 
 
 class EvenlySeen(NoCaptions):
-    """Holds frames at even distances in constant memory: when it is full, every second one leaves.
+    """Holds evenly spaced frames in constant memory: when full, every second one is dropped.
 
     Args:
-        num_frames: how many will be wanted.
+        num_frames: number of frames that will be wanted.
     """
 
     def __init__(self, num_frames: int) -> None:
@@ -28,7 +29,7 @@ class EvenlySeen(NoCaptions):
         self._last: Frame | None = None
 
     def see(self, frame: Frame) -> None:
-        """Take a frame, or pass it over."""
+        """Keep or skip a frame."""
         if self._num_seen % self._step == 0:
             self._held.append(frame)
         self._num_seen += 1
@@ -38,7 +39,7 @@ class EvenlySeen(NoCaptions):
             self._step *= 2
 
     def evenly(self, num_frames: int) -> Sequence[Frame]:
-        """So many frames, or all if there are fewer, from the first to the last one seen, in time order."""
+        """Up to `num_frames` evenly spaced frames, from the first to the last seen, in time order."""
         if self._last is None:
             return ()
         numbers = [place * self._step for place in range(len(self._held))]
@@ -53,13 +54,13 @@ class EvenlySeen(NoCaptions):
 
 
 def _nearest(numbers: Sequence[int], wanted: float) -> int:
-    """Place of the number that is nearest; of two the smaller one."""
+    """Index of the nearest number; ties go to the smaller."""
     return min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
 
 
 @dataclass(frozen=True)
 class UniformFrames(FewFrames):
-    """Show the model frames spread evenly over the video so far and ask: see `FewFrames`."""
+    """Show the model evenly spread frames: see `FewFrames`."""
 
     num_frames: int = 32
 
@@ -69,11 +70,10 @@ class UniformFrames(FewFrames):
         return ("uniform frames", self.num_frames, self.sample_fps)
 
     def begin(self, _model: VideoModel, _sample_fps: float) -> EvenlySeen:
-        """Begin without a frame."""
         return EvenlySeen(self.num_frames)
 
     def answer(self, model: VideoModel, seen: EvenlySeen, asked: Asked) -> Reply:
-        """Answer from the frames, fewer but as evenly spread where so many do not fit."""
+        """Answer from the frames, or fewer, evenly spread, if they do not fit."""
         info = model.info
         fitting = info.context_window_tokens // 2 // info.tokens_per_step * info.frames_per_step
         return self.show(model, seen.evenly(max(1, min(self.num_frames, fitting))), asked)

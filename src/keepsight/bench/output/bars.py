@@ -1,4 +1,4 @@
-"""Bar plots: methods side by side in each kind of question."""
+"""Bar plots: methods side by side per kind of question."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,16 @@ _TASK_CHARACTERS = 26
 
 
 def bar_plot(path: Path, table: Table, x_label: str) -> None:
-    """Draw a table as horizontal bars: a group for each column, in it a bar with its interval for each method.
+    """Draw a table as horizontal bars: a group per column, with a bar and interval per method.
 
     Args:
         path: ends in `.png` or `.svg`.
-        table: at most 8 methods; its title is the plot's message, its caption goes below.
-        x_label: what the shares are of.
+        table: at most 8 methods; its title is the plot's title, its caption goes below.
+        x_label: label of the shares.
 
     Raises:
         SettingError: matplotlib is missing, the suffix is another, or the table has no or too many rows.
-        OSError: the disk refused.
+        OSError: writing failed.
     """
     check_plot(path, len(table.rows))
     group_bars = len(table.rows) + _GAP_BARS
@@ -47,7 +47,7 @@ def bar_plot(path: Path, table: Table, x_label: str) -> None:
 
 
 def _draw(axes: "Axes", table: Table, number: int, group_bars: float) -> "Patch":
-    """Draw the bars of one method, from the top group to the bottom one, and give what the legend shows of it."""
+    """Draw one method's bars, top to bottom, and return its legend handle."""
     from matplotlib.patches import Patch
 
     row, style = table.rows[number], STYLES[number]
@@ -63,7 +63,7 @@ def _draw(axes: "Axes", table: Table, number: int, group_bars: float) -> "Patch"
 
 
 def _draw_intervals(axes: "Axes", shown: list[tuple[float, Cell]]) -> None:
-    """Black on a white line, which keeps them apart from hatches."""
+    """Black on white lines, to stand out from hatches."""
     known = [(place, *cell.interval) for place, cell in shown if cell.interval]
     if not known:
         return
@@ -73,14 +73,14 @@ def _draw_intervals(axes: "Axes", shown: list[tuple[float, Cell]]) -> None:
 
 
 def _tint(colour: str) -> tuple[float, ...]:
-    """The colour mixed with white, so that a hatch can be seen on it."""
+    """Colour mixed with white, so that a hatch is visible on it."""
     from matplotlib.colors import to_rgb
 
     return tuple(0.45 * part + 0.55 for part in to_rgb(colour))
 
 
 def _right_end(table: Table) -> float:
-    """End of the axis: a little after the longest bar or interval, or 1 where it comes near."""
+    """End of the axis: slightly beyond the longest bar or interval, at most 1."""
     cells = [cell for row in table.rows for cell in row.cells.values()]
     longest = max((number for cell in cells for number in (cell.value, *cell.interval)), default=1.0)
     return 1.0 if longest > 0.8 or longest <= 0 else 1.05 * longest

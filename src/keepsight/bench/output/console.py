@@ -1,4 +1,4 @@
-"""Tables on a terminal of any width, without need of colour."""
+"""Tables for terminals of any width, without colour."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _NARROWEST_NAME = 12
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A column with its texts padded, so that numbers stand under numbers."""
+    """A column with padded texts, aligned by digit."""
 
     header: str
     texts: tuple[str, ...]
@@ -28,10 +28,10 @@ class _Fitted:
 
 @dataclass(frozen=True)
 class ConsoleTable:
-    """What `rich` can print: `console.print(ConsoleTable(table))`.
+    """Renderable for `rich`: `console.print(ConsoleTable(table))`.
 
-    Where the terminal is too narrow for a line a method, intervals go below their numbers; where that is too wide
-    still, the columns are spread over several tables, each with the methods' names. Numbers are never cut.
+    On narrow terminals intervals go below their numbers; if still too wide, columns are spread over several tables,
+    each with the method names. Numbers are never truncated.
 
     Attributes:
         table: what is printed.
@@ -53,7 +53,7 @@ class ConsoleTable:
 
 
 def _blocks(columns: Sequence[Column], names: Sequence[str], max_width: int) -> Iterator[tuple[int, Sequence[_Fitted]]]:
-    """Width of the names and columns of each table: one if there is a way, else as few as it takes."""
+    """Name width and columns of each table: one if possible, else as few as possible."""
     whole_names = max((cell_len(name) for name in [*names, "method"]), default=0)
     folded_names = min(whole_names, max(_NARROWEST_NAME, 2 * max_width // 5))
     on_one_line = [_on_one_line(column) for column in columns]
@@ -76,7 +76,7 @@ def _width(columns: Sequence[_Fitted]) -> int:
 
 
 def _on_one_line(column: Column) -> _Fitted:
-    """`61.2 [58.0, 64.3] ~`, each of the three parts under its like."""
+    """`61.2 [58.0, 64.3] ~`, with its three parts aligned."""
     parts = [(entry.number, entry.interval, entry.mark) for entry in column.entries]
     widths = [max((len(part) for part in alike), default=0) for alike in zip(*parts, strict=True)]
     padded = [[part.rjust(width) for part, width in zip(three, widths, strict=True) if width] for three in parts]
@@ -84,7 +84,7 @@ def _on_one_line(column: Column) -> _Fitted:
 
 
 def _stacked(column: Column) -> _Fitted:
-    """The interval below the number, both to the right."""
+    """The interval below the number, both right-aligned."""
     mark_width = max((len(entry.mark) for entry in column.entries), default=0)
     numbers = [f"{entry.number} {entry.mark:{mark_width}}" if mark_width else entry.number for entry in column.entries]
     intervals = [entry.interval for entry in column.entries]
@@ -94,7 +94,7 @@ def _stacked(column: Column) -> _Fitted:
 
 
 def _fitted(column: Column, texts: Sequence[str]) -> _Fitted:
-    """Lines in a width that leaves room for a header of moderate length; a longer header is folded."""
+    """Lines in a width that fits a header of moderate length; longer headers are folded."""
     entry_width = max((len(line) for text in texts for line in text.split("\n")), default=0)
     width = max(entry_width, min(cell_len(column.header), _WIDEST_HEADER))
     padded = ("\n".join(line.rjust(width) for line in text.split("\n")) for text in texts)

@@ -24,7 +24,7 @@ _LEAST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Curve:
-    """One method's line.
+    """Line of one method.
 
     Attributes:
         label: its name in the legend.
@@ -34,7 +34,7 @@ class Curve:
         high: upper ends.
 
     Raises:
-        SettingError: the lengths differ, x does not increase, a number is not finite, or an interval is upside down.
+        SettingError: the lengths differ, x does not increase, a number is not finite, or low > high.
     """
 
     label: str
@@ -46,13 +46,13 @@ class Curve:
     def __post_init__(self) -> None:
         num_points, num_ends = len(self.x), {len(self.low), len(self.high)}
         if not num_points or len(self.y) != num_points or (num_ends != {0} and num_ends != {num_points}):
-            raise SettingError(f"curve {self.label!r} needs as many y, low and high as x, and at least one")
+            raise SettingError(f"curve {self.label!r} must have as many y, low and high as x, and at least one")
         if not all(math.isfinite(number) for number in (*self.x, *self.y, *self.low, *self.high)):
-            raise SettingError(f"curve {self.label!r} has a number that is not finite")
+            raise SettingError(f"curve {self.label!r} must have finite numbers")
         if any(later <= earlier for earlier, later in zip(self.x, self.x[1:], strict=False)):
-            raise SettingError(f"curve {self.label!r} needs increasing x, not {self.x}")
+            raise SettingError(f"curve {self.label!r} must have increasing x, got {self.x}")
         if any(low > high for low, high in zip(self.low, self.high, strict=True)):
-            raise SettingError(f"curve {self.label!r} has an interval that ends below its start")
+            raise SettingError(f"curve {self.label!r} must have low <= high in every interval")
 
 
 def line_plot(
@@ -68,19 +68,19 @@ def line_plot(
     y_percent: bool = False,
     caption: str = "",
 ) -> None:
-    """Draw curves with their intervals: whiskers, or bands where a curve has more than 12 points.
+    """Draw curves with their intervals: whiskers, or bands for more than 12 points.
 
-    Curves that share an x are drawn a few points of print apart, so that no whisker hides another. The y axis starts at
-    zero unless all that is shown lies far above it.
+    Curves that share an x are shifted by a few points, so that whiskers do not overlap. The y axis starts at zero
+    unless all values are far above it.
 
     Args:
         path: ends in `.png` or `.svg`.
-        title: the plot's one message.
-        x_label: with the unit.
-        y_label: with the unit.
-        curves: at most 8, in the order of the methods: the place decides the style.
+        title: title of the plot.
+        x_label: with unit.
+        y_label: with unit.
+        curves: at most 8, in the order of methods, which determines the style.
         x_log: logarithmic x axis; all x above 0.
-        x_ticks: where the x axis has numbers; without, a logarithmic axis has them at the points.
+        x_ticks: x ticks; by default a logarithmic axis has them at the points.
         x_percent: x are shares, shown as per cent.
         y_percent: y are shares, shown as per cent.
         caption: how it was measured.
@@ -88,11 +88,11 @@ def line_plot(
     Raises:
         SettingError: matplotlib is missing, the suffix is another, there are no or too many curves, or x is not above
             0 on a logarithmic axis.
-        OSError: the disk refused.
+        OSError: writing failed.
     """
     check_plot(path, len(curves))
     if x_log and min(x for xs in (*(curve.x for curve in curves), x_ticks or ()) for x in xs) <= 0:
-        raise SettingError("x and its ticks are above 0 on a logarithmic axis")
+        raise SettingError("x and its ticks must be above 0 on a logarithmic axis")
     with drawing():
         figure, axes = new_axes(title, caption, [curve.label for curve in curves], _AXES_INCHES)
         axes.set(xlabel=plain(x_label, 80), ylabel=plain(y_label, 40), xscale="log" if x_log else "linear")
@@ -100,14 +100,14 @@ def line_plot(
         handles = [_draw(axes, *each) for each in zip(curves, STYLES[: len(curves)], shifts, strict=True)]
         _set_x_axis(axes, curves, x_ticks, x_log, x_percent)
         _set_y_axis(axes, curves, y_percent)
-        # The legend lists the curves as they end, from top to bottom, so that the eye need not search.
+        # List curves in the legend in the order of their ends, top to bottom.
         order = sorted(range(len(curves)), key=lambda index: -curves[index].y[-1])
         add_legend(axes, [handles[index] for index in order], [curves[index].label for index in order])
         save(figure, path)
 
 
 def _shifts(curves: Sequence[Curve]) -> list[float]:
-    """How far to the right each curve is drawn, in points of 1/72 inch: 0 for all where no x is shared."""
+    """Right shift of each curve in points of 1/72 inch; 0 for all if no x is shared."""
     shared = max(Counter(x for curve in curves for x in curve.x).values()) > 1
     if not shared or any(_has_band(curve) for curve in curves):
         return [0.0] * len(curves)
@@ -126,7 +126,7 @@ def _draw(axes: "Axes", curve: Curve, style: Style, shift_points: float) -> "Lin
     if curve.low and _has_band(curve):
         axes.fill_between(curve.x, curve.low, curve.high, color=style.colour, alpha=0.15, linewidth=0)
     elif curve.low:
-        # Around the middle of the interval, which need not be the value.
+        # Centre of the interval, which may differ from the value.
         middle = [(low + high) / 2 for low, high in zip(curve.low, curve.high, strict=True)]
         half = [(high - low) / 2 for low, high in zip(curve.low, curve.high, strict=True)]
         whiskers: dict[str, Any] = {"ecolor": style.colour, "elinewidth": 0.9, "capsize": 2.5, "capthick": 0.9}
@@ -157,7 +157,7 @@ def _set_y_axis(axes: "Axes", curves: Sequence[Curve], percent: bool) -> None:
     shown = [y for curve in curves for y in (*curve.y, *curve.low, *curve.high)]
     lowest, highest = min(shown), max(shown)
     if percent and highest - lowest < _LEAST_SHARE and lowest >= 0 and highest <= 1:
-        # A closer look would make noise look like an effect.
+        # A narrower range would make noise look like an effect.
         lowest = min(max(0.0, (lowest + highest - _LEAST_SHARE) / 2), 1 - _LEAST_SHARE)
         highest = lowest + _LEAST_SHARE
     bottom, top = padded(lowest, highest, log=False)

@@ -1,6 +1,6 @@
-"""What all plots share: the optional library, styles that survive a black-and-white printer, and saving.
+"""Common parts of all plots: the optional library, styles that work in black and white, and saving.
 
-Figures are made without pyplot, so a plot leaves no open window, no chosen backend and no state behind.
+Figures are made without pyplot, so a plot leaves no window, backend or state behind.
 """
 
 import io
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keepsight.bench.output.wording import one_line
 from keepsight.errors import SettingError
+from keepsight.extras import require_extra
 from keepsight.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Dash = str | tuple[float, tuple[float, ...]]
-"""A line style as matplotlib takes it: a name, or an offset and lengths of ink and gap in line widths."""
+"""A matplotlib line style: a name, or an offset and dash lengths in line widths."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one method looks; any two differ in each of dash, marker and hatch, without regard to colour.
+    """Look of one method; any two differ in dash, marker and hatch, independent of colour.
 
     Attributes:
         colour: from the palette for colour-blind readers of Okabe and Ito (Color Universal Design, 2008), without its
@@ -54,7 +55,7 @@ STYLES: Final = (
     Style("#56B4E9", (0, (2.4, 2.4)), "X", 7.0, "++++"),
     Style("#777777", (0, (3, 1.2, 3, 1.2, 1.2, 1.2)), "*", 9.5, "oooo"),
 )
-"""In the order of the methods; so many fit into one plot."""
+"""By order of methods, which limits the methods per plot."""
 
 _LOOK: Final[dict[Any, Any]] = {
     "font.family": ["DejaVu Sans"],
@@ -82,27 +83,26 @@ _FRAME_INCHES = 0.7
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """The look of all plots, within the block only.
+    """Style of all plots, within the block only.
 
     Raises:
         SettingError: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise SettingError("plots need matplotlib, which an extra installs: pip install 'keepsight[bench]'") from None
+    require_extra("bench", "plots")
+    import matplotlib
+
     with matplotlib.rc_context(_LOOK):
         yield
 
 
 def new_axes(title: str, caption: str, labels: Sequence[str], axes_inches: float) -> tuple["Figure", "Axes"]:
-    """A figure with one set of axes, its message at the top and how it was measured at the bottom.
+    """A figure with one set of axes, title at the top and measurement notes at the bottom.
 
     Args:
         title: at the top.
         caption: at the bottom; may be empty.
-        labels: of the legend to come, see `add_legend`, for which the figure is made high enough.
-        axes_inches: height of what is inside the axes, at least.
+        labels: labels of the later legend (`add_legend`), for which the figure is made high enough.
+        axes_inches: minimum height inside the axes.
     """
     from matplotlib.figure import Figure
 
@@ -117,18 +117,18 @@ def new_axes(title: str, caption: str, labels: Sequence[str], axes_inches: float
 
 
 def add_legend(axes: "Axes", handles: Sequence["Artist"], labels: Sequence[str]) -> None:
-    """Names to the right of the axes, in the order given."""
+    """Legend to the right of the axes, in the given order."""
     texts = [plain(label, _LABEL_CHARACTERS) for label in labels]
-    # A label that begins with an underscore would be left out of the legend; behind a blank it is not.
+    # matplotlib omits labels that start with an underscore; a leading blank prevents that.
     texts = [f" {text}" if text.startswith("_") else text for text in texts]
     axes.legend(handles, texts, loc="upper left", bbox_to_anchor=(1.01, 1.0), handlelength=3.6, labelspacing=0.9)
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a figure, whole or not at all: the same figure gives the same bytes.
+    """Write a figure atomically; equal figures give equal bytes.
 
     Raises:
-        OSError: the disk refused.
+        OSError: writing failed.
     """
     content = io.BytesIO()
     form = path.suffix.lower().removeprefix(".")
@@ -138,19 +138,19 @@ def save(figure: "Figure", path: Path) -> None:
 
 
 def check_plot(path: Path, num_methods: int) -> None:
-    """Refuse what cannot be drawn, before any work.
+    """Check a plot's file and size before any work.
 
     Raises:
-        SettingError: the suffix is not `.png` or `.svg`, or there is nothing to draw, or more than there are styles.
+        SettingError: the suffix is not `.png` or `.svg`, or there are no methods, or too many.
     """
     if path.suffix.lower() not in (".png", ".svg"):
-        raise SettingError(f"plots are written to .png or .svg, not to {path.name}")
+        raise SettingError(f"plot file must end in .png or .svg, got {path.name}")
     if not 1 <= num_methods <= len(STYLES):
-        raise SettingError(f"a plot shows 1 to {len(STYLES)} methods, not {num_methods}")
+        raise SettingError(f"a plot must have 1 to {len(STYLES)} methods, got {num_methods}")
 
 
 def plain(text: str, characters_a_line: int) -> str:
-    """A text in lines of moderate length, whose dollar signs do not start a formula."""
+    """Text wrapped to moderate length, with dollar signs escaped from math mode."""
     return "\n".join(textwrap.wrap(one_line(text), characters_a_line)).replace("$", r"\$")
 
 

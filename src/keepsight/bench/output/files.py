@@ -1,4 +1,4 @@
-"""Tables as files: Markdown for people, CSV and JSON with all digits for programs."""
+"""Tables as files: Markdown for people, CSV and JSON with full precision for programs."""
 
 import csv
 import io
@@ -28,11 +28,11 @@ CSV_FIELDS = (
     "p_value",
     "inside_noise",
 )
-"""The header line. One line is one method and one column; shares are from 0 to 1."""
+"""CSV header. One line per method and column; shares are from 0 to 1."""
 
 
 def as_csv(tables: Sequence[Table]) -> str:
-    """All tables below one header (RFC 4180). The comparison is on the line of the first column, which it is about."""
+    """All tables below one header (RFC 4180). The comparison is on the first column's line."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, CSV_FIELDS, lineterminator="\r\n")
     writer.writeheader()
@@ -42,20 +42,20 @@ def as_csv(tables: Sequence[Table]) -> str:
 
 
 def as_json(tables: Sequence[Table]) -> str:
-    """A list of tables with the fields of `Table`, `Row` and `Cell`; ends with a line break."""
+    """A list of tables with the fields of `Table`, `Row` and `Cell`; ends with a newline."""
     return json.dumps([asdict(table) for table in tables], indent=1, allow_nan=False) + "\n"
 
 
 def save_tables(path: Path, tables: Sequence[Table]) -> None:
-    """Write tables to a file, whole or not at all; its suffix chooses the form.
+    """Write tables to a file atomically; the suffix selects the format.
 
     Args:
         path: ends in `.md`, `.csv` or `.json`.
-        tables: in the order of printing.
+        tables: in order.
 
     Raises:
         SettingError: the suffix is another.
-        OSError: the disk refused.
+        OSError: writing failed.
     """
     match path.suffix.lower():
         case ".md":
@@ -65,7 +65,7 @@ def save_tables(path: Path, tables: Sequence[Table]) -> None:
         case ".json":
             text = as_json(tables)
         case _:
-            raise SettingError(f"tables are written to .md, .csv or .json, not to {path.name}")
+            raise SettingError(f"table file must end in .md, .csv or .json, got {path.name}")
     write_whole(path, text.encode())
 
 

@@ -1,7 +1,7 @@
 r"""Tables in GitHub Flavored Markdown (https://github.github.com/gfm/#tables-extension-).
 
-Names come from data sets and command lines, so whatever means something in Markdown gets a backslash before it. In a
-table that holds for `|` too, which would end the cell even inside code.
+Names come from data sets and command lines, so Markdown characters are escaped. In a table that includes `|`, which
+would end the cell even inside code.
 """
 
 import re
@@ -14,7 +14,7 @@ _BLOCK_START = re.compile(r"^(\d*)([-+=.)])")
 
 
 def as_markdown(table: Table) -> str:
-    """A heading, a pipe table, the caption and the legend; ends with a line break."""
+    """Heading, pipe table, caption and legend; ends with a newline."""
     columns = columns_of(table)
     lines = [_line("method", *(escaped(column.header) for column in columns)), "|:---" + "|---:" * len(columns) + "|"]
     for index, row in enumerate(table.rows):
@@ -24,7 +24,7 @@ def as_markdown(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text on one line that Markdown shows as it stands, in a paragraph, a heading or a cell of a table."""
+    """Text on one line that Markdown renders literally, in a paragraph, heading or table cell."""
     return _SPECIAL.sub(r"\\\1", one_line(text))
 
 
@@ -33,5 +33,5 @@ def _line(*cells: str) -> str:
 
 
 def _paragraph(text: str) -> str:
-    """A text that does not turn into a list, a rule or a heading by how it begins."""
+    """Text that cannot become a list, rule or heading by its start."""
     return _BLOCK_START.sub(r"\1\\\2", escaped(text))

@@ -1,4 +1,4 @@
-"""Limits and ticks of axes, with numbers as people say them."""
+"""Axis limits and ticks, with readable numbers."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,12 +6,12 @@ _MOST_TICKS = 12
 
 
 def exact_labels(*, percent: bool) -> Callable[[float, float], str]:
-    """Labels for ticks that matplotlib chose, which are round numbers already."""
+    """Labels of ticks that matplotlib chose, which are already round."""
     return lambda tick, _: f"{100 * tick:g} %" if percent else f"{tick:g}"
 
 
 def padded(lowest: float, highest: float, log: bool) -> tuple[float, float]:
-    """Limits of an axis with a little room on both sides."""
+    """Axis limits with some padding."""
     if log:
         room = (highest / lowest) ** 0.06 if highest > lowest else 2.0
         return lowest / room, highest * room
@@ -20,7 +20,7 @@ def padded(lowest: float, highest: float, log: bool) -> tuple[float, float]:
 
 
 def ticks_at(points: Sequence[float]) -> list[float]:
-    """Ticks of a logarithmic axis: all points but those too close to the one before for two numbers."""
+    """Ticks of a logarithmic axis: all points except those too close to the previous one."""
     positions = sorted(set(points))
     nearest = (positions[-1] / positions[0]) ** (1 / _MOST_TICKS)
     kept = positions[:1]
@@ -31,9 +31,9 @@ def ticks_at(points: Sequence[float]) -> list[float]:
 
 
 def tick_labels(ticks: Sequence[float], *, percent: bool) -> list[str]:
-    """What stands at the ticks. Shares become per cent as people say them: 1/16 is 6 %, as long as all stay different.
+    """Tick labels. Shares become percentages, rounded if they stay distinct: 1/16 is 6 %.
 
-    Whole numbers stand for what they miss by a twentieth at most, two digits for the rest.
+    Integers replace values within a twentieth, two digits the rest.
     """
     if not percent:
         return [f"{tick:g}" for tick in ticks]

@@ -1,4 +1,4 @@
-"""What a benchmark's table holds, whatever it is printed as: methods down, kinds of question across."""
+"""Contents of a benchmark table: methods down, kinds of question across."""
 
 import math
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ class Cell:
 
     Attributes:
         value: from 0 to 1 for a share, from -1 to 1 for a difference.
-        low: lower end of the interval, None where there is none.
-        high: upper end of it.
+        low: lower end of the interval, or None.
+        high: upper end, or None.
 
     Raises:
-        SettingError: a number is not finite or outside -1 to 1, or the interval has one end only or is upside down.
+        SettingError: a number is not finite or outside -1 to 1, or the interval is incomplete or has low > high.
     """
 
     value: float
@@ -26,9 +26,9 @@ class Cell:
 
     def __post_init__(self) -> None:
         if not all(-1 <= number <= 1 for number in (self.value, *self.interval)):
-            raise SettingError(f"numbers of a table are shares from -1 to 1, not {self}")
+            raise SettingError(f"numbers of a table must be shares from -1 to 1, got {self}")
         if (self.low is None) != (self.high is None) or list(self.interval) != sorted(self.interval):
-            raise SettingError(f"an interval has a low end and a high end, in this order, not {self}")
+            raise SettingError(f"an interval must have low <= high, got {self}")
 
     @property
     def interval(self) -> tuple[float, ...]:
@@ -38,19 +38,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One method.
+    """Row of one method.
 
     Attributes:
         method: its name, unique in the table.
-        cells: column -> share. A column may be missing: the method had no question of that kind.
-        num_questions: how many were asked, of all kinds.
+        cells: column -> share. A column may be missing if there was no question of that kind.
+        num_questions: number of questions of all kinds.
         difference: share of the table's first column minus that of the reference, question by question; None for the
-            reference itself, and where nothing was compared.
+            reference itself, and without comparison.
         p_value: of the test of that difference, from 0 to 1; None without a test.
-        inside_noise: whether the difference can be chance; known where there is a difference.
+        inside_noise: whether the difference may be chance; set with a difference.
 
     Raises:
-        SettingError: the name is blank, a share is negative, or the parts of the comparison do not go together.
+        SettingError: the name is blank, a share is negative, or the comparison is inconsistent.
     """
 
     method: str
@@ -62,25 +62,27 @@ class Row:
 
     def __post_init__(self) -> None:
         if not self.method.strip():
-            raise SettingError("a row of a table needs the name of a method, not a blank")
+            raise SettingError("a table row must name a method, got a blank")
         if self.num_questions < 0 or any(cell.value < 0 for cell in self.cells.values()):
-            raise SettingError(f"number of questions and shares of {self.method!r} are 0 or more")
+            raise SettingError(f"number of questions and shares of {self.method!r} must be at least 0")
         if (self.difference is None) != (self.inside_noise is None):
-            raise SettingError(f"difference of {self.method!r} goes with whether it is inside the noise")
+            raise SettingError(f"difference of {self.method!r} must say whether it is within noise")
         if self.p_value is not None and (self.difference is None or not 0 <= self.p_value <= 1):
-            raise SettingError(f"p of {self.method!r} is from 0 to 1 and goes with a difference, not {self.p_value}")
+            raise SettingError(
+                f"p of {self.method!r} must be between 0 and 1 and come with a difference, got {self.p_value}"
+            )
 
 
 @dataclass(frozen=True)
 class Table:
-    """Methods and their shares of right answers.
+    """Methods with their accuracies.
 
     Attributes:
         title: what is compared, in a few words.
         caption: how it was measured: data set, model, scoring, test.
         columns: kinds of question; differences are of the first.
-        rows: in the order of printing.
-        reference: method that the others are compared with, None if nothing was compared.
+        rows: in order.
+        reference: method to compare with, or None.
         interval_percent: confidence of all intervals.
 
     Raises:
@@ -98,24 +100,24 @@ class Table:
     def __post_init__(self) -> None:
         methods = [row.method for row in self.rows]
         if not self.columns or _repeats(self.columns) or _repeats(methods):
-            raise SettingError(f"table {self.title!r} needs columns, and each column and method once")
+            raise SettingError(f"table {self.title!r} must have columns, and each column and method once")
         for row in self.rows:
             stray = [column for column in row.cells if column not in self.columns]
             if stray:
                 raise SettingError(
-                    f"table {self.title!r} has no column {stray[0]!r}, which {row.method!r} has a cell of"
+                    f"row {row.method!r} has a cell for {stray[0]!r}, which is no column of table {self.title!r}"
                 )
         compared = [row.method for row in self.rows if row.difference is not None]
         if (self.reference is None and compared) or self.reference in compared:
             raise SettingError(
-                f"table {self.title!r} compares {compared} with {self.reference!r}; need is another method"
+                f"table {self.title!r} must compare with another method, got {compared} with {self.reference!r}"
             )
         if self.reference is not None and self.reference not in methods:
-            raise SettingError(f"table {self.title!r} has no row of its reference {self.reference!r}")
+            raise SettingError(f"table {self.title!r} has no row for its reference {self.reference!r}")
         if any(row.difference is not None and self.columns[0] not in row.cells for row in self.rows):
             raise SettingError(f"table {self.title!r} has a difference without a cell in column {self.columns[0]!r}")
         if not (math.isfinite(self.interval_percent) and 0 < self.interval_percent < 100):
-            raise SettingError(f"intervals are of more than 0 and less than 100 per cent, not {self.interval_percent}")
+            raise SettingError(f"interval_percent must be above 0 and below 100, got {self.interval_percent}")
 
 
 def _repeats(names: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""How the parts of a table read for people: numbers, marks, headers and the legend, the same in every form."""
+"""Texts of table parts: numbers, marks, headers and legend, for every output format."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ MISSING = "-"
 
 @dataclass(frozen=True)
 class Entry:
-    """The text of one cell.
+    """Text of a cell.
 
     Attributes:
         number: `61.2`.
         interval: `[58.0, 64.3]` or empty.
-        mark: the sign of a difference inside the noise, or empty.
+        mark: mark of a difference within noise, or empty.
     """
 
     number: str
@@ -29,14 +29,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Column:
-    """A header with the entries of all rows under it."""
+    """A header with its entries."""
 
     header: str
     entries: tuple[Entry, ...]
 
 
 def columns_of(table: Table) -> list[Column]:
-    """All columns after that of the methods' names: questions, the first share, how it compares, the other shares."""
+    """All columns after the method names: number of questions, first share, comparison, other shares."""
     questions = _column(table, "n", lambda row: Entry(str(row.num_questions)))
     first, *others = [
         Column(one_line(name), tuple(_share(row.cells.get(name)) for row in table.rows)) for name in table.columns
@@ -50,7 +50,7 @@ def columns_of(table: Table) -> list[Column]:
 
 
 def legend(table: Table) -> list[str]:
-    """Sentences that explain the numbers and marks which the table has, and no others."""
+    """Sentences that explain the numbers and marks of a table."""
     cells = [cell for row in table.rows for cell in (*row.cells.values(), row.difference) if cell]
     intervals = f", with {table.interval_percent:g} % intervals in brackets" if any(c.interval for c in cells) else ""
     sentences = [f"Values are per cent{intervals}; n is the number of questions."]
@@ -63,12 +63,12 @@ def legend(table: Table) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """A text on one line, without runs of blanks and without characters that could steer a terminal."""
+    """Text on one line, without runs of blanks and terminal control characters."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def percent(share: float, *, signed: bool = False) -> str:
-    """`61.2` for 0.612; with a sign, except for zero, where asked: `+1.2`."""
+    """`61.2` for 0.612; signed on request, except zero: `+1.2`."""
     text = f"{100 * share:{'+' if signed else ''}.1f}"
     return "0.0" if float(text) == 0 else text
 

@@ -1,4 +1,4 @@
-"""Rules of scoring, by the names that data sets ask for them with."""
+"""Scoring rules, by the names that data sets refer to."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -23,19 +23,19 @@ SCORERS: Final[Mapping[str, Callable[..., Scorer]]] = MappingProxyType(
         "judge": JudgeScorer,
     }
 )
-"""Every rule by the name that `DataSet.scoring` uses."""
+"""All rules by their names in `DataSet.scoring`."""
 
 
 def make_scorer(name: str, judge: AnswerJudge | None = None) -> Scorer:
-    """A rule by name.
+    """Scoring rule by name.
 
     Args:
         name: a key of `SCORERS`.
-        judge: for the rule `judge` only; without one its answers stay unscored and can be judged later.
+        judge: for the rule `judge`; None leaves answers unscored, to be judged later.
 
     Raises:
-        SettingError: no rule has this name.
+        SettingError: no such rule.
     """
     if name not in SCORERS:
-        raise SettingError(f"scoring is one of {', '.join(SCORERS)}, not {name!r}")
+        raise SettingError(f"scoring must be one of {', '.join(SCORERS)}, got {name!r}")
     return JudgeScorer(judge) if name == "judge" else SCORERS[name]()

@@ -1,4 +1,4 @@
-"""What a rule of scoring gives for one answer, and what every such rule looks like."""
+"""Score of an answer, and the interface of scoring rules."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,17 +7,17 @@ from keepsight.bench.records import Question
 from keepsight.errors import DataError
 
 MAX_RATING = 5
-"""The best mark that a judge gives."""
+"""Highest rating of a judge."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good one answer is.
+    """Score of an answer.
 
     Attributes:
-        value: 1 right, 0 wrong, between them where the rule knows halves; None while it is not judged yet.
-        f1: token F1 against the right answer, from 0 to 1; None where the rule has none.
-        rating: a judge's mark from 0 to `MAX_RATING`; None where there was no judge.
+        value: 1 correct, 0 wrong, between for partial credit; None until judged.
+        f1: token F1 against the correct answer, 0 to 1; None if the rule has none.
+        rating: a judge's rating from 0 to `MAX_RATING`, or None.
 
     Raises:
         DataError: a number is outside its range.
@@ -30,18 +30,18 @@ class Score:
     def __post_init__(self) -> None:
         for share in (self.value, self.f1):
             if share is not None and not 0 <= share <= 1:
-                raise DataError(f"a score is from 0 to 1, not {share}")
+                raise DataError(f"a score must be between 0 and 1, got {share}")
         if self.rating is not None and not 0 <= self.rating <= MAX_RATING:
-            raise DataError(f"a rating is from 0 to {MAX_RATING}, not {self.rating}")
+            raise DataError(f"a rating must be between 0 and {MAX_RATING}, got {self.rating}")
 
 
 class Scorer(Protocol):
-    """A rule that compares answers with what is right. It holds settings, never state."""
+    """Rule that compares answers with correct ones. Has settings, never state."""
 
     def score(self, question: Question, answer: str) -> Score:
-        """How good an answer is; an empty answer is wrong, never an error.
+        """Score an answer; an empty answer is wrong, never an error.
 
         Raises:
-            DataError: the question is of a kind that the rule does not know.
-            JudgeError: a judge is needed, and it cannot be reached or does not answer as asked.
+            DataError: the rule does not support the question's kind.
+            JudgeError: a judge is unreachable or replies in another format.
         """

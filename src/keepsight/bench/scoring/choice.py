@@ -1,4 +1,4 @@
-"""Multiple choice: how it is asked, and which choice a reply in free words names."""
+"""Multiple choice: prompts, and parsing of the choice in free-text replies."""
 
 import re
 import string
@@ -10,11 +10,11 @@ from keepsight.bench.scoring.base import Score
 from keepsight.errors import DataError
 
 LETTERS = string.ascii_uppercase
-"""The first choice is A."""
+"""Letters of choices; the first is A."""
 
 _INSTRUCTION = "Answer with the letter of the right choice only."
 
-# "A" and "I" are also words: before another word they are letters of a choice only where the sentence goes on about it.
+# "A" and "I" are also words: before another word they are letters only if a clause about them follows.
 _LETTER = r"(?<!\w)(?:[B-HJ-Z]|[AI](?!\s+(?!(?:is|because|since)\b)\w))(?!['’-]?\w)"
 _ALONE = re.compile(r"[\W_]*([a-z])[\W_]*", re.IGNORECASE)
 _MARKED = re.compile(r"[\W_]*([a-z])\s*[.):\]*,](?!\w)", re.IGNORECASE)
@@ -28,36 +28,35 @@ _STANDING = re.compile(_LETTER)
 
 @dataclass(frozen=True)
 class ChoiceScorer:
-    """Right is a reply that names the right choice, by letter or by text, see `chosen_index`. CG-Bench and NExT-QA."""
+    """Correct if the reply names the correct choice, by letter or text, see `chosen_index`. CG-Bench and NExT-QA."""
 
     def score(self, question: Question, answer: str) -> Score:
-        """See `Scorer.score`."""
         if not question.choices:
             raise DataError(f"question {question.question_id} has no choices; scoring 'choice' needs them")
         return Score(float(chosen_index(answer, question.choices) == question.answer_index))
 
 
 def choice_prompt(question: str, choices: Sequence[str]) -> str:
-    """A question with its choices, lettered, one a line, and the instruction to answer with a letter.
+    """A question with lettered choices, one per line, and the instruction to answer with a letter.
 
-    Each letter stands in brackets, so that the prompt still reads well where a model joins the lines.
+    Letters are in brackets, so that the prompt stays readable if a model joins lines.
 
     Raises:
-        DataError: there are no choices, or more than letters.
+        DataError: there are no choices, or too many.
     """
     lines = [f"({letter}) {text}" for letter, text in zip(_letters(choices), _bare(choices), strict=True)]
     return "\n".join([question, *lines, _INSTRUCTION])
 
 
 def chosen_index(reply: str, choices: Sequence[str]) -> int | None:
-    """Place of the choice that a reply names, None where it names none or several.
+    """Index of the choice that a reply names; None if it names none or several.
 
-    The first of these that applies decides: a letter alone; the whole text of one choice; a letter that the reply
-    begins with; the last letter that is announced ("the answer is B"); the text of one choice within the reply; one
-    letter standing in it. The article of "A dog" is no letter, but "A is right" and "A, a dog" begin with one.
+    The first rule that applies decides: a letter alone; the whole text of one choice; a letter at the start; the last
+    announced letter ("the answer is B"); the text of one choice within the reply; a single letter in it. The article of
+    "A dog" is no letter, but "A is right" and "A, a dog" start with one.
 
     Raises:
-        DataError: there are no choices, or more than letters.
+        DataError: there are no choices, or too many.
     """
     letters = _letters(choices)
     alone = _ALONE.fullmatch(reply)
@@ -84,7 +83,7 @@ def _named_letter(reply: str, letters: str) -> int | None:
 
 
 def _named_text(said: str, texts: Sequence[str]) -> int | None:
-    """The one choice whose words stand in the reply; a text that is part of another one found does not count."""
+    """The only choice whose words occur in the reply; a text contained in another match does not count."""
     found = [text for text in texts if text and f" {text} " in f" {said} "]
     longest = [text for text in found if not any(text != other and f" {text} " in f" {other} " for other in found)]
     return texts.index(longest[0]) if len(longest) == 1 else None
@@ -92,7 +91,7 @@ def _named_text(said: str, texts: Sequence[str]) -> int | None:
 
 def _letters(choices: Sequence[str]) -> str:
     if not 0 < len(choices) <= len(LETTERS):
-        raise DataError(f"a question has 1 to {len(LETTERS)} choices, not {len(choices)}")
+        raise DataError(f"a question must have 1 to {len(LETTERS)} choices, got {len(choices)}")
     return LETTERS[: len(choices)]
 
 
@@ -102,7 +101,7 @@ def _place(letter: str, letters: str) -> int | None:
 
 
 def _bare(choices: Sequence[str]) -> list[str]:
-    """The choices without the letters that a data set has already put before all of them, as StreamingBench does."""
+    """Choices without letters that a data set put before all of them, as StreamingBench does."""
     marks = [re.match(rf"\(?{letter}[.):]\s*", text) for letter, text in zip(LETTERS, choices, strict=False)]
     if not all(marks):
         return list(choices)
@@ -110,6 +109,6 @@ def _bare(choices: Sequence[str]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Words in lower case, one space apart, without punctuation and without the articles right before a word."""
+    """Lower-case words, single-spaced, without punctuation and articles."""
     without_articles = re.sub(r"\b(?:a|an|the)\s+(?=\w)", "", text.casefold())
     return " ".join(re.sub(r"[^\w\s]", " ", without_articles).split())

@@ -1,4 +1,4 @@
-"""One call of an OpenAI-compatible `/v1/chat/completions`, with retries, over the standard library alone."""
+"""A call to an OpenAI-compatible `/v1/chat/completions`, with retries, using only the standard library."""
 
 import http.client
 import json
@@ -18,27 +18,27 @@ from keepsight.bench.scoring.verdict import shorten
 from keepsight.errors import JudgeBusyError, JudgeError, SettingError
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Status codes after which the same request may succeed (RFC 9110, section 15; RFC 6585, section 4; RFC 8470)."""
+"""Status codes that are worth a retry (RFC 9110, section 15; RFC 6585, section 4; RFC 8470)."""
 
 _MAX_BYTES = 4 * 1024 * 1024
-"""A longer reply is no verdict."""
+"""Size limit of a reply."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a chat model answers. Its `repr` goes into results files: the key is never part of it.
+    """Endpoint of a chat model. Its `repr` goes into results files, so it never contains the key.
 
     Attributes:
-        url: the whole address, such as `http://localhost:8000/v1/chat/completions`; no user name, password or query
-            in it, as those may be secrets.
-        timeout_seconds: longest silence of the server, over 0.
-        retries: further attempts after the first, 0 or more.
-        max_wait_seconds: longest pause before an attempt; an endpoint that asks for more is given up at once.
-        api_key_variable: environment variable that holds the key, read at each call; empty sends none.
-        pause: what waits, `time.sleep` except in tests.
+        url: full URL, such as `http://localhost:8000/v1/chat/completions`; without user name, password or query, which
+            may be secrets.
+        timeout_seconds: timeout of the server, above 0.
+        retries: attempts after the first, at least 0.
+        max_wait_seconds: longest pause before a retry; an endpoint that asks for more is given up.
+        api_key_variable: environment variable with the key, read on each call; empty for no key.
+        pause: waits some seconds.
 
     Raises:
-        SettingError: a value is outside what is allowed.
+        SettingError: a value is out of range.
     """
 
     url: str
@@ -51,18 +51,18 @@ class Endpoint:
     def __post_init__(self) -> None:
         check_url(self.url)
         if not 0 < self.timeout_seconds < float("inf"):
-            raise SettingError(f"timeout_seconds is over 0 and finite, not {self.timeout_seconds}")
+            raise SettingError(f"timeout_seconds must be above 0 and finite, got {self.timeout_seconds}")
         if self.retries < 0 or not self.max_wait_seconds >= 0:
             raise SettingError(
-                f"retries and max_wait_seconds are 0 or more, not {self.retries} and {self.max_wait_seconds}"
+                f"retries and max_wait_seconds must be at least 0, got {self.retries} and {self.max_wait_seconds}"
             )
 
     def complete(self, body: Mapping[str, Any]) -> str:
-        """What the model says to a request: the text of the first choice's message. One attempt.
+        """Reply to a request: the text of the first choice's message. One attempt.
 
         Raises:
-            JudgeBusyError: asking again may help.
-            JudgeError: it will not: the request was refused, or the key is missing.
+            JudgeBusyError: a retry may succeed.
+            JudgeError: the request was refused, or the key is missing.
         """
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         secret = self._key()
@@ -73,24 +73,22 @@ class Endpoint:
             with _opener().open(request, timeout=self.timeout_seconds) as response:
                 received: bytes = response.read(_MAX_BYTES)
         except urllib.error.HTTPError as error:
-            # Neither the cause nor its text is passed on unread: a server may repeat the key in any part of its reply.
+            # Neither the cause nor its text is propagated: a server may repeat the key in its reply.
             with error:
                 raise self._refused(error, secret) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             said = f"{type(error).__name__}: {reason}" if str(reason) else type(error).__name__
-            raise JudgeBusyError(f"the judge at {self.url} cannot be reached: {shorten(_hide(said, secret))}") from None
+            raise JudgeBusyError(f"cannot reach the judge at {self.url}: {shorten(_hide(said, secret))}") from None
         return _hide(_text_of(received, self.url), secret)
 
     def _key(self) -> str:
         if not self.api_key_variable:
             return ""
         secret = os.environ.get(self.api_key_variable, "").strip()
-        # Checked here, as the standard library would print a key that cannot be sent.
+        # Checked here, since the standard library would print an invalid key.
         if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
-            raise JudgeError(
-                f"the environment variable {self.api_key_variable} holds no key: one word of ASCII letters"
-            )
+            raise JudgeError(f"the environment variable {self.api_key_variable} must hold an API key: one ASCII word")
         return secret
 
     def _refused(self, error: urllib.error.HTTPError, secret: str) -> JudgeError:
@@ -105,7 +103,7 @@ class Endpoint:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Opens addresses as `urlopen` does, but follows no redirect: the key goes nowhere that nobody set."""
+    """URL opener that follows no redirects, so that the key is never sent elsewhere."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
@@ -119,11 +117,11 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def check_url(url: str) -> None:
-    """Refuse what is no plain http or https address.
+    """Check that a URL is plain http or https.
 
     Raises:
         SettingError: another scheme, no host, or a user name, password, query or fragment. The message does not show
-            the address, as it may hold a secret.
+            the URL, which may contain a secret.
     """
     try:
         parts = urlsplit(url)
@@ -133,12 +131,12 @@ def check_url(url: str) -> None:
         fine = False
     if not fine or not url.isascii() or not url.isprintable() or " " in url:
         raise SettingError(
-            "the judge's url is http:// or https:// with a host and a path, without user name, password and query"
+            "the judge's URL must be http:// or https:// with a host and a path, without user name, password or query"
         )
 
 
 def seconds_to_wait(retry_after: str | None) -> float | None:
-    """A `Retry-After` header as seconds from now: whole seconds or a date (RFC 9110, section 10.2.3), else None."""
+    """Seconds of a `Retry-After` header: whole seconds or a date (RFC 9110, section 10.2.3), else None."""
     if retry_after is None:
         return None
     if retry_after.strip().isdecimal():
@@ -157,10 +155,10 @@ def _text_of(received: bytes, url: str) -> str:
     except (ValueError, LookupError, TypeError, RecursionError):
         text = None
     if not isinstance(text, str):
-        raise JudgeBusyError(f"the judge at {url} sent no chat completion with choices[0].message.content")
+        raise JudgeBusyError(f"the judge at {url} must return a chat completion with choices[0].message.content")
     return text
 
 
 def _hide(said: str, secret: str) -> str:
-    """A server's words without the key, also where JSON has put backslashes into it."""
+    """Server text with the key removed, also with JSON backslashes."""
     return re.sub(r"\\*".join(map(re.escape, secret)), "***", said) if secret else said

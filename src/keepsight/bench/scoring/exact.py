@@ -1,4 +1,4 @@
-"""Scoring of short answers whose right wording is known: exact match, and token F1 beside it."""
+"""Scoring of short answers with known wording: exact match and token F1."""
 
 import string
 from collections import Counter
@@ -14,18 +14,17 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 @dataclass(frozen=True)
 class ExactScorer:
-    """Right is what `toyworld.questions.same_answer` takes for the same; the F1 is `token_f1`."""
+    """Correct if equal by `toyworld.questions.same_answer`; the F1 is `token_f1`."""
 
     def score(self, question: Question, answer: str) -> Score:
-        """See `Scorer.score`."""
         return Score(float(same_answer(answer, question.answer)), token_f1(answer, question.answer))
 
 
 def token_f1(given: str, right: str) -> float:
-    """Harmonic mean of precision and recall of an answer's words, in any order, from 0 to 1.
+    """Harmonic mean of precision and recall of an answer's words, in any order, 0 to 1.
 
-    Case, punctuation and articles do not count (Rajpurkar et al., "SQuAD", 2016, section 6.1, arXiv 1606.05250). Two
-    answers without a word that counts are the same; one against an answer with words scores 0.
+    Ignores case, punctuation and articles (Rajpurkar et al., "SQuAD", 2016, section 6.1, arXiv 1606.05250). Two answers
+    without words are equal; one without words against one with words scores 0.
     """
     given_words, right_words = _words(given), _words(right)
     if not given_words or not right_words:

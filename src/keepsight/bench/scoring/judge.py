@@ -1,7 +1,7 @@
 """A language model as the judge of open-ended answers (as in Maaz et al., "Video-ChatGPT", 2023, arXiv 2306.05424).
 
-Accuracies move by several points from one judge to another: numbers compare only where judge and prompt are the same.
-Both are settings, so that the `repr` in the results file says which they were.
+Accuracies move by several points from one judge to another: numbers are comparable only with equal judge and prompt.
+Both are settings, so the `repr` in the results file records them.
 """
 
 import string
@@ -14,7 +14,7 @@ from keepsight.bench.scoring.endpoint import Endpoint
 from keepsight.bench.scoring.exact import token_f1
 from keepsight.bench.scoring.verdict import Verdict, read_verdict
 from keepsight.errors import JudgeBusyError, JudgeError, MalformedVerdictError, SettingError
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import AnswerRequest, VideoModel
 
 TEMPLATE = """You grade answers to questions about a video. You cannot see the video; trust the correct answer.
 Question: {question}
@@ -23,34 +23,34 @@ Answer to grade: {prediction}
 Does the answer to grade mean the same as the correct answer? Other words for the same thing are fine; a contradiction \
 or a missing main point is not. Give 'yes' or 'no', and a whole number from 0 (nothing matches) to 5 (the same meaning).
 Reply with one Python dictionary and nothing else, in this form: {{'pred': 'no', 'score': 1}}"""
-"""The default prompt. It also reads well where a model joins its lines."""
+"""The default prompt, which stays readable if a model joins lines."""
 
 _FIELDS = ["answer", "prediction", "question"]
 
 
 class AnswerJudge(Protocol):
-    """What says whether a free answer is right."""
+    """Decides whether a free-text answer is correct."""
 
     def judge(self, question: str, answer: str, prediction: str) -> Verdict:
-        """Compare a prediction with the right answer to a question.
+        """Compare a prediction with the correct answer to a question.
 
         Raises:
-            JudgeError: the judge cannot be reached or does not reply in the form it was asked for.
+            JudgeError: the judge is unreachable or replies in another format.
         """
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A judge behind an OpenAI-compatible address.
+    """A judge behind an OpenAI-compatible endpoint.
 
     Attributes:
-        endpoint: where, with its time limits and the name of the variable that holds the key.
-        model: name that the endpoint knows it by.
+        endpoint: the endpoint, with timeouts and the key's variable.
+        model: model name at the endpoint.
         template: prompt with the fields {question}, {answer} and {prediction}.
-        temperature: 0 for replies that vary least; None leaves it out, for models that refuse it.
+        temperature: 0 for the least variation; None to omit it, for models that refuse it.
 
     Raises:
-        SettingError: the template has not exactly these fields, or the model has no name.
+        SettingError: the template does not have exactly these fields, or the model has no name.
     """
 
     endpoint: Endpoint
@@ -61,10 +61,10 @@ class Judge:
     def __post_init__(self) -> None:
         check_template(self.template)
         if not self.model.strip():
-            raise SettingError("the judge's model needs a name")
+            raise SettingError("the judge's model name must not be empty")
 
     def judge(self, question: str, answer: str, prediction: str) -> Verdict:
-        """See `AnswerJudge.judge`. Malformed replies are asked for again, as often as the endpoint's `retries` say."""
+        """Judge a prediction, retrying malformed replies up to the endpoint's `retries`."""
         prompt = self.template.format(question=question, answer=answer, prediction=prediction)
         body: dict[str, object] = {"model": self.model, "messages": [{"role": "user", "content": prompt}]}
         if self.temperature is not None:
@@ -82,22 +82,22 @@ class Judge:
         longest = self.endpoint.max_wait_seconds
         wanted = min(2.0**attempt, longest) if error.wait_seconds is None else error.wait_seconds
         if wanted > longest:
-            raise JudgeError(f"{error}; it asks to wait {wanted:.0f} s, allowed is {longest:.0f} s")
+            raise JudgeError(f"{error}; Retry-After is {wanted:.0f} s, above max_wait_seconds ({longest:.0f})")
         self.endpoint.pause(wanted)
 
 
 @dataclass(frozen=True, eq=False)
 class LocalJudge:
-    """A loaded model as the judge. It answers greedily, so a malformed reply would come again: there are no retries.
+    """A loaded model as judge. It answers greedily, so malformed replies are not retried.
 
     Attributes:
-        model: any adapter; no frames are shown to it.
+        model: any adapter; it gets no frames.
         template: prompt with the fields {question}, {answer} and {prediction}.
-        max_new_tokens: longest reply.
-        model_name: the model's, for the results file.
+        max_new_tokens: token limit of the reply.
+        model_name: its name, for the results file.
 
     Raises:
-        SettingError: the template has not exactly these fields.
+        SettingError: the template does not have exactly these fields.
     """
 
     model: VideoModel = field(repr=False)
@@ -110,27 +110,27 @@ class LocalJudge:
         object.__setattr__(self, "model_name", self.model.info.name)
 
     def judge(self, question: str, answer: str, prediction: str) -> Verdict:
-        """See `AnswerJudge.judge`.
+        """Judge a prediction.
 
         Raises:
-            PromptTooLongError: the prompt does not fit the model's window.
+            PromptTooLongError: the prompt exceeds the model's context window.
         """
         prompt = self.template.format(question=question, answer=answer, prediction=prediction)
-        return read_verdict("".join(self.model.answer("", prompt, max_new_tokens=self.max_new_tokens)))
+        return read_verdict("".join(self.model.answer(AnswerRequest("", prompt, max_new_tokens=self.max_new_tokens))))
 
 
 @dataclass(frozen=True)
 class JudgeScorer:
-    """Right is what the judge calls right; its mark is the rating and the token F1 stands beside it.
+    """Correct if the judge says so; also has the judge's rating and token F1.
 
     Attributes:
-        judge: None leaves answers unscored, so that they can be judged later.
+        judge: None leaves answers unscored, to be judged later.
     """
 
     judge: AnswerJudge | None = None
 
     def score(self, question: Question, answer: str) -> Score:
-        """See `Scorer.score`. An empty answer is wrong without asking."""
+        """Score an answer. An empty answer is wrong without asking."""
         f1 = token_f1(answer, question.answer)
         if not answer.strip():
             return Score(0.0, f1, rating=0)
@@ -141,7 +141,7 @@ class JudgeScorer:
 
 
 def check_template(template: str) -> None:
-    """Refuse a prompt that would not show the judge all three texts.
+    """Check that a prompt shows the judge all three texts.
 
     Raises:
         SettingError: its fields are not exactly {question}, {answer} and {prediction}.
@@ -153,5 +153,6 @@ def check_template(template: str) -> None:
     plain = all(not specification and conversion is None for _, _, specification, conversion in pieces)
     if sorted({name for _, name, _, _ in pieces if name is not None}) != _FIELDS or not plain:
         raise SettingError(
-            "the judge's prompt has the fields {question}, {answer} and {prediction}, any other brackets doubled: {{ }}"
+            "the judge's prompt must have the fields {question}, {answer} and {prediction}; double any other "
+            "brace: {{ }}"
         )

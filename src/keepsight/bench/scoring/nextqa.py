@@ -1,4 +1,4 @@
-"""How NExT-QA's kinds of question are reported (Xiao et al., "NExT-QA", 2021, arXiv 2105.08276)."""
+"""Reporting of NExT-QA's question types (Xiao et al., "NExT-QA", 2021, arXiv 2105.08276)."""
 
 from types import MappingProxyType
 from typing import Final
@@ -15,13 +15,13 @@ def group_of(question_type: str) -> str:
     """C, T or D.
 
     Raises:
-        DataError: NExT-QA has no such type.
+        DataError: no such type.
     """
     if question_type not in GROUP_OF_TYPE:
-        raise DataError(f"NExT-QA has the types {', '.join(GROUP_OF_TYPE)}, not {question_type!r}")
+        raise DataError(f"NExT-QA question type must be one of {', '.join(GROUP_OF_TYPE)}, got {question_type!r}")
     return GROUP_OF_TYPE[question_type]
 
 
 def reported_type(question_type: str) -> str:
-    """The row that a type is counted in: its own, but TP in TN, as there are few questions about what came before."""
+    """Row that a type is counted in: its own, but TN for TP, which has few questions."""
     return "TN" if question_type == "TP" else question_type

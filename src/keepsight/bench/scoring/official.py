@@ -1,13 +1,13 @@
-"""Scoring finished files of results again, by each benchmark's own rule. The shapes that are read, all JSON:
+"""Scoring of results files by each benchmark's own rule. Supported formats, all JSON:
 
 - ovobench: `{"backward": [...], "realtime": [...], "forward": [...]}`, any may be missing. Entries have `task`,
   `response` and `ground_truth` (a letter); those of `forward` have `task` and `test_info`, a list of `response` with
   `count` (REC) or `type` (SSR and CRR: 1 yes, 0 no). A response may be null.
 - streamingbench: the annotation's list (or list of lists) with each reply in its question, under the model's name.
-  Questions without a reply are left out, as published, and counted.
+  Questions without a reply are skipped, as published, and counted.
 - nextqa: list of `type`, `response`, `choices` and `answer`, an index from 0.
 - cgbench: list of `sub_category`, `response`, `choices` and `right_answer`, a letter.
-- keepsight: a results file of ours; its groups are the methods.
+- keepsight: a Keepsight results file; its groups are the methods.
 """
 
 import json
@@ -27,36 +27,36 @@ from keepsight.toyworld.questions import same_answer
 _STREAMINGBENCH_FIELDS = frozenset(
     {"task_type", "question", "time_stamp", "answer", "options", "required_ability", "audio_path", "results"}
 )
-"""Fields of a question that are no reply; `results` holds the timings of some models."""
+"""Fields of a question that are not replies; `results` has timings of some models."""
 
 Graded = Iterator[tuple[str, str, float]]
 """Group, task and score of each answer."""
 
 
 def score_file(benchmark: str, path: Path, *, model: str | None = None) -> ScoreTable:
-    """Accuracies of a finished file by the benchmark's official rule.
+    """Accuracies of a results file by the benchmark's official rule.
 
     Args:
         benchmark: a key of `READERS`.
-        path: the file, in the shape given at the head of this module.
-        model: whose replies, where a StreamingBench file holds those of several models; others do not use it.
+        path: the file; see the module docstring for formats.
+        model: model name, if a StreamingBench file has several; unused otherwise.
 
     Raises:
         SettingError: no such benchmark.
         DataError: the file is missing or has another shape.
     """
     if benchmark not in READERS:
-        raise SettingError(f"benchmark is one of {', '.join(READERS)}, not {benchmark!r}")
+        raise SettingError(f"benchmark must be one of {', '.join(READERS)}, got {benchmark!r}")
     try:
         return READERS[benchmark](path, model)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path} is no file of {benchmark} results: {type(error).__name__} {error}") from error
+        raise DataError(f"{path} must be a file of {benchmark} results: {type(error).__name__} {error}") from error
 
 
 def _ovobench(path: Path, _: str | None) -> ScoreTable:
     whole = _read(path, dict)
     if not set(whole) <= set(ovobench.TASKS_OF_GROUP):
-        raise DataError(f"{path} has the parts {', '.join(whole)}; allowed are {', '.join(ovobench.TASKS_OF_GROUP)}")
+        raise DataError(f"parts of {path} must be {', '.join(ovobench.TASKS_OF_GROUP)}, got {', '.join(whole)}")
     graded = [entry for group in ovobench.TASKS_OF_GROUP for entry in _ovobench_part(group, whole.get(group, []))]
     return ScoreTable.of("ovobench", graded, by_task=True)
 
@@ -65,7 +65,7 @@ def _ovobench_part(group: str, entries: list[dict[str, Any]]) -> Graded:
     for entry in entries:
         task = entry["task"]
         if ovobench.group_of(task) != group:
-            raise DataError(f"task {task} belongs to {ovobench.group_of(task)}, not to {group}")
+            raise DataError(f"task {task} must be listed under {ovobench.group_of(task)}, got {group}")
         if group != "forward":
             yield group, task, float(ovobench.holds_letter(_reply(entry["response"]), _letter(entry["ground_truth"])))
             continue
@@ -95,7 +95,7 @@ def _streamingbench(path: Path, model: str | None) -> ScoreTable:
 def _only_model(questions: list[dict[str, Any]]) -> str:
     models = {name for question in questions for name in question} - _STREAMINGBENCH_FIELDS
     if len(models) != 1:
-        raise DataError(f"the replies of one model are needed, found {', '.join(sorted(models)) or 'none'}; name one")
+        raise DataError(f"the file must hold replies of one model, got {', '.join(sorted(models)) or 'none'}; name one")
     return models.pop()
 
 
@@ -119,7 +119,7 @@ def _cgbench(path: Path, _: str | None) -> ScoreTable:
 
 
 def _keepsight(path: Path, _: str | None) -> ScoreTable:
-    """Exact match is computed again; of other rules the file holds the scores, but not what they are made from."""
+    """Exact match is recomputed; for other rules the file has the scores, but not their inputs."""
     results = Results.load(path)
 
     def graded() -> Graded:
@@ -128,7 +128,7 @@ def _keepsight(path: Path, _: str | None) -> ScoreTable:
                 float(same_answer(answer.answer, answer.right_answer)) if results.scoring == "exact" else answer.score
             )
             if score is None:
-                raise DataError(f"{path}: the answer to {answer.question_id} is not judged yet")
+                raise DataError(f"{path}: the answer to {answer.question_id} has not been judged; run the judge first")
             yield answer.method, answer.task, score
 
     return ScoreTable.of("keepsight", graded())
@@ -143,7 +143,7 @@ READERS: Final[Mapping[str, Callable[[Path, str | None], ScoreTable]]] = Mapping
         "keepsight": _keepsight,
     }
 )
-"""Benchmark -> what reads and scores its files."""
+"""Benchmark -> reader and scorer of its files."""
 
 
 def _read(path: Path, kind: type) -> Any:
@@ -152,36 +152,36 @@ def _read(path: Path, kind: type) -> Any:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if not isinstance(whole, kind):
-        raise DataError(f"{path} holds a JSON {type(whole).__name__}, a {kind.__name__} is needed")
+        raise DataError(f"{path} must be a JSON {kind.__name__}, got {type(whole).__name__}")
     return whole
 
 
 def _reply(response: object) -> str:
-    """A reply; null stands for a model that failed, which is a wrong answer."""
+    """A reply; null means that a model failed, which is a wrong answer."""
     if response is not None and not isinstance(response, str):
-        raise DataError(f"a response is a text or null, not {response!r:.80}")
+        raise DataError(f"a response must be a string or null, got {response!r:.80}")
     return response or ""
 
 
 def _choices(listed: object) -> list[str]:
     if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
-        raise DataError(f"choices are a list of texts, not {listed!r:.80}")
+        raise DataError(f"choices must be a list of strings, got {listed!r:.80}")
     return listed
 
 
 def _text(name: object) -> str:
     if not isinstance(name, str):
-        raise DataError(f"the name of a task is a text, not {name!r:.80}")
+        raise DataError(f"a task name must be a string, got {name!r:.80}")
     return name
 
 
 def _letter(answer: object) -> str:
     if not isinstance(answer, str) or len(answer) != 1 or answer not in LETTERS:
-        raise DataError(f"a right answer is one letter from A to Z, not {answer!r:.80}")
+        raise DataError(f"a correct answer must be one letter from A to Z, got {answer!r:.80}")
     return answer
 
 
 def _whole(number: object) -> int:
     if type(number) is not int:
-        raise DataError(f"a count, type or index is a whole number, not {number!r:.80}")
+        raise DataError(f"a count, type or index must be a whole number, got {number!r:.80}")
     return number

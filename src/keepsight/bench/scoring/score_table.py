@@ -1,4 +1,4 @@
-"""Accuracies by group and task, and the averages that the benchmarks report."""
+"""Accuracies by group and task, and the averages that benchmarks report."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class ScoreRow:
     """One task.
 
     Attributes:
-        group: what its average is taken with.
+        group: group of its average.
         task: name of the task.
         accuracy: mean score, from 0 to 1.
         num_questions: at least one.
@@ -27,14 +27,13 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The tasks of one file of results, groups and tasks in the order in which they were met.
+    """Tasks of a results file, groups and tasks in order of appearance.
 
     Attributes:
         benchmark: its name.
         rows: at least one.
-        by_task: True where a group's average is that of its tasks and the whole that of its groups (OVO-Bench);
-            False where every question weighs the same.
-        num_skipped: questions without any reply in the file; they are in no row.
+        by_task: True to average tasks within groups and then groups (OVO-Bench); False to weigh all questions equally.
+        num_skipped: questions without a reply, which are in no row.
     """
 
     benchmark: str
@@ -46,7 +45,7 @@ class ScoreTable:
     def of(
         cls, benchmark: str, scores: Iterable[tuple[str, str, float]], *, by_task: bool = False, num_skipped: int = 0
     ) -> Self:
-        """A table of scores, each with its group and task.
+        """Table of scores with their groups and tasks.
 
         Raises:
             DataError: there is none.
@@ -55,13 +54,13 @@ class ScoreTable:
         for group, task, score in scores:
             gathered.setdefault((group, task), []).append(score)
         if not gathered:
-            raise DataError(f"there is no answer to score for {benchmark}; at least one is needed")
+            raise DataError(f"no answers to score for {benchmark}")
         rows = tuple(ScoreRow(*names, fmean(values), len(values)) for names, values in gathered.items())
         return cls(benchmark, rows, by_task, num_skipped)
 
     @property
     def num_questions(self) -> int:
-        """Questions in all rows."""
+        """Number of questions in all rows."""
         return sum(row.num_questions for row in self.rows)
 
     @property
@@ -77,7 +76,7 @@ class ScoreTable:
 
     @property
     def mean_of_tasks(self) -> float:
-        """Mean of all tasks whatever their group; the total that OVO-Bench's script prints, unlike its tables."""
+        """Mean of all tasks regardless of group. Ours, for comparison; no benchmark reports it (see `overall`)."""
         return fmean(row.accuracy for row in self.rows)
 
     def _average(self, rows: Iterable[ScoreRow]) -> float:

@@ -10,10 +10,9 @@ from keepsight.errors import DataError
 
 @dataclass(frozen=True)
 class StreamingBenchScorer:
-    """Right is a reply whose first letter is the right one, see `begins_with_letter`."""
+    """Correct if the reply's first letter is the correct one, see `begins_with_letter`."""
 
     def score(self, question: Question, answer: str) -> Score:
-        """See `Scorer.score`."""
         if question.answer_index is None:
             raise DataError(f"question {question.question_id} has no choices; scoring 'streamingbench' needs them")
         return Score(float(begins_with_letter(answer, LETTERS[question.answer_index])))

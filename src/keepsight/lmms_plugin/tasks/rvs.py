@@ -1,4 +1,4 @@
-"""The functions that rvs_ego.yaml and rvs_movie.yaml name. lmms-eval imports this file by its path."""
+"""Functions named in rvs_ego.yaml and rvs_movie.yaml. lmms-eval imports this file by path."""
 
 import logging
 from functools import cache
@@ -16,36 +16,36 @@ logger = logging.getLogger(__name__)
 
 
 def process_docs(pointer: Dataset) -> Dataset:
-    """The data set that a pointer file names, flattened; the judge is looked for now, not hours into a run."""
+    """Data set that a pointer file names, flattened; checks for a judge now, not hours into a run."""
     _scorer()
     return Dataset.from_list(read_documents(pointer[0]["data_set"], pointer[0]["folder_variable"]))
 
 
 def doc_to_messages(document: Document) -> list[dict[str, Any]]:
-    """What a chat model is asked."""
+    """Messages for chat models."""
     text = {"type": "text", "text": document["question"]}
     return [{"role": "user", "content": [video_content(document), text]}]
 
 
 def doc_to_visual(document: Document) -> list[dict[str, Any]]:
-    """What other models are shown: never a bare path, which would let them see what comes after the question."""
+    """Input for other models: never a bare path, which would show what follows the question."""
     path, ask_time = document["video_path"], document["ask_time"]
     return [{"type": "video", "path": path, "video_start": 0.0, "video_end": ask_time}]
 
 
 def process_results(document: Document, results: list[str]) -> dict[str, dict[str, Any]]:
-    """Scores of one reply."""
+    """Scores of a reply."""
     try:
         return score_reply(document, results[0], _scorer())
     except MalformedVerdictError as error:
-        logger.warning("question %s is left unjudged: %s", document["question_id"], error)
+        logger.warning("could not judge question %s: %s", document["question_id"], error)
         return score_reply(document, results[0], JudgeScorer())
 
 
 @cache
 def _scorer() -> JudgeScorer:
-    """The scorer, made once: what it does depends on the environment alone."""
+    """The scorer, made once, since it depends only on the environment."""
     judge = judge_from_environment()
     if judge is None:
-        logger.warning("MODEL_VERSION names no judge, so only yes and no are scored, and the words in common")
+        logger.warning("MODEL_VERSION names no judge; scoring only yes/no answers and shared words")
     return JudgeScorer(judge)

@@ -1,1 +1,1 @@
-"""One adapter a file for each architecture; `keepsight.models.registry` says which there are."""
+"""One adapter per file and architecture; `keepsight.models.registry` lists them."""

@@ -1,6 +1,6 @@
-"""Gemma 3 (arXiv 2503.19786), whose video is a row of pictures.
+"""Gemma 3 (arXiv 2503.19786), for which a video is a sequence of images.
 
-Every frame is one picture of 256 tokens, with the marks and line breaks that transformers' processor gives it:
+Every frame is one image of 256 tokens, with the marks and line breaks of transformers' processor:
 
     [chat opening]
 
@@ -12,15 +12,15 @@ Every frame is one picture of 256 tokens, with the marks and line breaks that tr
 
     [instruction and chat closing]
 
-The tokens of a picture see each other in both directions; all else is causal. What is remembered stands as pictures,
-too, of as many tokens as a picture has, and no longer: the model knows no others, and then one clip's kept tokens make
-one picture if a sixteenth of sixteen frames is kept. So within a remembered picture later tokens are seen by earlier
-ones, but no picture sees what comes after it.
+Tokens of an image attend to each other bidirectionally; everything else is causal. Memory is laid out as images too, of
+at most as many tokens as an image has: the model knows no others, and one clip's kept tokens make one image if a
+sixteenth of sixteen frames is kept. Earlier tokens of a memory image thus see later ones, but no image sees what
+follows it.
 
-Five of six layers see a sliding window only, whose keys are cut as text is generated. Scores come from the others, the
-nearest to the paper's (`layers.whole_layers`), and captions are not guessed ahead, as guesses could not be taken back.
+Five of six layers use a sliding window, whose keys are cut during generation. Scores come from the others, those
+nearest to the paper's (`layers.whole_layers`), and captions are not drafted, since drafts could not be taken back.
 
-In float16 the published weights overflow, so it is refused, as vLLM refuses it.
+The published weights overflow float16, so it is refused, as in vLLM.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,22 +30,22 @@ import numpy as np
 from torch import Tensor
 from transformers import Cache, Gemma3ForConditionalGeneration
 
+from keepsight.method.protocol import VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.decoding.language_model import LanguageModel
 from keepsight.models.footprint import ModelShape
 from keepsight.models.prompting.chat import PromptIds, VideoPlace
 from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames
 from keepsight.models.prompting.layout import Piece
-from keepsight.models.protocol import VisualInput
 
 OPENING, CLOSING = "<start_of_image>", "<end_of_image>"
 
 
 class Gemma3Language(LanguageModel):
-    """Gemma's decoder, with its masks for pictures."""
+    """Gemma's decoder, with masks for images."""
 
     def masks(self, embeds: Tensor, mask: Tensor | None, cache: Cache | None, is_visual: Tensor | None = None) -> Any:
-        """One mask for each kind of layer, by transformers' own rule; a prompt of text alone is left to the decoder."""
+        """One mask per kind of layer, by transformers' rule; text-only prompts are left to the decoder."""
         if is_visual is None or not bool(is_visual.any()):
             return mask
         return Gemma3ForConditionalGeneration.create_masks_for_generate(
@@ -65,7 +65,7 @@ class Gemma3Adapter(VideoAdapter):
 
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
-        """Square frames, their patches pooled to a fixed number of tokens."""
+        """Square frames, with patches pooled to a fixed number of tokens."""
         del settings
         vision = config.vision_config
         side = int(config.mm_tokens_per_image**0.5)
@@ -79,16 +79,15 @@ class Gemma3Adapter(VideoAdapter):
 
     @classmethod
     def language_model(cls, model: Any) -> LanguageModel:
-        """The decoder with masks of its own."""
+        """Decoder with its own masks."""
         return Gemma3Language(model)
 
     def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """See `VideoAdapter.encode_batch`."""
         tokens: Tensor = self._model.get_image_features(self._pixels(frames)[0]).pooler_output.flatten(0, 1)
         return tokens
 
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
-        """Memory as pictures, then each frame."""
+        """Memory as images, then each frame."""
         size = self._info.tokens_per_step
         labels = [""] * count_steps(visual, size)
         marks = FrameMarks(f"\n\n{OPENING}", f"{CLOSING}\n\n", labels, memory_block=size)

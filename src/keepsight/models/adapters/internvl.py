@@ -1,15 +1,15 @@
-"""InternVL3 (arXiv 2504.10479) in transformers' own format, the checkpoints whose names end in `-hf`.
+"""InternVL3 (arXiv 2504.10479) in transformers' format: checkpoints with names ending in `-hf`.
 
-Every frame is one tile, and neighbouring patches are folded into one token (pixel shuffle): 448 pixels with patches of
-14, folded two by two, make 256 tokens. The prompt is
+Every frame is one tile, and adjacent patches are folded into one token (pixel shuffle): 448 pixels with patches of 14,
+folded two by two, make 256 tokens. The prompt is
 
     [chat opening]<img>[memory]</img>
     Frame1: <img>[frame]</img>
     Frame2: <img>[frame]</img>
     [instruction and chat closing]
 
-The layout is that of transformers' processor. Settings are read from the file for pictures: the one for videos that
-some checkpoints have asks for another size and other means than their tower (InternVL's issue 1222).
+The layout is that of transformers' processor. Settings are read from the file for images: that for videos, in some
+checkpoints, has a size and means that do not match the tower (InternVL's issue 1222).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ import numpy as np
 from torch import Tensor
 from transformers import InternVLForConditionalGeneration
 
+from keepsight.method.protocol import VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.footprint import ModelShape
 from keepsight.models.prompting.chat import PromptIds, VideoPlace
 from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames
 from keepsight.models.prompting.layout import Piece
-from keepsight.models.protocol import VisualInput
 from keepsight.models.vision.preprocessing import read_settings
 
 
@@ -37,12 +37,12 @@ class InternVLAdapter(VideoAdapter):
 
     @classmethod
     def settings(cls, folder: Path) -> Mapping[str, Any]:
-        """The checkpoint's settings for pictures."""
+        """The checkpoint's settings for images."""
         return read_settings(folder, kinds=("image", "video"))
 
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
-        """Frames of the tower's size, their patches folded."""
+        """Frames of the tower's size, with folded patches."""
         del settings
         vision = config.vision_config
         height, width = vision.image_size
@@ -51,12 +51,11 @@ class InternVLAdapter(VideoAdapter):
             cls.model_class,
             config,
             frame_size=(height, width),
-            patches_per_frame=rows * columns + 1,  # and the class token
+            patches_per_frame=rows * columns + 1,  # plus the class token
             token_grid=(int(rows * config.downsample_ratio), int(columns * config.downsample_ratio)),
         )
 
     def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """See `VideoAdapter.encode_batch`."""
         tokens: Tensor = self._model.get_image_features(self._pixels(frames)[0]).pooler_output.flatten(0, 1)
         return tokens
 

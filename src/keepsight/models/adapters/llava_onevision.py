@@ -1,7 +1,6 @@
 """LLaVA-OneVision (arXiv 2408.03326).
 
-After the last visual token stands one newline embedding, as the model class itself puts one after a whole video,
-however many frames it has:
+One newline embedding follows the last visual token, as the model class puts after a video of any length:
 
     [chat opening][memory tokens][clip tokens][newline][instruction and chat closing]
 """
@@ -13,12 +12,12 @@ import numpy as np
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from keepsight.method.protocol import VisualInput
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.baselines.language_side import LanguageSide
 from keepsight.models.footprint import ModelShape
+from keepsight.models.language_side import LanguageSide
 from keepsight.models.prompting.chat import PromptIds, VideoPlace
 from keepsight.models.prompting.layout import Frames, Memory, Piece, Separator
-from keepsight.models.protocol import VisualInput
 
 
 class LlavaOnevisionAdapter(VideoAdapter):
@@ -29,7 +28,7 @@ class LlavaOnevisionAdapter(VideoAdapter):
 
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
-        """Square frames through a SigLIP tower, its patches pooled two by two, sides rounded up."""
+        """Square frames through a SigLIP tower, patches pooled two by two, sides rounded up."""
         del settings
         vision = config.vision_config
         patches = vision.image_size // vision.patch_size
@@ -43,12 +42,11 @@ class LlavaOnevisionAdapter(VideoAdapter):
         )
 
     def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """See `VideoAdapter.encode_batch`."""
         tokens: Tensor = self._model.get_video_features(self._pixels(frames)).pooler_output[0]
-        return tokens[:-1]  # the last one is the newline embedding
+        return tokens[:-1]  # drop the newline embedding
 
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
-        """Memory and frames in a row, one newline after them."""
+        """Memory and frames in a row, followed by one newline."""
         return [ids.before, Memory(visual.memory), Frames(visual.tokens), Separator(self._newline), ids.after]
 
     @property

@@ -5,9 +5,9 @@ prompt is
 
     [chat opening, vision start][memory tokens][clip tokens][vision end, instruction, chat closing]
 
-Memory stands in a row, as text does; the clip stands on its grid of time, rows and columns. How far apart two steps are
-in time follows from the frames' times, so the model knows how fast things happen. Text after the clip goes on after the
-largest position so far, which is the technical report's rule; transformers 5 goes on after the rows and columns alone.
+Memory has running positions, like text; the clip has a grid of time, rows and columns. The distance of steps follows
+from frame times, so the model knows the speed of events. Text after the clip continues after the largest position so
+far, which is the technical report's rule; transformers 5 continues after rows and columns only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
+from keepsight.method.protocol import DEFAULT_FRAME_SPACING_SECONDS, ModelInfo, VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.footprint import ModelShape
 from keepsight.models.prompting.chat import PromptIds, VideoPlace
 from keepsight.models.prompting.layout import Frames, Memory, Piece
 from keepsight.models.prompting.positions import GridRule
-from keepsight.models.protocol import DEFAULT_FRAME_SPACING_SECONDS, ModelInfo, VisualInput
 from keepsight.models.vision.patches import PatchRule
 from keepsight.models.vision.preprocessing import FramePreprocessor
 
 MAX_TOKENS_PER_STEP = 196
-"""As LLaVA-OneVision has for a frame: a checkpoint's own limit is made for single pictures, and is 16,384."""
+"""As LLaVA-OneVision has per frame: a checkpoint's own limit is meant for single images, and is 16,384."""
 
 
 class Qwen25VLAdapter(VideoAdapter):
@@ -47,7 +47,7 @@ class Qwen25VLAdapter(VideoAdapter):
 
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
-        """Frames in steps of two; the sizes are those of a large square frame."""
+        """Frames in steps of two; sizes are those of a large square frame."""
         rule = patch_rule(config.vision_config, max_tokens(config.vision_config, settings))
         side = rule.square_side
         return ModelShape.of(
@@ -64,12 +64,11 @@ class Qwen25VLAdapter(VideoAdapter):
         return self._patches.token_grid(height, width)
 
     def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """See `VideoAdapter.encode_batch`."""
         tokens: Tensor = self.features(frames).pooler_output[0]
         return tokens
 
     def features(self, frames: Sequence[np.ndarray]) -> Any:
-        """What the tower and its merger make of frames: transformers' own output, of one video."""
+        """Output of the tower and its merger for one video, as transformers returns it."""
         rows, columns = self.token_grid(*frames[0].shape[:2])
         size = (rows * self._patches.token_pixels, columns * self._patches.token_pixels)
         pixels = self._pixels(frames, size)[0]
@@ -82,7 +81,7 @@ class Qwen25VLAdapter(VideoAdapter):
         return [ids.before, Memory(visual.memory), Frames(visual.tokens), ids.after]
 
     def grid(self, visual: VisualInput) -> GridRule | None:
-        """Rows, columns, and the positions that lie between two steps at this frame rate."""
+        """Rows, columns, and positions per step at this frame rate."""
         rows, columns = visual.token_grid or self._info.token_grid
         seconds_per_step = frame_spacing_seconds(visual) * self._info.frames_per_step
         interval = round(self._model.config.vision_config.tokens_per_second * seconds_per_step)
@@ -90,14 +89,14 @@ class Qwen25VLAdapter(VideoAdapter):
 
 
 def patch_rule(vision_config: Any, most_tokens: int) -> PatchRule:
-    """The tower's patches, with so many tokens a step at most."""
+    """The tower's patches, with a limit of tokens per step."""
     return PatchRule(
         vision_config.patch_size, vision_config.spatial_merge_size, vision_config.temporal_patch_size, most_tokens
     )
 
 
 def max_tokens(vision_config: Any, settings: Mapping[str, Any]) -> int:
-    """Most tokens of a step: `MAX_TOKENS_PER_STEP`, or the checkpoint's own limit of pixels if that is less."""
+    """Token limit per step: `MAX_TOKENS_PER_STEP`, or the checkpoint's pixel limit if lower."""
     pixels = (vision_config.patch_size * vision_config.spatial_merge_size) ** 2
     most_pixels = settings.get("max_pixels") or (settings.get("size") or {}).get("longest_edge")
     own = MAX_TOKENS_PER_STEP if most_pixels is None else int(most_pixels) // pixels
@@ -106,7 +105,7 @@ def max_tokens(vision_config: Any, settings: Mapping[str, Any]) -> int:
 
 
 def frame_spacing_seconds(visual: VisualInput) -> float:
-    """Mean time between neighbouring frames."""
+    """Mean time between consecutive frames."""
     seconds = visual.frame_seconds or ()
     if len(seconds) < 2 or seconds[-1] <= seconds[0]:
         return DEFAULT_FRAME_SPACING_SECONDS

@@ -1,17 +1,16 @@
-"""Qwen3-VL (arXiv 2511.21631), which goes on from Qwen2.5-VL in two ways.
+"""Qwen3-VL (arXiv 2511.21631), which extends Qwen2.5-VL in two ways.
 
-The tower gives features of several of its layers (DeepStack, arXiv 2406.04334). The last ones are the embedding of a
-visual token, the others are added to the states after the decoder's first layers, at the same place. A visual token is
-all of them side by side, so what is remembered brings its features back.
+The tower returns features of several layers (DeepStack, arXiv 2406.04334). The last are a visual token's embedding, the
+others are added to the states after the decoder's first layers, at the same position. A visual token is their
+concatenation, so memory keeps all its features.
 
-Each step of two frames is a picture of its own, its time in seconds before it, and positions start anew with it:
+Each step of two frames is an image of its own, preceded by its time in seconds, with its own grid of positions:
 
     [chat opening]<|vision_start|>[memory]<|vision_end|>
     <1.0 seconds><|vision_start|>[step]<|vision_end|><5.0 seconds><|vision_start|>[step]<|vision_end|> ... [instruction]
 
-This is what the processor of transformers 4.57 makes, with which the checkpoints came out. That of transformers 5
-leaves the template's own pair of marks around the whole, so that the first step is opened twice (vLLM's issue 46817
-shows both).
+This is the output of transformers 4.57's processor, with which the checkpoints were released. That of transformers 5
+keeps the template's own marks around the whole, so the first step is opened twice (vLLM's issue 46817 shows both).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +22,13 @@ import torch
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
+from keepsight.method.protocol import VisualInput
 from keepsight.models.adapters.qwen2_5_vl import Qwen25VLAdapter
 from keepsight.models.footprint import ModelShape
 from keepsight.models.prompting.chat import PromptIds, VideoPlace
 from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames, step_seconds
 from keepsight.models.prompting.layout import Piece
 from keepsight.models.prompting.positions import GridRule
-from keepsight.models.protocol import VisualInput
 
 OPENING, CLOSING = "<|vision_start|>", "<|vision_end|>"
 
@@ -42,12 +41,11 @@ class Qwen3VLAdapter(Qwen25VLAdapter):
 
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
-        """As Qwen2.5-VL, and the tower's layers whose features are added."""
+        """As Qwen2.5-VL, plus the tower's DeepStack layers."""
         levels = len(config.vision_config.deepstack_visual_indexes)
         return replace(super().shape(config, settings), deepstack_levels=levels)
 
     def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """See `VideoAdapter.encode_batch`."""
         features = self.features(frames)
         return torch.cat([features.pooler_output[0], *(level[0] for level in features.deepstack_features)], dim=1)
 
@@ -66,5 +64,5 @@ class Qwen3VLAdapter(Qwen25VLAdapter):
 
 
 def time_label(seconds: float) -> str:
-    """What stands before a step."""
+    """Label before a step."""
     return f"<{seconds:.1f} seconds>"

@@ -1,8 +1,7 @@
 """SmolVLM2 (arXiv 2504.05299).
 
-Every frame is one picture, squeezed to the square that the settings name and never cut into tiles; neighbouring patches
-are folded into one token (pixel shuffle). With 512 pixels, patches of 16, folded four by four, a frame has 64 tokens.
-The prompt is
+Every frame is one image, squeezed to the settings' square and never tiled; adjacent patches are folded into one token
+(pixel shuffle). With 512 pixels, patches of 16, folded four by four, a frame has 64 tokens. The prompt is
 
     [chat opening] You are provided the following series of ... frames from a 0:00:30 [H:MM:SS] video.
     <fake_token_around_image><global-img>[memory]<fake_token_around_image>
@@ -12,9 +11,8 @@ The prompt is
 
     [instruction and chat closing]
 
-Words and chat template are those of transformers' processor, which uses that template for every video. Two things
-differ: times are counted from the clip's first frame, and frames are resized in one go, where the processor first
-resizes the longer side.
+Texts and chat template are those of transformers' processor. Two things differ: times count from the clip's first
+frame, and frames are resized in one step, where the processor first resizes the longer side.
 """
 
 import copy
@@ -32,12 +30,12 @@ from transformers.models.smolvlm.processing_smolvlm import (
     FRAME_TIMESTAMP_MESSAGE,
 )
 
+from keepsight.method.protocol import ModelInfo, VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.footprint import ModelShape
 from keepsight.models.prompting.chat import PromptIds, VideoPlace
 from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames, step_seconds
 from keepsight.models.prompting.layout import Piece
-from keepsight.models.protocol import ModelInfo, VisualInput
 from keepsight.models.vision.preprocessing import FramePreprocessor
 
 MARK = "<fake_token_around_image>"
@@ -59,12 +57,12 @@ class SmolVLMAdapter(VideoAdapter):
         self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo
     ) -> None:
         with_template = copy.copy(tokenizer)
-        with_template.chat_template = DEFAULT_CHAT_TEMPLATE  # a checkpoint's own may know of pictures only
+        with_template.chat_template = DEFAULT_CHAT_TEMPLATE  # a checkpoint's own may support images only
         super().__init__(model, with_template, preprocessor, info)
 
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
-        """Square frames of the size that pictures are cut to, their patches folded."""
+        """Square frames of the image size, with folded patches."""
         vision = config.vision_config
         side = int((settings.get("max_image_size") or {}).get("longest_edge", vision.image_size))
         patches = side // vision.patch_size
@@ -77,12 +75,11 @@ class SmolVLMAdapter(VideoAdapter):
         )
 
     def encode_batch(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """See `VideoAdapter.encode_batch`."""
         tokens: Tensor = self._model.get_image_features(self._pixels(frames)).pooler_output[0]
         return tokens
 
     def lay_out(self, ids: PromptIds, visual: VisualInput) -> list[Piece]:
-        """How many frames there are and over what time, then memory, then each frame after its time."""
+        """Number of frames and duration, then memory, then each frame after its time."""
         num_frames = count_steps(visual, self._info.tokens_per_step)
         seconds = step_seconds(visual, num_frames)
         marks = FrameMarks(
@@ -96,19 +93,19 @@ class SmolVLMAdapter(VideoAdapter):
 
 
 def intro(num_frames: int, last_seconds: float) -> str:
-    """What stands before all frames; they last as long as the last one is late, as where a length is not known."""
+    """Text before all frames; their duration is the last frame's time, as for videos of unknown length."""
     return DEFAULT_VIDEO_INTRO.format(
         frame_count=in_words(num_frames), video_duration=timedelta(seconds=int(last_seconds))
     )
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, as the processor writes them: `61:01` after an hour, too."""
+    """Minutes and seconds as the processor writes them: `61:01` after an hour."""
     return f"{int(seconds // 60):02d}:{int(seconds % 60):02d}"
 
 
 def in_words(number: int) -> str:
-    """A number of frames in words, such as `thirty-two`; from a thousand on, more than any window holds, in digits."""
+    """A number in words, such as `thirty-two`; in digits from a thousand on, more than any context window holds."""
     if number < len(_UNITS):
         return _UNITS[number]
     if number < 100:

@@ -1,1 +1,1 @@
-"""Generation, token by token, with the attention rows that make the scores."""
+"""Token-by-token generation, with the attention rows for scores."""

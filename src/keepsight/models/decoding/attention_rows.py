@@ -1,18 +1,17 @@
-"""Attention rows of caption tokens, taken beside the fast kernel.
+"""Attention rows of caption tokens, computed alongside the fast kernel.
 
 Which rows count (paper, arXiv 2510.17364, section 3: the score of a visual token is the attention that caption tokens
-pay to it as queries). A caption token is a query when it is fed back to predict the next one, so:
+pay to it as queries). A caption token is a query when it is fed back to predict the next, so there is:
 
-- one row for every caption token that was fed back, that is all but the last token generated (normally the end marker);
-- a caption that is a single token (normally the bare end marker) has that token fed back once, so that it has its row.
+- one row per caption token that was fed back, i.e. all but the last generated token (normally the end marker);
+- one row for a caption of a single token (normally the bare end marker), which is fed back once for that purpose.
 
 The row that merely *predicts* a token, such as the last row of the prompt, belongs to the prompt and does not count.
 
-Every such row is computed at a decode step: `softmax(q K^T)` is one vector per head and caption token. It is reduced at
-once over heads and added to a running vector over the visual columns; nothing else is kept, and nothing of size
-length x length is ever made. The softmax runs over the whole row in float32 and is not renormalised over the visual
-columns. Several prompts may be described side by side, and several tokens of a caption may be fed at once, some of them
-guesses; `commit` says afterwards which rows count.
+Every such row is computed at a decode step: `softmax(q K^T)` is one vector per head and caption token. It is reduced
+over heads at once and added to a running vector over the visual columns; nothing of size length x length is ever
+allocated. The softmax runs over the whole row in float32 and is not renormalised over the visual columns. Prompts may
+be batched, and several tokens fed at once, including drafts; `commit` then selects the rows that count.
 """
 
 from collections.abc import Sequence
@@ -28,18 +27,18 @@ from transformers.masking_utils import sdpa_mask
 from keepsight.errors import ModelError
 
 ATTENTION_NAME = "keepsight_sdpa"
-"""Name of the attention function in transformers; set it on the text model only."""
+"""Name of the attention function in transformers; set on the text model only."""
 
 
 @dataclass(frozen=True)
 class RowRule:
-    """Which rows are taken, and where.
+    """Which attention rows to capture.
 
     Attributes:
         layers: decoder layers, 1-based.
         heads: `mean` or `max` over heads, within a row of a layer.
-        first_column: where the rows begin, as they are kept.
-        num_columns: how many columns are kept.
+        first_column: first captured column.
+        num_columns: number of captured columns.
     """
 
     layers: frozenset[int]
@@ -49,23 +48,23 @@ class RowRule:
 
     @classmethod
     def covering(cls, layers: tuple[int, ...], heads: str, columns: Sequence[Tensor]) -> "RowRule":
-        """Rows from the first to the last column that any prompt wants."""
+        """Rule that covers the columns of all prompts, from first to last."""
         first = min(int(one[0]) for one in columns)
         return cls(frozenset(layers), heads, first, max(int(one[-1]) for one in columns) + 1 - first)
 
     @property
     def span(self) -> slice:
-        """The columns that are kept."""
+        """Captured columns."""
         return slice(self.first_column, self.first_column + self.num_columns)
 
 
 class StepRows:
-    """The rows of one pass over the model, summed over layers as they report.
+    """Rows of one model pass, summed over layers.
 
-    It is handed to the decoder as the argument `score_rows`, which transformers passes on to the attention function.
+    Passed to the decoder as the argument `score_rows`, which transformers forwards to the attention function.
 
     Args:
-        rule: which rows.
+        rule: which rows to capture.
     """
 
     def __init__(self, rule: RowRule) -> None:
@@ -73,16 +72,16 @@ class StepRows:
         self.weights: Tensor | None = None
 
     def add(self, weights: Tensor) -> None:
-        """Add the rows of one layer: float32 `[batch, num_queries, num_columns]`, heads put together."""
+        """Add the rows of one layer: float32 `[batch, num_queries, num_columns]`, heads combined."""
         self.weights = weights if self.weights is None else self.weights + weights
 
 
 class ScoreAccumulator:
-    """Sums rows over passes and makes scores of them.
+    """Sums rows over passes and computes scores.
 
     Args:
-        rule: which rows are taken.
-        columns: int64 `[num_clip_tokens]`, rising, for each prompt: places of the clip's own tokens in the sequence.
+        rule: which rows to capture.
+        columns: int64 `[num_clip_tokens]`, increasing, per prompt: columns of the clip's own tokens.
     """
 
     def __init__(self, rule: RowRule, columns: Sequence[Tensor]) -> None:
@@ -92,17 +91,17 @@ class ScoreAccumulator:
         self._num_rows = torch.zeros(len(columns), dtype=torch.int64)
 
     def commit(self, weights: Tensor | None, counts: Sequence[int]) -> None:
-        """Count the first rows of a pass, for each prompt so many, and drop the others.
+        """Count the first rows of a pass, a number per prompt, and drop the rest.
 
         Args:
-            weights: of `StepRows`, or None if no layer reported.
-            counts: one for each prompt.
+            weights: rows of `StepRows`, or None if no layer reported.
+            counts: number of rows per prompt.
 
         Raises:
-            ModelError: no layer reported: the model does not run `ATTENTION_NAME`.
+            ModelError: no layer reported, so the model does not run `ATTENTION_NAME`.
         """
         if weights is None:
-            raise ModelError(f"no attention row was seen: the text model does not run {ATTENTION_NAME!r} attention")
+            raise ModelError(f"no attention row was captured: the text model does not run {ATTENTION_NAME!r} attention")
         if len(counts) == 1:
             rows = weights[:, : counts[0]].sum(dim=1)
         else:
@@ -112,13 +111,13 @@ class ScoreAccumulator:
         self._num_rows += torch.tensor(counts)
 
     def scores(self) -> list[Tensor]:
-        """For each prompt the mean over rows and layers, heads put together: float32 `[num_clip_tokens]`.
+        """Mean over rows and layers per prompt: float32 `[num_clip_tokens]`.
 
         Raises:
-            ModelError: a prompt has no row: nothing was decoded after it.
+            ModelError: a prompt has no row, since nothing was decoded after it.
         """
         if self._sum is None or int(self._num_rows.min()) == 0:
-            raise ModelError("no attention row was seen: nothing was decoded")
+            raise ModelError("no attention row was captured: nothing was decoded")
         means = self._sum / (self._num_rows * len(self.rule.layers)).unsqueeze(1).to(self._sum.device)
         pairs = zip(means, self._columns, strict=True)
         return [mean[(columns - self.rule.first_column).to(mean.device)] for mean, columns in pairs]
@@ -129,13 +128,13 @@ def row_weights(
 ) -> Tensor:
     """Mean or maximum over heads of each query's softmax over all keys, at the given columns.
 
-    The query heads that share a key head are folded into the row axis, so keys are never repeated. The query is scaled
-    before the product: unscaled products of Qwen2 overflow float16.
+    Query heads that share a key head are folded into the row axis, so keys are not repeated. The query is scaled before
+    the product, since unscaled products of Qwen2 overflow float16.
 
     Args:
         query: `[batch, num_heads, num_queries, head_dim]`.
         key: `[batch, num_key_value_heads, length, head_dim]`.
-        attention_mask: None where every query sees every key, or broadcastable to `[batch, 1, num_queries, length]`:
+        attention_mask: None if every query sees every key, or broadcastable to `[batch, 1, num_queries, length]`:
             boolean (True attends) or additive.
         scaling: factor of the products, normally `head_dim ** -0.5`.
         columns: slice of the key axis.
@@ -171,7 +170,7 @@ def _attention_with_rows(
     score_rows: StepRows | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Stock SDPA; in a wanted layer, also report the rows of the queries."""
+    """Stock SDPA; in a captured layer, also report the queries' rows."""
     output: tuple[Tensor, None] = sdpa_attention_forward(
         module, query, key, value, attention_mask, scaling=scaling, **kwargs
     )
@@ -183,7 +182,7 @@ def _attention_with_rows(
 
 
 def register_attention() -> str:
-    """Make `ATTENTION_NAME` known to transformers, masks included, and return it. Doing so again changes nothing."""
+    """Register `ATTENTION_NAME` with transformers, masks included, and return it. Idempotent."""
     AttentionInterface.register(ATTENTION_NAME, _attention_with_rows)
     AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)
     return ATTENTION_NAME

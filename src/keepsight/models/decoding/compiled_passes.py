@@ -1,11 +1,11 @@
-"""Passes of fixed shape, compiled once: keys and values in room of a fixed size, the scores' rows made inside.
+"""Compiled passes of fixed shape: keys and values in preallocated rooms, with score rows computed inside.
 
-A compiled pass is made for one shape. So the length of the room is rounded up to a multiple of `BUCKET_TOKENS`, the
-batch to a power of two, and where there are guesses always the same number is fed; rows cover the whole room. A memory
-that fills up from clip to clip thus meets a handful of shapes, and compiling is over after the first clips. The same
-rooms are used again for every clip, as recorded CUDA graphs need: their addresses stay.
+A compiled pass has one shape. So the room's length is rounded up to a multiple of `BUCKET_TOKENS`, the batch to a power
+of two, and drafts always have the same number of tokens; rows cover the whole room. A growing memory thus needs a
+handful of shapes, and compilation ends after the first clips. Rooms are reused for every clip, since recorded CUDA
+graphs need fixed addresses.
 
-Whether it pays depends on the hardware: it saves launching, not arithmetic. `benchmarks/compiled.py` measures it.
+Whether it pays depends on the hardware: it saves launches, not arithmetic. `benchmarks/compiled.py` measures it.
 """
 
 import threading
@@ -23,11 +23,11 @@ BUCKET_TOKENS = 512
 
 
 class CompiledDecoder:
-    """A decoder whose passes after the prompts are compiled.
+    """Decoder whose passes after the prompts are compiled.
 
     Args:
         model: the language model; its attention must be causal in all layers.
-        backend: of `torch.compile`; None for inductor, with CUDA graphs on CUDA.
+        backend: backend of `torch.compile`; None for inductor, with CUDA graphs on CUDA.
     """
 
     def __init__(self, model: LanguageModel, backend: Any = None) -> None:
@@ -41,13 +41,13 @@ class CompiledDecoder:
         self._lock = threading.Lock()
 
     def begin(self, batch: PromptBatch, cache: Cache, max_new_tokens: int, num_guesses: int = 0) -> "CompiledPasses":
-        """Passes after prompts that have been read; their room is theirs until they are released.
+        """Start passes after prompts that have been read; they hold a room until released.
 
         Args:
             batch: the prompts.
-            cache: their keys and values, which are copied.
-            max_new_tokens: most tokens of a reply.
-            num_guesses: guesses fed at once beside a token, at most; 0 for none.
+            cache: keys and values of the prompts, copied.
+            max_new_tokens: token limit of a reply.
+            num_guesses: draft tokens fed with a token; 0 for none.
         """
         needed = batch.embeds.shape[1] + max_new_tokens + num_guesses
         num_columns = -(-needed // BUCKET_TOKENS) * BUCKET_TOKENS
@@ -59,13 +59,13 @@ class CompiledDecoder:
         return CompiledPasses(self, batch, room, num_rows, num_columns, num_guesses)
 
     def give_back(self, room: StaticCache, num_rows: int, num_columns: int) -> None:
-        """Let others have a room."""
+        """Return a room for reuse."""
         with self._lock:
             self._free_rooms[num_rows, num_columns].append(room)
 
     @torch.no_grad()
     def run(self, *arguments: Any) -> tuple[Tensor, Tensor | None]:
-        """One compiled pass; what it returns is copied out of the memory that a CUDA graph uses again."""
+        """Run one compiled pass; copies its results out of memory that a CUDA graph reuses."""
         with self._lock:
             predicted, rows = self._pass(*arguments)
             return predicted.clone(), None if rows is None else rows.clone()
@@ -101,7 +101,7 @@ class CompiledPasses:
         self._num_fed = 0
 
     def feed(self, ids: Tensor, rule: RowRule | None) -> tuple[Tensor, Tensor | None]:
-        """See `passes.Passes.feed`. Guesses that are missing to the fixed number are made up and taken back."""
+        """Feed tokens (`Passes.feed`), padding drafts to the fixed number and taking the padding back."""
         num_rows, num_tokens = ids.shape
         width = 1 if num_tokens == 1 else 1 + self._num_guesses
         padded = torch.nn.functional.pad(ids, (0, width - num_tokens, 0, self._num_rows - num_rows))
@@ -123,7 +123,6 @@ class CompiledPasses:
         return predicted[:num_rows, :num_tokens], rows
 
     def take_back(self, num_tokens: int) -> None:
-        """See `passes.Passes.take_back`."""
         self._num_filled -= num_tokens
         self._num_fed -= num_tokens
         layers: Any = self._room.layers
@@ -131,13 +130,12 @@ class CompiledPasses:
             layer.cumulative_length.sub_(num_tokens)
 
     def release(self) -> None:
-        """See `passes.Passes.release`."""
         self._decoder.give_back(self._room, *self._seen.shape)
 
 
 @torch.no_grad()  # not inference mode, whose tensors compiled code cannot write to
 def _fill(room: StaticCache, cache: Cache, num_rows: int) -> None:
-    """Copy keys and values into a room, the first prompts' in front; rows beyond them hold what they held."""
+    """Copy keys and values into a room's first rows; the other rows keep stale data."""
     fixed_layers, grown_layers = (list[Any](one.layers) for one in (room, cache))
     for fixed, grown in zip(fixed_layers, grown_layers, strict=True):
         keys, values = grown.keys, grown.values

@@ -1,8 +1,7 @@
-"""Keys and values with room for the reply, so that a new token is written beside the old ones and nothing is copied.
+"""Key-value cache with preallocated space for the reply, so new tokens are written in place.
 
-The stock growing cache joins old and new to a new tensor at every token: for a long prompt that moves more memory than
-the token's own arithmetic, and for a moment there are two copies. Here each layer has room from the start. Taking
-tokens back, as for wrong guesses, moves nothing either.
+The stock cache concatenates on every token: for a long prompt that moves more memory than the token's arithmetic, and
+briefly holds two copies. Here each layer preallocates. Removing tokens, as for rejected drafts, moves nothing either.
 """
 
 from typing import Any
@@ -12,11 +11,11 @@ from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 
-class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """A growing layer that writes into room kept free behind its tokens; `keys` and `values` are views of what is full.
+class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """Growing layer with free space after its tokens; `keys` and `values` are views of the used part.
 
     Args:
-        num_more: tokens that are expected after the first ones; beyond them more room is made.
+        num_more: tokens to reserve after the first ones; grows beyond them.
     """
 
     def __init__(self, num_more: int) -> None:
@@ -25,7 +24,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self._rooms: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Add keys and values `[batch, num_heads, num_tokens, head_dim]`; all of them so far."""
+        """Append keys and values `[batch, num_heads, num_tokens, head_dim]`; return all so far."""
         del args, kwargs
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -40,7 +39,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         return self.keys, self.values
 
     def _room(self, old: Tensor | None, new: Tensor, num_old: int) -> Tensor:
-        """Room for what is there, what comes now and what is expected, with what is there in it."""
+        """Storage for existing, new and expected tokens, with the existing ones copied."""
         batch, num_heads, num_new, head_dim = new.shape
         room = torch.empty(
             batch, num_heads, num_old + num_new + self._num_more, head_dim, dtype=new.dtype, device=new.device
@@ -51,14 +50,14 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
 
 def roomy_cache(config: Any, num_more: int) -> Cache:
-    """An empty cache for a decoder, with room for so many tokens after the prompt.
+    """Empty cache for a decoder, with space for `num_more` tokens after the prompt.
 
-    Layers with a sliding window keep the stock form: they hold a window, and not what is before it.
+    Sliding-window layers keep the stock implementation, which holds only a window.
 
     Args:
         config: the decoder's configuration.
         num_more: tokens expected after the prompt.
     """
     stock = DynamicCache(config=config)
-    layers = [RoomyLayer(num_more) if type(layer) is DynamicLayer else layer for layer in stock.layers]
+    layers = [PreallocatedLayer(num_more) if type(layer) is DynamicLayer else layer for layer in stock.layers]
     return Cache(layers=layers)

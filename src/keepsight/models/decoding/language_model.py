@@ -15,15 +15,15 @@ from keepsight.models.prompting.layout import Prompt
 
 @dataclass(frozen=True, eq=False)
 class PromptBatch:
-    """Prompts side by side, padded on the left, so that all end in the same column.
+    """Prompts in a batch, left-padded so that all end in the same column.
 
     Attributes:
         embeds: `[batch, length, dim]`.
-        mask: int64 `[batch, length]`, 0 where there is padding; None where there is none and positions are 0, 1, 2 ...
+        mask: int64 `[batch, length]`, 0 for padding; None without padding and with positions 0, 1, 2 ...
         positions: int64 `[axes, batch, length]`; None for 0, 1, 2 ...
         next_positions: int64 `[batch]`, position of the first token after each prompt.
-        clip_columns: for each prompt, where its clip's own tokens stand in the padded sequence.
-        is_visual: bool `[batch, length]`, where memory and frames stand.
+        clip_columns: per prompt, columns of its clip's own tokens in the padded sequence.
+        is_visual: bool `[batch, length]`, True for memory and frames.
         deepstack: `[levels, batch, length, dim]`, or None.
     """
 
@@ -37,7 +37,7 @@ class PromptBatch:
 
     @classmethod
     def of(cls, prompts: Sequence[Prompt]) -> "PromptBatch":
-        """Prompts of any lengths, at least one."""
+        """Batch of prompts of any lengths, at least one."""
         device = prompts[0].embeds.device
         length = max(len(prompt) for prompt in prompts)
         padding = [length - len(prompt) for prompt in prompts]
@@ -80,7 +80,7 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where token ids are wanted."""
+        """Device for token ids."""
         device: torch.device = self.embedding.weight.device
         return device
 
@@ -91,15 +91,15 @@ class LanguageModel:
 
     @torch.inference_mode()
     def read(self, batch: PromptBatch, num_more: int, cache: Cache | None = None) -> tuple[Tensor, Cache]:
-        """Take prompts in; logits are made for the last position only.
+        """Read prompts; computes logits for the last position only.
 
         Args:
             batch: prompts.
-            num_more: tokens for which the keys and values have room afterwards.
-            cache: what stands before the prompt already, if anything; it is added to.
+            num_more: tokens to reserve in the cache.
+            cache: cache to extend, if any.
 
         Returns:
-            Logits `[batch, vocabulary]` of what comes next, and the keys and values.
+            Logits `[batch, vocabulary]` of the next token, and the cache.
         """
         cache = roomy_cache(self.decoder.config, num_more) if cache is None else cache
         reply = self.decoder(
@@ -115,18 +115,18 @@ class LanguageModel:
     def step(
         self, ids: Tensor, cache: Cache, mask: Tensor | None, positions: Tensor | None, rule: RowRule | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Feed tokens back. The caller says that no gradients are wanted, as compiled code needs its own way of it.
+        """Feed tokens back. The caller disables gradients, since compiled code needs its own way.
 
         Args:
             ids: int64 `[batch, num_tokens]`.
-            cache: of all before; it is added to.
+            cache: cache to extend.
             mask: int64 `[batch, all tokens so far]`, or bool `[batch, 1, num_tokens, columns]`, or None.
             positions: int64 `[axes, batch, num_tokens]`, or None.
-            rule: which attention rows of these tokens are wanted, if any.
+            rule: which attention rows to capture, if any.
 
         Returns:
-            Logits `[batch, num_tokens, vocabulary]`, and the rows' sum over layers, float32
-            `[batch, num_tokens, num_columns]`, where they are wanted.
+            Logits `[batch, num_tokens, vocabulary]`, and rows summed over layers, float32 `[batch, num_tokens,
+                num_columns]`, if requested.
         """
         embeds = self.embedding(ids)
         rows = None if rule is None else StepRows(rule)
@@ -140,19 +140,19 @@ class LanguageModel:
         return self._logits(reply.last_hidden_state), None if rows is None else rows.weights
 
     def masks(self, embeds: Tensor, mask: Tensor | None, cache: Cache | None, is_visual: Tensor | None = None) -> Any:
-        """What the decoder takes as its attention mask; an architecture whose mask is not causal has its own.
+        """Attention mask argument of the decoder; overridden by architectures with non-causal masks.
 
         Args:
-            embeds: `[batch, num_tokens, dim]`, about to be read.
+            embeds: `[batch, num_tokens, dim]`, inputs of the pass.
             mask: int64 `[batch, all tokens so far]`, or None.
-            cache: of all before.
-            is_visual: bool `[batch, num_tokens]`, where memory and frames stand; None for generated text.
+            cache: cache before the pass.
+            is_visual: bool `[batch, num_tokens]`, True for memory and frames; None for generated text.
         """
         del embeds, cache, is_visual
         return mask
 
     def visual_features(self, batch: PromptBatch) -> Mapping[str, Any]:
-        """Arguments of the decoder for DeepStack: features for every position, zero where there is text."""
+        """DeepStack arguments of the decoder: features per position, zero for text."""
         if batch.deepstack is None:
             return {}
         everywhere = torch.ones(batch.embeds.shape[:2], dtype=torch.bool, device=batch.embeds.device)
@@ -171,7 +171,7 @@ def _running(prompt: Prompt) -> Tensor:
 
 
 def _pad_left(tensor: Tensor, length: int, dim: int) -> Tensor:
-    """The tensor with zeros in front up to a length along one axis."""
+    """Tensor padded with leading zeros to a length along one axis."""
     missing = length - tensor.shape[dim]
     if missing == 0:
         return tensor
@@ -181,7 +181,7 @@ def _pad_left(tensor: Tensor, length: int, dim: int) -> Tensor:
 
 
 def _axes(positions: Tensor | None) -> Tensor | None:
-    """Positions of one axis without the axis, as transformers takes them."""
+    """Positions without a singleton axis, as transformers expects."""
     return positions[0] if positions is not None and positions.shape[0] == 1 else positions
 
 

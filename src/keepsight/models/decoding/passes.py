@@ -1,4 +1,4 @@
-"""Passes over the decoder after the prompts: tokens are fed back, and taken back where they were wrong guesses."""
+"""Decoder passes after the prompts: tokens are fed back, and rejected drafts taken back."""
 
 from typing import Any, Protocol
 
@@ -18,27 +18,27 @@ class Passes(Protocol):
 
         Args:
             ids: int64 `[batch, num_tokens]`, the next tokens of each reply.
-            rule: which attention rows are wanted, if any.
+            rule: which attention rows to capture, if any.
 
         Returns:
-            The favourite next token after each, int64 `[batch, num_tokens]`, and the rows, float32
+            The argmax next token after each, int64 `[batch, num_tokens]`, and the rows, float32
             `[batch, num_tokens, num_columns]`.
         """
 
     def take_back(self, num_tokens: int) -> None:
-        """Forget the tokens fed last."""
+        """Remove the last fed tokens."""
 
     def release(self) -> None:
-        """No token will be fed any more."""
+        """Release resources; no more tokens will be fed."""
 
 
 class GrowingPasses:
-    """Passes over a cache that grows.
+    """Passes over a growing cache.
 
     Args:
         model: the language model.
-        batch: the prompts that the cache holds.
-        cache: keys and values; it is added to.
+        batch: prompts in the cache.
+        cache: cache to extend.
     """
 
     def __init__(self, model: LanguageModel, batch: PromptBatch, cache: Cache) -> None:
@@ -48,7 +48,6 @@ class GrowingPasses:
 
     @torch.inference_mode()
     def feed(self, ids: Tensor, rule: RowRule | None) -> tuple[Tensor, Tensor | None]:
-        """See `Passes.feed`."""
         num_tokens = ids.shape[1]
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._batch), num_tokens)], dim=1)
@@ -58,23 +57,21 @@ class GrowingPasses:
         return logits.argmax(dim=-1), rows
 
     def take_back(self, num_tokens: int) -> None:
-        """See `Passes.take_back`."""
         cache: Any = self._cache
         cache.crop(-num_tokens)
         self._num_fed -= num_tokens
         if self._mask is not None:
             self._mask = self._mask[:, :-num_tokens]
 
-    def release(self) -> None:
-        """See `Passes.release`."""
+    def release(self) -> None: ...
 
 
 def next_positions(batch: PromptBatch, num_fed: int, num_tokens: int) -> Tensor | None:
-    """Positions of the next tokens, `[axes, batch, num_tokens]`; None where they just go on from 0, 1, 2 ...
+    """Positions of the next tokens, `[axes, batch, num_tokens]`; None if they continue 0, 1, 2 ...
 
     Args:
         batch: the prompts.
-        num_fed: tokens fed after them so far.
+        num_fed: tokens fed so far.
         num_tokens: tokens fed next.
     """
     if batch.positions is None:

@@ -1,4 +1,11 @@
-"""Greedy decoding over a growing cache: several prompts side by side, or one with guesses checked many at a time."""
+"""Greedy decoding over a growing cache: batched prompts, or one with speculative drafts.
+
+Drafts come from earlier texts: speculative decoding (arXiv 2211.17192) by prompt lookup.
+
+Captions of one scene repeat each other. If the last tokens of the reply occur in an earlier caption, its continuation
+is drafted; the model then verifies several tokens in one pass, at little more than the cost of one. Rejected drafts are
+taken back, so the reply is always the greedy one.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -6,11 +13,53 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
+from keepsight.models.cancellation import check_cancelled
 from keepsight.models.decoding.attention_rows import ScoreAccumulator
 from keepsight.models.decoding.compiled_passes import CompiledDecoder
-from keepsight.models.decoding.drafting import Draft
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.passes import GrowingPasses, Passes
+
+LONGEST_MATCH = 4
+"""Maximum number of trailing tokens to look up."""
+
+
+class Draft:
+    """Drafts a reply's continuation from earlier replies and from the reply itself.
+
+    Args:
+        earlier: token ids of earlier replies, newest last.
+        num_guesses: maximum draft length.
+    """
+
+    def __init__(self, earlier: Sequence[Sequence[int]], num_guesses: int = 7) -> None:
+        self._earlier = [list(ids) for ids in reversed(earlier)]
+        self.num_guesses = num_guesses
+
+    def guess(self, reply: Sequence[int], room: int) -> list[int]:
+        """Draft of at most `room - 1` tokens, since the model adds one; empty without a match.
+
+        The longest match wins, then the newest text, then the last occurrence.
+        """
+        most = min(self.num_guesses, room - 1)
+        if most < 1:
+            return []
+        for length in range(min(LONGEST_MATCH, len(reply)), 0, -1):
+            ending = list(reply[-length:])
+            for text in (list(reply[:-1]), *self._earlier):
+                place = _last_place(text, ending)
+                if place is not None and place < len(text):
+                    return text[place : place + most]
+        return []
+
+
+def _last_place(text: Sequence[int], ending: Sequence[int]) -> int | None:
+    """Index after the last occurrence of the ending in a text that is followed by anything."""
+    length = len(ending)
+    for end in range(len(text) - 1, length - 1, -1):
+        if list(text[end - length : end]) == list(ending):
+            return end
+    return None
+
 
 _INCOMPLETE = "\ufffd"
 
@@ -28,22 +77,26 @@ def generate(
 ) -> Iterator[list[list[int]]]:
     """Generate greedily after prompts.
 
-    Logits of a prompt are made for its last position only. The token last generated is not fed back, except with
-    `rows` when it is the only one (see `attention_rows`).
+    Logits of a prompt are computed for its last position only. The last generated token is not fed back, except with
+    `rows` if it is the only one (see `attention_rows`).
 
     Args:
         model: the language model.
         batch: prompts, at least one.
-        end_ids: ids that end a reply; the one met is yielded, too.
-        max_new_tokens: most tokens of a reply, 1 or more.
-        rows: takes the attention rows of the tokens fed back.
-        draft: guesses what comes next, for a batch of one; guesses are checked, so they change the speed only.
-        cache: keys and values of what stands before the prompts.
-        compiled: makes the passes after the prompts, in place of the decoder as it is.
+        end_ids: ids that end a reply; the end id is yielded, too.
+        max_new_tokens: token limit of a reply, at least 1.
+        rows: collects attention rows of fed tokens.
+        draft: drafts continuations for a batch of one; drafts are verified, so they affect speed only.
+        cache: cache of what precedes the prompts.
+        compiled: compiled decoder for the passes after the prompts.
+
+    Raises:
+        WorkCancelledError: the work was cancelled; polled before each pass.
 
     Yields:
         After each pass, the new ids of each prompt; none for those that have ended.
     """
+    check_cancelled()
     num_guesses = 0 if draft is None else draft.num_guesses
     logits, cache = model.read(batch, max_new_tokens + num_guesses, cache)
     passes: Passes = GrowingPasses(model, batch, cache)
@@ -53,6 +106,7 @@ def generate(
     try:
         yield state.take([[token] for token in logits.argmax(dim=-1).tolist()])
         while not state.all_ended:
+            check_cancelled()
             guess = draft.guess(state.replies[0], state.room(0)) if draft is not None and len(batch) == 1 else []
             yield state.take(state.feed(guess, rows))
         if rows is not None:
@@ -62,7 +116,7 @@ def generate(
 
 
 class _Replies:
-    """Replies in work: what has been generated after each prompt."""
+    """Replies in progress."""
 
     def __init__(
         self, passes: Passes, num_replies: int, end_ids: frozenset[int], max_new_tokens: int, device: torch.device
@@ -81,7 +135,7 @@ class _Replies:
         return self._max_new_tokens - len(self.replies[row])
 
     def take(self, new: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Add ids to the replies that have not ended, up to their end."""
+        """Append ids to unfinished replies, up to their end."""
         added: list[list[int]] = []
         for row, ids in enumerate(new):
             taken: list[int] = []
@@ -95,8 +149,8 @@ class _Replies:
         return added
 
     def feed(self, guess: Sequence[int], rows: ScoreAccumulator | None) -> list[list[int]]:
-        """Feed back the last token of each reply, and for a single one what is guessed to follow; what comes next."""
-        last = [reply[-1] for reply in self.replies]  # of a reply that has ended its end again, which counts nothing
+        """Feed back each reply's last token, and the draft for a single reply; return the new ids."""
+        last = [reply[-1] for reply in self.replies]  # a finished reply repeats its end, which has no effect
         ids = [[last[0], *guess]] if guess else [[token] for token in last]
         predicted, weights = self._pass(ids, rows)
         if not guess:
@@ -106,27 +160,27 @@ class _Replies:
         right = _num_right(guess, predicted[0])
         if right < len(guess):
             self._passes.take_back(len(guess) - right)
-        # An end among the right guesses is where the reply stops; what was fed after it, and itself, has no row.
+        # A reply stops at an end id among accepted drafts; from there on tokens have no row.
         ends = [place for place, token in enumerate(guess[:right]) if token in self._end_ids]
         if rows is not None:
             rows.commit(weights, [1 + (ends[0] if ends else right)])
         return [[*guess[:right], predicted[0][right]]]
 
     def feed_single(self, rows: ScoreAccumulator) -> None:
-        """Feed replies of one token back, so that they have a row."""
+        """Feed back one-token replies, so that they have a row."""
         single = [int(len(reply) == 1) for reply in self.replies]
         if any(single):
             rows.commit(self._pass([[reply[-1]] for reply in self.replies], rows)[1], single)
 
     def _pass(self, ids: list[list[int]], rows: ScoreAccumulator | None) -> tuple[list[list[int]], Tensor | None]:
-        """The favourite next token after each of the tokens fed, and their attention rows if they are wanted."""
+        """Argmax next token after each fed token, and attention rows if requested."""
         rule = None if rows is None else rows.rule
         predicted, weights = self._passes.feed(torch.tensor(ids, device=self._device), rule)
         return predicted.tolist(), weights
 
 
 def _num_right(guess: Sequence[int], predicted: Sequence[int]) -> int:
-    """How many guesses, from the first on, are what the model says itself."""
+    """Number of leading drafts that match the model's own tokens."""
     for place, (guessed, said) in enumerate(zip(guess, predicted, strict=False)):
         if guessed != said:
             return place
@@ -134,16 +188,16 @@ def _num_right(guess: Sequence[int], predicted: Sequence[int]) -> int:
 
 
 def single_reply(new_ids: Iterator[list[list[int]]]) -> Iterator[int]:
-    """Ids of a batch of one, one after another."""
+    """Ids of a batch of one, one at a time."""
     for rows in new_ids:
         yield from rows[0]
 
 
 def stream_text(token_ids: Iterator[int], decode: Callable[[Sequence[int]], str]) -> Iterator[str]:
-    """Text in pieces, as soon as it cannot change any more; joined, the pieces are the stripped text of all ids.
+    """Stream text as soon as it is final; the pieces join to the stripped text of all ids.
 
-    A character of several bytes may take several tokens, and decodes to U+FFFD until the last of them is there; such
-    an ending is held back, and so is white space, which is only text if more follows.
+    A multi-byte character may take several tokens, and decodes to U+FFFD until complete; such an ending is held back,
+    and so is trailing white space.
 
     Args:
         token_ids: ids as they are generated.

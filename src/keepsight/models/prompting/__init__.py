@@ -1,1 +1,1 @@
-"""Prompts as pieces: chat templates, what stands where, and the positions that follow."""
+"""Prompts in pieces: chat templates, layout, and positions."""

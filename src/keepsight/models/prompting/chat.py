@@ -1,8 +1,7 @@
-"""Chat prompts: the checkpoint's own template, with user text that cannot pose as control tokens.
+"""Chat prompts from the checkpoint's template, with user text that cannot act as control tokens.
 
-A template is rendered once around a marker that stands for the user's text, so that what belongs to the template and
-what belongs to the user stay apart. Control tokens (`<|im_end|>`, `<video>` ...) are honoured in the template's part
-only; the same letters in the user's text are tokenised as plain text (promise S8: text is data).
+A template is rendered once around a marker for the user's text, which separates the two. Control tokens (`<|im_end|>`,
+`<video>` ...) are recognised in the template's part only; in user text the same letters are tokenised as plain text.
 """
 
 import re
@@ -17,7 +16,7 @@ _MARKER = "KeepsightUserText"
 
 
 class ChatTokenizer(Protocol):
-    """The part of a transformers tokenizer that is used here."""
+    """The part of a transformers tokenizer used here."""
 
     @property
     def added_tokens_decoder(self) -> dict[int, Any]:
@@ -25,23 +24,23 @@ class ChatTokenizer(Protocol):
 
     @property
     def unk_token_id(self) -> int | None:
-        """Id of the token that stands for unknown words, if the tokenizer has one."""
+        """Id of the unknown token, if any."""
 
     def encode(self, text: str, *, add_special_tokens: bool, split_special_tokens: bool) -> list[int]:
         """Token ids of a text."""
 
     def apply_chat_template(self, conversation: Any, *, tokenize: bool, add_generation_prompt: bool) -> Any:
-        """The conversation as one text."""
+        """Conversation as text."""
 
 
 @dataclass(frozen=True)
 class PromptIds:
-    """Token ids of a prompt around the place of its visual tokens.
+    """Token ids of a prompt around its visual tokens.
 
     Attributes:
-        before: ids before the visual tokens; all ids when the prompt has none.
+        before: ids before the visual tokens; all ids if there are none.
         after: ids after them.
-        text: the user's text, for layouts with text of their own around the visual tokens (`ChatPrompts.ids_around`).
+        text: the user's text, for layouts with their own text around visual tokens (`ChatPrompts.ids_around`).
     """
 
     before: tuple[int, ...]
@@ -54,11 +53,11 @@ class PromptIds:
 
 @dataclass(frozen=True)
 class VideoPlace:
-    """How a chat template shows where a video stands.
+    """How a chat template marks a video.
 
     Attributes:
-        text: what it renders there: control tokens, such as `<video>`, all of which give way to visual tokens.
-        content_type: the kind of content for which it renders that.
+        text: what it renders there: control tokens, such as `<video>`, replaced by visual tokens.
+        content_type: content type that it renders so.
     """
 
     text: str
@@ -67,7 +66,7 @@ class VideoPlace:
 
 @dataclass(frozen=True)
 class _Control:
-    """A control token, or the video's place, as the template has it; its neighbours lose spaces if it strips them."""
+    """A control token or the video's place in the template; it strips spaces of its neighbours if so defined."""
 
     token_id: int
     lstrip: bool = False
@@ -75,22 +74,22 @@ class _Control:
 
 
 _PLACE = "KeepsightVideo"
-"""Stands for the visual tokens instead of the template's text there, which may be a control token in its own right."""
+"""Stands for the visual tokens in place of the template's text, which may be a control token itself."""
 
 _PLACE_ID = -1
 _APART = "\x00"
-"""A character that no tokenizer joins with what follows it."""
+"""A character that no tokenizer merges with the next."""
 
 
 class ChatPrompts:
-    """Turns a user's text into token ids of a whole chat prompt that ends where the assistant begins.
+    """Converts a user's text into token ids of a whole chat prompt, up to the assistant's turn.
 
     Args:
-        tokenizer: the checkpoint's tokenizer, its `chat_template` set.
-        place: how the template shows where a video stands.
+        tokenizer: the checkpoint's tokenizer with `chat_template`.
+        place: how the template marks a video.
 
     Raises:
-        ModelError: the template leaves out the user's text, or does not place exactly one video.
+        ModelError: the template omits the user's text, or does not place exactly one video.
     """
 
     def __init__(self, tokenizer: ChatTokenizer, place: VideoPlace) -> None:
@@ -114,26 +113,25 @@ class ChatPrompts:
 
     @property
     def turn_end_ids(self) -> frozenset[int]:
-        """The control token that the template puts right after a turn's text, such as `<|im_end|>`, if it puts one."""
+        """Control token that the template puts right after a turn, such as `<|im_end|>`, if any."""
         first_text, *controls = self._split(self._plain[1])
         return frozenset({self._controls[controls[0]].token_id} if controls and not first_text.strip() else ())
 
     def ids(self, text: str, *, with_video: bool) -> PromptIds:
-        """Token ids of the prompt for a user's text, split at the place of the visual tokens if there are any."""
+        """Token ids of the prompt for a user's text, split at the visual tokens if there are any."""
         if not with_video:
             return PromptIds(before=tuple(self._whole(*self._plain, text)), after=(), text=text)
         before, after = self.ids_around(text, ("", ""))
         return PromptIds(before=tuple(before), after=tuple(after), text=text)
 
     def ids_around(self, text: str, inside: Sequence[str]) -> list[list[int]]:
-        """Token ids of the prompt for a user's text, with an adapter's own text in the place of the video.
+        """Token ids of the prompt for a user's text, with an adapter's text in place of the video.
 
-        Where its text touches the template's or the user's, they are tokenised together, as in the whole prompt.
+        Adjacent texts are tokenised together, as in the whole prompt.
 
         Args:
             text: of the user.
-            inside: the adapter's text before the first visual tokens, between them, and after the last ones; control
-                tokens in it are honoured.
+            inside: the adapter's text before, between and after visual tokens; control tokens in it are recognised.
 
         Returns:
             Ids before, between and after the visual tokens: as many lists as there are texts.
@@ -144,16 +142,16 @@ class ChatPrompts:
         return [ids[cut + 1 : following] for cut, following in pairwise(cuts)]
 
     def template_ids(self, text: str) -> list[int]:
-        """Token ids of an adapter's own text, such as what separates frames; control tokens in it are honoured."""
+        """Token ids of an adapter's text, such as frame separators; control tokens in it are recognised."""
         return self._encode_template(text, "", "")
 
     def text_ids(self, text: str) -> list[int]:
-        """Token ids of a text with every control token in it read as plain letters."""
+        """Token ids of a text with control tokens read as plain letters."""
         ids = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return [token_id for token_id in ids if token_id not in self._control_ids]
 
     def _whole(self, opening: str, closing: str, text: str) -> list[int]:
-        """Ids of a prompt with the token that begins every text; some templates leave that to us."""
+        """Ids of a prompt with the beginning-of-text token, which some templates omit."""
         ids = self._encode_template(opening, text, closing)
         if self._leading_ids and ids[: len(self._leading_ids)] != list(self._leading_ids):
             return [*self._leading_ids, *ids]
@@ -165,14 +163,14 @@ class ChatPrompts:
         rendered: str = self._tokenizer.apply_chat_template([turn], tokenize=False, add_generation_prompt=True)
         opening, marker, closing = rendered.partition(_MARKER)
         if not marker or rendered.count(self._place.text) != int(with_video):
-            raise ModelError(f"the chat template is not one of a video model; it renders as {rendered!r}")
+            raise ModelError(f"the chat template must render a video, got {rendered!r}")
         return opening, closing
 
     def _encode_template(self, opening: str, text: str, closing: str) -> list[int]:
-        """Ids of `opening + text + closing`, where only the template's parts can hold control tokens.
+        """Ids of `opening + text + closing`, where only the template's parts may contain control tokens.
 
-        Text between two control tokens is tokenised in one go, across the border between template and user, so that
-        an ordinary text gets the same ids as when the whole prompt is tokenised at once.
+        Text between two control tokens is tokenised in one go, across the border of template and user, so ordinary text
+        gets the ids of the whole prompt.
         """
         head, tail = self._split(opening), self._split(closing)
         runs = [*head[:-1], head[-1] + text + tail[0], *tail[1:]]
@@ -188,11 +186,11 @@ class ChatPrompts:
         return ids
 
     def _text_ids_inside(self, text: str) -> list[int]:
-        """Token ids of a text after a control token, without the mark that the tokenizer puts before a whole text."""
+        """Token ids of a text after a control token, without the tokenizer's start-of-text mark."""
         return self.text_ids(_APART + text)[len(self.text_ids(_APART)) :]
 
     def _split(self, template_part: str) -> list[str]:
-        """Plain text at even places, control tokens at odd ones: always an odd number of parts."""
+        """Plain text at even indices, control tokens at odd ones: always an odd number of parts."""
         parts: list[str] = []
         position = 0
         for match in self._pattern.finditer(template_part):
@@ -201,7 +199,7 @@ class ChatPrompts:
         return [*parts, template_part[position:]]
 
     def _strip(self, runs: Sequence[str], index: int) -> str:
-        """A plain run without the spaces that its neighbouring control tokens swallow."""
+        """Plain text without spaces that its neighbouring control tokens strip."""
         run = runs[index]
         if index > 0 and self._controls[runs[index - 1]].rstrip:
             run = run.lstrip()
@@ -211,9 +209,9 @@ class ChatPrompts:
 
 
 def _marks_words(tokenizer: ChatTokenizer, control: str | None) -> bool:
-    """Whether the tokenizer puts a space before a whole text, but not before one that follows a control token.
+    """Whether the tokenizer puts a space before a whole text, but not after a control token.
 
-    So do those of Llama in newer files; in older ones, every text between two control tokens gets a space.
+    True for Llama's newer tokenizer files; older ones put a space between all control tokens.
     """
     if control is None:
         return False

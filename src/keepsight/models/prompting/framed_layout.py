@@ -1,10 +1,10 @@
-"""Layouts in which text stands before each frame: its number, or its time.
+"""Layouts with text before each frame: its number, or its time.
 
     [chat opening, intro][memory, in marks][label][step, in marks][label][step, in marks] ... [outro, instruction ...]
 
-The adapter's text is tokenised together with the chat around it, so a clip without memory has the ids that the stock
-processor's whole prompt has. The memory stands before the first step, in a row, in one pair of the marks that a step
-has: what is remembered looks like one more picture, an old one without a time.
+The adapter's text is tokenised together with the chat around it, so a clip without memory has the ids of the stock
+processor's prompt. Memory precedes the first step, in one pair of step marks: it looks like one more image, without a
+time.
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ from dataclasses import dataclass
 import torch
 
 from keepsight.errors import SettingError
+from keepsight.method.protocol import DEFAULT_FRAME_SPACING_SECONDS, VisualInput
 from keepsight.models.prompting.chat import ChatPrompts
 from keepsight.models.prompting.layout import Frames, Memory, Piece
-from keepsight.models.protocol import DEFAULT_FRAME_SPACING_SECONDS, VisualInput
 
 
 @dataclass(frozen=True)
 class FrameMarks:
-    """An architecture's text around visual tokens; control tokens in it are honoured.
+    """An architecture's text around visual tokens; control tokens in it are recognised.
 
     Attributes:
-        opening: right before the tokens of a step, and of the memory.
+        opening: right before tokens of a step or memory.
         closing: right after them.
-        labels: before the opening of each step, one for each.
+        labels: before the opening of each step.
         separator: between steps, and between memory and first step.
         intro: before all.
         outro: after all.
-        memory_block: most tokens of the memory between one pair of marks; None for all.
+        memory_block: maximum memory tokens per pair of marks; None for no limit.
     """
 
     opening: str
@@ -42,20 +42,20 @@ class FrameMarks:
 
 
 def count_steps(visual: VisualInput, tokens_per_step: int) -> int:
-    """Steps that the tokens of whole frames make, the last of them perhaps cut short."""
+    """Number of steps of whole frames, counting an incomplete one."""
     return -(-len(visual.tokens) // tokens_per_step)
 
 
 def lay_out_frames(
     prompts: ChatPrompts, text: str, visual: VisualInput, marks: FrameMarks, tokens_per_step: int
 ) -> list[Piece]:
-    """The pieces of a prompt with a label before each step.
+    """Pieces of a prompt with a label before each step.
 
     Args:
-        prompts: of the checkpoint.
-        text: of the user.
+        prompts: the checkpoint's prompts.
+        text: the user's text.
         visual: memory and frames, at least one token.
-        marks: as many labels as there are steps.
+        marks: marks with one label per step.
         tokens_per_step: visual tokens of a step.
     """
     blocks: list[tuple[str, Memory | Frames]] = []
@@ -75,9 +75,9 @@ def lay_out_frames(
 
 
 def step_seconds(visual: VisualInput, num_steps: int, frames_per_step: int = 1) -> list[float]:
-    """Time of each step since the first frame: the mean of its first and its last frame.
+    """Time of each step since the first frame: the mean of its first and last frame.
 
-    Counted from the first frame, not from the stream's beginning, so that prompts look alike however old a stream is.
+    Counted from the first frame, so prompts do not depend on the stream's age.
 
     Raises:
         SettingError: there are fewer times than frames.
@@ -87,5 +87,5 @@ def step_seconds(visual: VisualInput, num_steps: int, frames_per_step: int = 1) 
         seconds = tuple(DEFAULT_FRAME_SPACING_SECONDS * index for index in range(num_steps * frames_per_step))
     steps = [seconds[start : start + frames_per_step] for start in range(0, len(seconds), frames_per_step)]
     if len(steps) < num_steps:
-        raise SettingError(f"frame_seconds has {len(seconds)} times, but the tokens are {num_steps} steps of frames")
+        raise SettingError(f"frame_seconds must have {num_steps} times, one per step of frames, got {len(seconds)}")
     return [(step[0] + step[-1]) / 2 - seconds[0] for step in steps[:num_steps]]

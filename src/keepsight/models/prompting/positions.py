@@ -1,11 +1,11 @@
-"""Where the tokens of a prompt stand: contiguous, on a grid of time and space, or as far back as they were seen.
+"""Token positions in a prompt: contiguous, on a grid of time and space, or at the original distance.
 
-The paper (section 3, arXiv 2510.17364) puts kept tokens at contiguous positions: their order survives, when and where
-in the picture they were seen does not. Whether giving that back helps is open there; `keepsight bench` measures it.
+The paper (section 3, arXiv 2510.17364) places kept tokens at contiguous positions: this preserves order, but not time
+or place. Whether restoring those helps is left open there; `keepsight bench` measures it.
 
-Models with M-RoPE (Qwen2-VL, arXiv 2409.12191) have three positions a token. Text and memory have all three equal and
-running. Whole frames that begin at position p stand at `(p + step * interval, p + row, p + column)`, and what follows
-goes on after the largest position so far.
+Models with M-RoPE (Qwen2-VL, arXiv 2409.12191) have three positions per token. For text and memory all three are equal.
+Whole frames that start at position p have positions `(p + step * interval, p + row, p + column)`, and the next token
+continues after the largest one.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from keepsight.errors import SettingError
 
 @dataclass(frozen=True)
 class GridRule:
-    """How whole frames stand under M-RoPE.
+    """Position grid of whole frames under M-RoPE.
 
     Attributes:
-        rows: of tokens in a step.
-        columns: of tokens in a step.
-        step_interval: positions between two steps.
-        moves_all: whether rows and columns move on with time, too, as where each step is a picture of its own.
+        rows: token rows per step.
+        columns: token columns per step.
+        step_interval: positions between steps.
+        moves_all: whether rows and columns advance with time, too, as when each step is a separate image.
     """
 
     rows: int
@@ -40,29 +40,12 @@ class PieceShape:
     """What positions depend on.
 
     Attributes:
-        kind: of the tokens.
+        kind: kind of tokens.
         length: number of tokens.
     """
 
     kind: Literal["text", "memory", "frames"]
     length: int
-
-
-def offsets_within(offsets: Tensor, limit_tokens: int) -> Tensor:
-    """Offsets that leave no token outside the model's window: those that reach too far are drawn in.
-
-    A kept token stands for many that were not kept, so the oldest soon lie farther back than any position that the
-    model has learnt. Each such token takes the farthest place that is left; the order stays, and the newer tokens keep
-    their true distance.
-
-    Args:
-        offsets: int64 `[num_memory_tokens]`, strictly falling, 1 or more.
-        limit_tokens: the largest offset for which the window has room, at least `num_memory_tokens`.
-
-    Returns:
-        int64 `[num_memory_tokens]`, strictly falling, from `limit_tokens` at most to 1 at least.
-    """
-    return torch.minimum(offsets, limit_tokens - torch.arange(len(offsets), device=offsets.device))
 
 
 def prompt_positions(
@@ -71,17 +54,17 @@ def prompt_positions(
     """Positions of a prompt.
 
     Args:
-        pieces: in order; pieces of one kind beside each other go on with each other.
-        memory_offsets: int64 `[num_memory_tokens]`, falling: visual tokens from each memory token to the clip's first
-            one. The memory then stands that far before the clip; text in between stays next to the clip.
-        grid: of a model with three axes; None for one axis.
-        device: where the positions are wanted.
+        pieces: in order; adjacent pieces of one kind continue each other.
+        memory_offsets: int64 `[num_memory_tokens]`, decreasing: distance in visual tokens from each memory token to the
+            clip's first one. Memory is then placed that far before the clip; text in between stays next to the clip.
+        grid: grid of a model with three axes; None for one axis.
+        device: device of the result.
 
     Returns:
         int64 `[axes, length]`; None for 0, 1, 2 ... on one axis.
 
     Raises:
-        SettingError: the offsets are no whole numbers that fall to 1 or more, one for each memory token.
+        SettingError: the offsets are not decreasing integers of at least 1, one per memory token.
     """
     if memory_offsets is not None:
         _check_offsets(memory_offsets, sum(piece.length for piece in pieces if piece.kind == "memory"))
@@ -90,7 +73,7 @@ def prompt_positions(
     axes = 1 if grid is None else 3
     parts = [torch.empty(axes, 0, dtype=torch.int64)]
     here, video_start, num_placed = 0, 0, 0
-    remembered_steps = 0  # of the grid that memory at its original places and the clip right after it share
+    remembered_steps = 0  # steps of the grid that original-position memory and the following clip share
     for piece in pieces:
         if piece.kind == "frames" and grid is not None:
             start = video_start if remembered_steps else here
@@ -112,7 +95,7 @@ def prompt_positions(
 
 
 def _on_grid(index: Tensor, start: int, grid: GridRule) -> Tensor:
-    """Positions `[3, num_tokens]` of the tokens with these indices in a video that begins at a position."""
+    """Positions `[3, num_tokens]` of tokens by index in a video that starts at a position."""
     cells = grid.rows * grid.columns
     step, cell = index.div(cells, rounding_mode="floor"), index.remainder(cells)
     row, column = cell.div(grid.columns, rounding_mode="floor"), cell.remainder(grid.columns)
@@ -122,9 +105,9 @@ def _on_grid(index: Tensor, start: int, grid: GridRule) -> Tensor:
 
 
 def _far_back(offsets: Tensor, start: int, grid: GridRule | None) -> tuple[Tensor, int]:
-    """Positions `[axes, num_memory_tokens]` of a memory as far before the clip as it was seen, the oldest at `start`.
+    """Positions `[axes, num_memory_tokens]` of memory at its original distance, the oldest at `start`.
 
-    On a grid it stands where it stood in the picture, too; then the steps between `start` and the clip come with it.
+    On a grid it also keeps its place in the picture; returns the steps between `start` and the clip.
     """
     if grid is None:
         return (start + int(offsets[0]) - offsets).unsqueeze(0), 0
@@ -136,8 +119,8 @@ def _far_back(offsets: Tensor, start: int, grid: GridRule | None) -> tuple[Tenso
 def _check_offsets(offsets: Tensor, num_memory_tokens: int) -> None:
     if offsets.ndim != 1 or offsets.dtype != torch.int64 or len(offsets) != num_memory_tokens:
         raise SettingError(
-            f"memory_offsets are int64 of shape [{num_memory_tokens}], one for each memory token, "
-            f"not {offsets.dtype} of shape {list(offsets.shape)}"
+            f"memory_offsets must be int64 of shape [{num_memory_tokens}], one per memory token, "
+            f"got {offsets.dtype} of shape {list(offsets.shape)}"
         )
     if len(offsets) and (int(offsets[-1]) < 1 or bool((offsets.diff() >= 0).any())):
-        raise SettingError("memory_offsets fall from each token to the next, and the last one is 1 or more")
+        raise SettingError("memory_offsets must decrease strictly and end at 1 or more")

@@ -1,1 +1,1 @@
-"""Frames as the vision towers want them."""
+"""Preprocessing of frames for vision towers."""

@@ -1,4 +1,4 @@
-"""Frames as the flat patches that Qwen's vision towers take, aspect ratio kept (Qwen2-VL, arXiv 2409.12191)."""
+"""Frames as the flat patches of Qwen's vision towers, with aspect ratio kept (Qwen2-VL, arXiv 2409.12191)."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from keepsight.errors import ModelError
 
 @dataclass(frozen=True)
 class PatchRule:
-    """How frames become patches, and patches become visual tokens.
+    """How frames become patches, and patches visual tokens.
 
     Attributes:
         patch_pixels: side of a patch.
-        merged_patches: patches along a side that become one visual token.
-        frames_per_step: neighbouring frames in one patch.
-        max_tokens: most visual tokens of a step.
+        merged_patches: patches per side merged into one visual token.
+        frames_per_step: consecutive frames per patch.
+        max_tokens: maximum visual tokens per step.
     """
 
     patch_pixels: int
@@ -25,7 +25,7 @@ class PatchRule:
 
     @property
     def token_pixels(self) -> int:
-        """Side of what one visual token sees."""
+        """Side of one visual token's area, in pixels."""
         return self.patch_pixels * self.merged_patches
 
     @property
@@ -34,9 +34,10 @@ class PatchRule:
         return int(self.max_tokens**0.5)
 
     def token_grid(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of tokens for frames of a size in pixels: their aspect ratio, as nearly as whole tokens go.
+        """Rows and columns of tokens for frames of a size in pixels, preserving the aspect ratio as far as whole tokens
+        allow.
 
-        Frames smaller than the most tokens would see get fewer, as there is nothing more to see in them.
+        Frames smaller than the maximum get fewer tokens, since they have no more detail.
         """
         pixels = self.token_pixels**2
         wanted = min(self.max_tokens, max(1, height * width // pixels))
@@ -45,10 +46,10 @@ class PatchRule:
         return rows, columns
 
     def flatten(self, pixels: Tensor) -> Tensor:
-        """Pixels in the order in which the tower's patch embedding takes them.
+        """Pixels in the order of the tower's patch embedding.
 
         Args:
-            pixels: `[num_frames, 3, height, width]` in time order; an unfinished step is filled up with its last frame.
+            pixels: `[num_frames, 3, height, width]` in time order; an incomplete step is padded with its last frame.
 
         Returns:
             `[num_steps * rows * columns * merged_patches ** 2, 3 * frames_per_step * patch_pixels ** 2]`: the patches
@@ -59,7 +60,7 @@ class PatchRule:
         """
         if pixels.shape[2] % self.token_pixels or pixels.shape[3] % self.token_pixels:
             raise ModelError(
-                f"frames are {list(pixels.shape[2:])} pixels; allowed are multiples of {self.token_pixels}"
+                f"frame height and width must be multiples of {self.token_pixels} pixels, got {list(pixels.shape[2:])}"
             )
         missing = -len(pixels) % self.frames_per_step
         whole = pixels if not missing else _filled(pixels, missing)

@@ -1,7 +1,7 @@
-"""Frames to pixel tensors, as the checkpoint's own preprocessor file asks.
+"""Frames to pixel tensors, by the checkpoint's preprocessor file.
 
-Written here rather than taken from transformers because its video processor needs torchvision, which Keepsight does
-without. The steps are those of its video processors: RGB, resize, rescale to 0..1, normalise per channel.
+Implemented here because transformers' video processor needs torchvision. Same steps: RGB, resize, rescale to 0..1,
+normalise per channel.
 """
 
 import json
@@ -18,7 +18,7 @@ from torch import Tensor
 from keepsight.errors import ModelError, SettingError
 
 PREPROCESSOR_FILES = {"video": "video_preprocessor_config.json", "image": "preprocessor_config.json"}
-"""Files that may hold the settings; `processor_config.json` nests both kinds and is looked at first."""
+"""Files with preprocessor settings; `processor_config.json` nests both kinds and is read first."""
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -26,17 +26,17 @@ _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 @dataclass(frozen=True)
 class FramePreprocessor:
-    """How frames become pixel tensors.
+    """Preprocessing of frames.
 
     Attributes:
-        height: pixels that frames are resized to.
-        width: pixels that frames are resized to.
+        height: height of resized frames.
+        width: width of resized frames.
         mean: per channel, R G B, of the 0..1 range.
         std: per channel, R G B, of the 0..1 range.
         rescale_factor: factor from grey levels to the 0..1 range.
-        resample: PIL's number of the resize filter; 3 is bicubic.
-        crops_centre: whether frames keep their aspect ratio and lose what stands out, as CLIP's processor does it;
-            otherwise they are squeezed.
+        resample: PIL's resize filter number; 3 is bicubic.
+        crops_centre: whether to keep the aspect ratio and crop to the centre, like CLIP's processor; otherwise frames
+            are squeezed.
 
     Raises:
         SettingError: a size is below 1, a mean or std has not three values, or a std is not positive.
@@ -52,11 +52,11 @@ class FramePreprocessor:
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
-            raise SettingError(f"frame size is {self.height} x {self.width} pixels; allowed are 1 and more")
+            raise SettingError(f"frame height and width must be at least 1 pixel, got {self.height} x {self.width}")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise SettingError(f"mean {self.mean} and std {self.std} must be three values each, std above 0")
+            raise SettingError(f"mean and std must be three values each, std above 0, got {self.mean} and {self.std}")
         if self.resample not in {filter_.value for filter_ in Image.Resampling}:
-            raise SettingError(f"resample is {self.resample}; allowed are PIL's filters 0 to 5")
+            raise SettingError(f"resample must be a PIL filter from 0 to 5, got {self.resample}")
 
     def __call__(
         self,
@@ -68,8 +68,8 @@ class FramePreprocessor:
 
         Args:
             frames: uint8 RGB `[height, width, 3]`, any size, at least one.
-            size: height and width in pixels, for models that take several; None for the preprocessor's own.
-            device: where the arithmetic after resizing is done; frames go there as bytes. None for the CPU.
+            size: height and width in pixels, for models with several sizes; None for the preprocessor's own.
+            device: device of the arithmetic after resizing; frames are transferred as bytes. None for the CPU.
 
         Returns:
             float32 `[1, num_frames, 3, height, width]`, contiguous, on that device.
@@ -78,7 +78,7 @@ class FramePreprocessor:
             SettingError: no frame, or one that is not uint8 RGB.
         """
         if not frames:
-            raise SettingError("frames is empty; at least one frame is needed")
+            raise SettingError("frames must have at least one frame, got none")
         height, width = size or (self.height, self.width)
         resized = torch.stack([self._one_frame(frame, height, width) for frame in frames]).to(device)
         pixels = resized.permute(0, 3, 1, 2).float() * self.rescale_factor
@@ -86,9 +86,9 @@ class FramePreprocessor:
         return ((pixels - mean) / std).unsqueeze(0).contiguous()
 
     def _one_frame(self, frame: np.ndarray, height: int, width: int) -> Tensor:
-        """One frame resized: uint8 `[height, width, 3]`."""
+        """One resized frame: uint8 `[height, width, 3]`."""
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
-            raise SettingError(f"a frame is {frame.dtype} {list(frame.shape)}; allowed is uint8 [height, width, 3]")
+            raise SettingError(f"a frame must be uint8 [height, width, 3], got {frame.dtype} {list(frame.shape)}")
         if frame.shape[:2] != (height, width):
             picture = Image.fromarray(np.ascontiguousarray(frame), "RGB")
             resize = self._fill if self.crops_centre else self._squeeze
@@ -99,7 +99,7 @@ class FramePreprocessor:
         return picture.resize((width, height), Image.Resampling(self.resample))
 
     def _fill(self, picture: Image.Image, height: int, width: int) -> Image.Image:
-        """The shorter side made to fit, the longer one cut down to its middle; both sizes rounded down, as in stock."""
+        """Resize the shorter side, crop the longer to its centre; both sizes rounded down, like stock."""
         if picture.width * height <= picture.height * width:
             whole = (width, picture.height * width // picture.width)
         else:
@@ -109,11 +109,11 @@ class FramePreprocessor:
 
 
 def make_preprocessor(settings: Mapping[str, Any], frame_size: tuple[int, int]) -> FramePreprocessor:
-    """A preprocessor by a checkpoint's settings; what they leave out is the class default of CLIP's processor.
+    """Preprocessor of a checkpoint's settings; missing ones default to CLIP's processor.
 
     Args:
         settings: from `read_settings`.
-        frame_size: height and width in pixels that frames are resized to.
+        frame_size: height and width of resized frames.
     """
     return FramePreprocessor(
         height=frame_size[0],
@@ -127,10 +127,10 @@ def make_preprocessor(settings: Mapping[str, Any], frame_size: tuple[int, int]) 
 
 
 def check_frame_size(settings: Mapping[str, Any], folder: Path, frame_size: tuple[int, int]) -> None:
-    """Check that the settings ask for the one size that the vision tower takes.
+    """Check that the settings ask for the frame size that the vision tower needs.
 
     Raises:
-        ModelError: they ask for another one.
+        ModelError: they do not.
     """
     size = settings.get("size") or {}
     edge = size.get("shortest_edge")
@@ -138,16 +138,16 @@ def check_frame_size(settings: Mapping[str, Any], folder: Path, frame_size: tupl
     if asked != frame_size:
         raise ModelError(
             f"{folder} resizes frames to {asked[0]} x {asked[1]} pixels, "
-            f"but its vision tower takes {frame_size[0]} x {frame_size[1]}"
+            f"but its vision tower needs {frame_size[0]} x {frame_size[1]}"
         )
 
 
 def read_settings(folder: Path, kinds: Sequence[str] = ("video", "image")) -> Mapping[str, Any]:
-    """A checkpoint's preprocessor settings; empty if it has none.
+    """Preprocessor settings of a checkpoint; empty if there are none.
 
     Args:
-        folder: of the checkpoint.
-        kinds: of `PREPROCESSOR_FILES`; the first one that is there wins.
+        folder: the checkpoint's folder.
+        kinds: keys of `PREPROCESSOR_FILES`; the first existing file wins.
 
     Raises:
         ModelError: a preprocessor file is not JSON.

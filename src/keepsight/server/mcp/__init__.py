@@ -1,1 +1,1 @@
-"""Tools for agents, by the Model Context Protocol: over HTTP beside the API, and over stdio on a journal alone."""
+"""Model Context Protocol: tools for agents, over HTTP next to the API, and over stdio on a journal."""

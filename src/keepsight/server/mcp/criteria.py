@@ -1,4 +1,4 @@
-"""What an agent waits for: words in a caption, or that it becomes so by the model's judgement."""
+"""What an agent waits for: words in a caption, or a condition turning true."""
 
 import re
 from typing import Protocol
@@ -7,30 +7,30 @@ from keepsight.journal import CaptionRecord, StreamRecord
 from keepsight.server.mcp.watched import Watched
 
 MOST_JUDGED_AT_ONCE = 100
-"""Clips that the model judges for one who waits, if so many are there; older ones are left out."""
+"""Limit of clips judged per waiting caller when more are pending; older ones are skipped."""
 
 
 class Criterion(Protocol):
-    """Tells in which clip the waiting ends. Clips come in their order."""
+    """Decides which clip ends the waiting. Clips come in order."""
 
     most_at_once: int | None
-    """Clips that are looked at where more are there, the newest; None for all."""
+    """Limit of pending clips to check, newest first; None for all."""
 
     is_so: bool | None
-    """What the model said of the clip before."""
+    """Verdict on the previous clip."""
 
     async def begin_after(self, clip: CaptionRecord | None) -> None:
-        """Look at the clip that stands before those that are waited for; None where there is none."""
+        """Look at the last clip before those waited for; None if there is none."""
 
     async def ends_with(self, clip: CaptionRecord) -> bool:
-        """Whether this is the clip that is waited for."""
+        """Whether this clip ends the waiting."""
 
 
 class HasWords:
-    """See `Criterion`: each of some words begins a word of the caption.
+    """Criterion: each word starts a word of the caption.
 
     Args:
-        words: as they are written.
+        words: words to find.
     """
 
     most_at_once: int | None = None
@@ -39,22 +39,20 @@ class HasWords:
     def __init__(self, words: str) -> None:
         self._wanted = re.findall(r"\w+", words.casefold())
 
-    async def begin_after(self, clip: CaptionRecord | None) -> None:
-        """See `Criterion`; words that stay are found again."""
+    async def begin_after(self, clip: CaptionRecord | None) -> None: ...
 
     async def ends_with(self, clip: CaptionRecord) -> bool:
-        """See `Criterion`."""
         there = re.findall(r"\w+", clip.caption.casefold())
         return bool(self._wanted) and all(any(word.startswith(start) for word in there) for start in self._wanted)
 
 
 class BecomesSo:
-    """See `Criterion`: the model says yes of a clip, and did not of the one before; as `standing.edge` has it.
+    """Criterion: the model says yes to a clip and not to the one before (edge-triggered).
 
     Args:
-        watched: has the model.
-        stream: whose clips.
-        question: what the model is asked.
+        watched: provides the model.
+        stream: stream of the clips.
+        question: question for the model.
     """
 
     most_at_once: int | None = MOST_JUDGED_AT_ONCE
@@ -66,11 +64,10 @@ class BecomesSo:
         self._question = question
 
     async def begin_after(self, clip: CaptionRecord | None) -> None:
-        """See `Criterion`; what is so already must cease before it can become so."""
+        """Judge the previous clip; a condition that is already true must turn false first."""
         if clip is not None:
             self.is_so = await self._watched.judge(self._stream, self._question, clip)
 
     async def ends_with(self, clip: CaptionRecord) -> bool:
-        """See `Criterion`."""
         before, self.is_so = self.is_so, await self._watched.judge(self._stream, self._question, clip)
         return self.is_so and not before

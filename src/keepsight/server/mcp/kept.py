@@ -1,4 +1,4 @@
-"""A journal alone, for the tools: read, and never written, while another process may be watching into it."""
+"""Tools on a journal alone: read-only, while another process may be watching into it."""
 
 import asyncio
 import threading
@@ -7,28 +7,28 @@ from contextlib import AbstractContextManager, nullcontext
 
 from anyio import to_thread
 
-from keepsight.answering import answer_question
+from keepsight.asking.answering import answer_question
 from keepsight.errors import SettingError
+from keepsight.hub.standing.judging import Condition, Judge
+from keepsight.hub.states import state_of
 from keepsight.journal import CaptionRecord, Journal, StreamRecord
 from keepsight.journal.standing_records import StandingQuestion
-from keepsight.models.protocol import VideoModel
+from keepsight.method.protocol import VideoModel
 from keepsight.server.mcp.views import AnswerFound, WatchedStream, answer_found
 from keepsight.server.mcp.watched import News
-from keepsight.server.standing.judging import Condition, Judge
-from keepsight.server.streams.states import state_of
 from keepsight.settings import Settings
 
 _LOOK_SECONDS = 0.5
-"""How often a journal that another process writes is looked at by those who wait."""
+"""Polling interval of a journal that another process writes."""
 
 
 class KeptStreams:
-    """See `Watched`. A model is loaded for the first question, so that all else is there at once.
+    """`Watched` on a journal. Loads a model only for the first question.
 
     Args:
-        journal: opened for reading only.
-        load: loads the model of a name.
-        model: name of the model that answers; None for the one that watched.
+        journal: journal opened read-only.
+        load: loads a model by name.
+        model: name of the answering model; None for the one that watched.
     """
 
     stores_answers = False
@@ -43,11 +43,9 @@ class KeptStreams:
 
     @property
     def journal(self) -> Journal:
-        """See `Watched`."""
         return self._journal
 
     def stream_view(self, stream: StreamRecord) -> WatchedStream:
-        """See `Watched`."""
         return WatchedStream(
             id=stream.id,
             source=stream.source,
@@ -59,7 +57,7 @@ class KeptStreams:
         )
 
     def ask(self, stream: StreamRecord, question: str, at_seconds: float | None) -> AnswerFound:
-        """See `Watched`; one question after the other."""
+        """Answer a question; one at a time."""
         settings = Settings.from_json(stream.settings_json)
         with self._lock:
             model = self._model_for(stream)
@@ -67,12 +65,11 @@ class KeptStreams:
         return answer_found(stream.id, answer)
 
     def news(self, stream_id: str) -> News:
-        """See `Watched`."""
         del stream_id
         return _RegularLook()
 
     async def judge(self, stream: StreamRecord, question: str, clip: CaptionRecord) -> bool:
-        """See `Watched`; one caption after the other, by a model that nobody watches with."""
+        """Judge a caption; one at a time, with a model that no stream uses."""
 
         def judge() -> bool:
             with self._lock:
@@ -81,12 +78,12 @@ class KeptStreams:
         return await to_thread.run_sync(judge, abandon_on_cancel=True)
 
     def place(self, *, is_judged: bool) -> AbstractContextManager[None]:
-        """See `Watched`; there is one client, so there is always a place."""
+        """There is one client, so a place is always free."""
         del is_judged
         return nullcontext()
 
     def add_standing(self, question: str, stream_id: str | None, cooldown_seconds: float) -> StandingQuestion:
-        """Not here.
+        """Refused: the journal is read-only.
 
         Raises:
             SettingError: always.
@@ -95,7 +92,7 @@ class KeptStreams:
         raise _only_read()
 
     def watch(self, source: str) -> StreamRecord:
-        """Not here.
+        """Refused: the journal is read-only.
 
         Raises:
             SettingError: always.
@@ -104,7 +101,7 @@ class KeptStreams:
         raise _only_read()
 
     def _model_for(self, stream: StreamRecord) -> VideoModel:
-        """The model for a stream; one at a time is held."""
+        """Model for a stream; only one is loaded at a time."""
         name = self._model_name or stream.model
         if self._loaded is None or self._loaded[0] != name:
             self._loaded = None
@@ -113,16 +110,15 @@ class KeptStreams:
 
 
 def _only_read() -> SettingError:
-    return SettingError("a journal that is read is not watched into")
+    return SettingError("the journal is read-only; start a server with `keepsight serve` to watch")
 
 
 class _RegularLook:
-    """News that nobody tells of."""
+    """Polling in place of notifications."""
 
-    num_rings = 0
+    num_notified = 0
 
-    async def wait(self, num_rings: int, timeout_seconds: float) -> bool:
-        """See `News`."""
-        del num_rings
+    async def wait(self, num_notified: int, timeout_seconds: float) -> bool:
+        del num_notified
         await asyncio.sleep(min(timeout_seconds, _LOOK_SECONDS))
         return True

@@ -1,4 +1,4 @@
-"""The tools behind the Model Context Protocol, whatever carries it."""
+"""MCP tools, independent of the transport."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -22,10 +22,9 @@ from mcp_types import (
     ToolAnnotations,
 )
 from pydantic import BaseModel, ValidationError
-from starlette.exceptions import HTTPException
 
 from keepsight.errors import KeepsightError
-from keepsight.server.failures import UNFORESEEN
+from keepsight.hub.states import UNFORESEEN
 from keepsight.server.mcp import arguments, tools, views
 from keepsight.server.mcp.tools import ToolError
 from keepsight.server.mcp.waiting import watch_for
@@ -45,12 +44,12 @@ _Work = Callable[[Watched, Any], Awaitable[CallToolResult]]
 
 @dataclass(frozen=True)
 class ToolKind:
-    """One of the tools; its name and description are those of the function.
+    """A tool; its name and description are those of the function.
 
     Attributes:
-        work: does it.
-        arguments: what it takes.
-        result: what it gives.
+        work: the function.
+        arguments: type of its arguments.
+        result: type of its result.
     """
 
     work: _Work
@@ -58,7 +57,7 @@ class ToolKind:
     result: type[BaseModel]
 
     def described(self, *, changes_nothing: bool) -> Tool:
-        """As agents are told of it."""
+        """Description for agents."""
         name = self.work.__name__
         return Tool(
             name=name,
@@ -73,7 +72,7 @@ class ToolKind:
 def _in_a_thread(work: Callable[[Watched, Any], CallToolResult]) -> _Work:
     @wraps(work)
     async def threaded(watched: Watched, asked: Any) -> CallToolResult:
-        # Whoever goes away is not kept waiting; an answer is then made to its end and stored all the same.
+        # A client that disconnects is not waited for; its answer is still completed and stored.
         return await to_thread.run_sync(work, watched, asked, abandon_on_cancel=True)
 
     return threaded
@@ -93,12 +92,12 @@ _KINDS = (
 
 
 def make_mcp_server(watched: Watched, *, may_manage: bool = False, may_watch: bool = False) -> Server[Any]:
-    """A server of the protocol.
+    """Make an MCP server.
 
     Args:
-        watched: what the tools work on.
-        may_manage: whether there is a tool that adds a standing question.
-        may_watch: whether there is a tool that begins to watch a source; all others only look, and ask.
+        watched: streams that the tools work on.
+        may_manage: whether to offer the tool that adds a standing question.
+        may_watch: whether to offer the tool that starts watching a source.
     """
     more = (*((_ADD,) if may_manage else ()), *((_WATCH_SOURCE,) if may_watch else ()))
     kinds = {kind.work.__name__: kind for kind in (*_KINDS, *more)}
@@ -111,14 +110,14 @@ def make_mcp_server(watched: Watched, *, may_manage: bool = False, may_watch: bo
     async def call_tool(_: ServerRequestContext, params: CallToolRequestParams) -> CallToolResult:
         kind = kinds.get(params.name)
         if kind is None:
-            raise MCPError(code=INVALID_PARAMS, message=f"there is no such tool; the tools are {', '.join(kinds)}")
+            raise MCPError(code=INVALID_PARAMS, message=f"no such tool; tools: {', '.join(kinds)}")
         try:
             result: CallToolResult = await kind.work(watched, kind.arguments.model_validate(params.arguments or {}))
             return result
-        except (ToolError, HTTPException, KeepsightError, ValidationError) as error:
+        except (ToolError, KeepsightError, ValidationError) as error:
             return _failed(_one_line(error))
-        except Exception:  # the caller is an agent: it is told that, and the log why
-            logger.exception("the tool %s failed", kind.work.__name__)
+        except Exception:  # the agent gets a generic message, the log the cause
+            logger.exception("tool %s failed", kind.work.__name__)
             return _failed(UNFORESEEN)
 
     return Server(
@@ -132,7 +131,7 @@ def make_mcp_server(watched: Watched, *, may_manage: bool = False, may_watch: bo
 
 
 def _changes_nothing(kind: ToolKind, watched: Watched) -> bool:
-    """Questions and answers that are stored are a change, if a harmless one."""
+    """Whether a tool is read-only; storing an answer counts as a change."""
     return kind not in (_WATCH_SOURCE, _ADD) and not (kind is _ASK and watched.stores_answers)
 
 
@@ -141,9 +140,7 @@ def _failed(message: str) -> CallToolResult:
 
 
 def _one_line(error: Exception) -> str:
-    """What is wrong; of wrong arguments the first one, without its value."""
-    if isinstance(error, HTTPException):
-        return str(error.detail)
+    """Error in one line; for invalid arguments the first problem, without its value."""
     if isinstance(error, ValidationError):
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in problem["loc"]) or "the arguments"

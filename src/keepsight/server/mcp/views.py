@@ -1,14 +1,13 @@
-"""What the tools give, as JSON."""
+"""Results of the tools, as JSON."""
 
 from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from keepsight.answering import Answer
-from keepsight.journal import CaptionRecord, ClipRecord
-from keepsight.server.standing.alert_view import AlertView
-from keepsight.server.views.answers import CitationView, citation_view
-from keepsight.server.views.clips import GapView, gap_view
+from keepsight.asking.answering import Answer
+from keepsight.hub.standing.alert_view import AlertView
+from keepsight.server.http.views.answers import CitationView
+from keepsight.server.http.views.clips import GapView, Shown
 
 
 class WatchedStream(BaseModel):
@@ -29,7 +28,7 @@ class StreamsFound(BaseModel):
     streams: list[WatchedStream]
 
 
-class FoundClip(BaseModel):
+class FoundClip(Shown):
     """A clip. Times are seconds from the stream's start."""
 
     stream_id: str
@@ -46,7 +45,7 @@ class ClipsFound(BaseModel):
 
 
 class ShownClip(FoundClip):
-    """A clip with its picture, which comes as an image: its frames side by side, oldest on the left."""
+    """A clip with its frames as one image, side by side, oldest on the left."""
 
     frame_seconds: list[float]
     has_picture: bool
@@ -68,7 +67,7 @@ class AlertsFound(BaseModel):
 
 
 class AnswerFound(BaseModel):
-    """An answer, and the captions it rests on."""
+    """An answer with its cited captions."""
 
     stream_id: str
     answer: str
@@ -80,42 +79,24 @@ class AnswerFound(BaseModel):
 
 
 class WaitEnded(BaseModel):
-    """How waiting ended."""
+    """Result of waiting."""
 
     found: bool
-    clip: FoundClip | None = Field(description="The first that has the words, or in which it became so.")
-    is_so: bool | None = Field(description="Of a question: what the model says of the clip judged last.")
-    last_clip_index: int = Field(description="Pass it as after_clip_index to go on without missing a clip.")
-    num_clips_left_out: int = Field(description="Of a question: clips not judged, for there were too many to wait for.")
+    clip: FoundClip | None = Field(description="First clip that has the words, or in which the condition turned true.")
+    is_so: bool | None = Field(description="For a question: the model's verdict on the last judged clip.")
+    last_clip_index: int = Field(description="Pass as after_clip_index to continue without missing a clip.")
+    num_clips_left_out: int = Field(description="For a question: clips skipped because there were too many.")
     reason: str = Field(description="Why waiting ended.")
 
 
-def found_clip(clip: CaptionRecord | ClipRecord) -> FoundClip:
-    """A clip of the journal."""
-    return FoundClip(
-        stream_id=clip.stream_id,
-        clip_index=clip.clip_index,
-        start_seconds=clip.span.start_seconds,
-        end_seconds=clip.span.end_seconds,
-        caption=clip.caption,
-    )
-
-
-def shown_clip(clip: ClipRecord) -> ShownClip:
-    """A clip that is shown."""
-    return ShownClip(
-        **found_clip(clip).model_dump(), frame_seconds=list(clip.frame_seconds), has_picture=bool(clip.thumbnail)
-    )
-
-
 def answer_found(stream_id: str, answer: Answer) -> AnswerFound:
-    """An answer as it was made."""
+    """View of an answer."""
     return AnswerFound(
         stream_id=stream_id,
         answer=answer.text,
         ask_seconds=answer.ask_seconds,
         num_captions_given=answer.num_captions_given,
         num_captions_left_out=answer.num_captions_left_out,
-        citations=[citation_view(citation) for citation in answer.citations],
-        gaps=[gap_view(gap) for gap in answer.gaps],
+        citations=[CitationView.model_validate(citation) for citation in answer.citations],
+        gaps=[GapView.model_validate(gap) for gap in answer.gaps],
     )

@@ -1,4 +1,4 @@
-"""`watch_for`: wait until something is seen."""
+"""`watch_for`: wait until something appears."""
 
 import time
 
@@ -10,20 +10,19 @@ from keepsight.journal import CaptionRecord, StreamRecord
 from keepsight.server.mcp.arguments import WaitArguments
 from keepsight.server.mcp.criteria import BecomesSo, Criterion, HasWords
 from keepsight.server.mcp.tools import said, the_stream
-from keepsight.server.mcp.views import WaitEnded, found_clip
+from keepsight.server.mcp.views import FoundClip, WaitEnded
 from keepsight.server.mcp.watched import Watched
 
 _CLIPS_AT_ONCE = 100
-_TIME_IS_OVER = "the time is over"
+_TIME_IS_OVER = "timeout"
 
 
 async def watch_for(watched: Watched, asked: WaitArguments) -> CallToolResult:
-    """Wait until something is seen in a stream, or the time is over, or the stream has ended.
+    """Wait until something appears in a stream, the timeout expires, or the stream ends.
 
-    With words: until a caption has them all. With a question: until it becomes so. The model judges each caption, and
-    the waiting ends with the first clip that it says yes to after one that it said no to. What is so already when the
-    waiting begins must cease first; is_so says whether it is, and ask tells more. Call again with last_clip_index as
-    after_clip_index to wait for the next time.
+    With words: until a caption has them all. With a question: until the model's verdict turns from no to yes. A
+    condition that is already true must turn false first; is_so has the current verdict, and `ask` explains. Call again
+    with last_clip_index as after_clip_index to wait for the next occurrence.
     """
     stream = await to_thread.run_sync(the_stream, watched, asked.stream)
     with watched.place(is_judged=asked.question is not None):
@@ -36,12 +35,12 @@ def _criterion(watched: Watched, stream: StreamRecord, asked: WaitArguments) -> 
 
 
 class _Wait:
-    """Waiting for a clip of a stream.
+    """Waits for a clip of a stream.
 
     Args:
-        watched: has the stream.
-        stream: which.
-        criterion: what is waited for.
+        watched: provides the stream.
+        stream: stream to wait on.
+        criterion: what to wait for.
     """
 
     def __init__(self, watched: Watched, stream: StreamRecord, criterion: Criterion) -> None:
@@ -53,14 +52,14 @@ class _Wait:
         self._ends = 0.0
 
     async def until_seen(self, after_clip_index: int | None, timeout_seconds: float) -> WaitEnded:
-        """How it ended.
+        """Wait and return the result.
 
         Args:
-            after_clip_index: clips after this one count; None for those that come from now on.
-            timeout_seconds: longest time that it takes, judging included.
+            after_clip_index: check clips after this one; None for new clips only.
+            timeout_seconds: timeout, judging included.
 
         Raises:
-            KeepsightError: the journal could not be read, or a clip not be judged.
+            KeepsightError: reading the journal or judging a clip failed.
         """
         self._last_index = await self._newest_index() if after_clip_index is None else after_clip_index
         self._ends = time.monotonic() + timeout_seconds
@@ -75,21 +74,21 @@ class _Wait:
             await self._criterion.begin_after(before)
         while True:
             news = self._watched.news(self._stream.id)
-            num_rings = news.num_rings
-            # The state first: a clip that was stored before the end is then not missed.
+            num_notified = news.num_notified
+            # Read the state first, so a clip stored before the end is not missed.
             is_left = await to_thread.run_sync(self._is_left)
             if (clip := await self._first_that_fits()) is not None:
-                return self._ended("it was seen", clip)
+                return self._ended("found", clip)
             if reason := self._why_no_longer(is_left=is_left):
                 return self._ended(reason)
-            await news.wait(num_rings, self._seconds_left)
+            await news.wait(num_notified, self._seconds_left)
 
     @property
     def _seconds_left(self) -> float:
         return max(0.0, self._ends - time.monotonic())
 
     async def _first_that_fits(self) -> CaptionRecord | None:
-        """The first of the clips there are that ends the waiting; all before it have been looked at then."""
+        """First available clip that ends the waiting; earlier ones are marked as checked."""
         while clips := await to_thread.run_sync(self._next_clips):
             for clip in clips:
                 if self._watched.is_closing:
@@ -103,9 +102,9 @@ class _Wait:
 
     def _why_no_longer(self, *, is_left: bool) -> str:
         if self._watched.is_closing:
-            return "the server is about to end"
+            return "the server is shutting down"
         if is_left:
-            return "nobody is watching the stream: nothing more will come until somebody does"
+            return "the stream is not active; resume it to get new clips"
         return "" if self._seconds_left else _TIME_IS_OVER
 
     def _next_clips(self) -> list[CaptionRecord]:
@@ -131,7 +130,7 @@ class _Wait:
     def _ended(self, reason: str, clip: CaptionRecord | None = None) -> WaitEnded:
         return WaitEnded(
             found=clip is not None,
-            clip=None if clip is None else found_clip(clip),
+            clip=None if clip is None else FoundClip.model_validate(clip),
             is_so=self._criterion.is_so,
             last_clip_index=self._last_index,
             num_clips_left_out=self._num_left_out,

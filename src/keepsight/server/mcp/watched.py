@@ -1,4 +1,4 @@
-"""What the tools work on: streams that a server watches, or a journal that somebody else may be writing."""
+"""What the tools work on: a server's streams, or a journal that another process may write."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -9,72 +9,72 @@ from keepsight.server.mcp.views import AnswerFound, WatchedStream
 
 
 class News(Protocol):
-    """Tells that there may be something new of a stream; see `bell.Bell`."""
+    """Notifies of news of a stream; see `hub.signals.Signal`."""
 
     @property
-    def num_rings(self) -> int:
-        """Read before looking for news, and passed to `wait` afterwards."""
+    def num_notified(self) -> int:
+        """Read it before looking for news, and pass it to `wait`."""
 
-    async def wait(self, num_rings: int, timeout_seconds: float) -> bool:
-        """Wait until there may be something new; False if that took too long."""
+    async def wait(self, num_notified: int, timeout_seconds: float) -> bool:
+        """Wait until there may be news; False on timeout."""
 
 
 class Watched(Protocol):
-    """Streams that can be asked about. Methods may be called from any thread; all but `news`, `place` take a while."""
+    """Streams to ask about. Thread-safe; all methods but `news` and `place` may block."""
 
     @property
     def journal(self) -> Journal:
-        """Has the streams."""
+        """Journal of the streams."""
 
     @property
     def stores_answers(self) -> bool:
-        """Whether questions and answers are written to the journal."""
+        """Whether questions and answers are stored."""
 
     @property
     def is_closing(self) -> bool:
-        """Whether nobody should wait any longer."""
+        """Whether waiting should stop."""
 
     def stream_view(self, stream: StreamRecord) -> WatchedStream:
-        """A stream as it is now."""
+        """View of a stream."""
 
     def ask(self, stream: StreamRecord, question: str, at_seconds: float | None) -> AnswerFound:
         """Answer a question.
 
         Raises:
             KeepsightError: as for `answering.ask`.
-            HTTPException: too many questions are being answered.
+            BusyError: the limit of concurrent questions is reached.
         """
 
     def news(self, stream_id: str) -> News:
-        """Tells when a stream has something new."""
+        """Notifier of a stream's news."""
 
     async def judge(self, stream: StreamRecord, question: str, clip: CaptionRecord) -> bool:
-        """Whether the model says yes to a question of a clip. Whoever is cancelled meanwhile is waited for no longer.
+        """Whether the model answers a question with yes on a clip. Cancellable.
 
         Raises:
-            KeepsightError: it could not be judged.
+            KeepsightError: judging failed.
         """
 
     def place(self, *, is_judged: bool) -> AbstractContextManager[None]:
-        """A place among those who wait for news, for as long as the block; taken when it begins, without waiting.
+        """Slot of a waiting client, for the duration of the block; taken at once or refused.
 
         Args:
-            is_judged: the model is to judge what comes.
+            is_judged: the model judges new clips.
 
         Raises:
-            HTTPException: there is none left.
+            BusyError: no slot is free.
         """
 
     def add_standing(self, question: str, stream_id: str | None, cooldown_seconds: float) -> StandingQuestion:
-        """Check every new caption against a question.
+        """Add a standing question.
 
         Raises:
-            KeepsightError, HTTPException: as for `StandingQuestions.add`.
+            KeepsightError: as for `StandingQuestions.add`.
         """
 
     def watch(self, source: str) -> StreamRecord:
-        """Begin to watch a source.
+        """Start watching a source.
 
         Raises:
-            KeepsightError, HTTPException: as for `StreamService.begin`.
+            KeepsightError: as for `StreamService.begin`.
         """

@@ -1,1 +1,1 @@
-"""Metrics, logs and traces: what the one who runs a server sees of it."""
+"""Metrics, logs and traces for operators."""

@@ -1,8 +1,8 @@
-"""Spans on their way to an OpenTelemetry collector.
+"""Export of spans to an OpenTelemetry collector.
 
-They wait in a queue, and a thread of their own sends them, so that neither watching nor answering waits for a
-collector. What it does not take is given up; the log has a line when that begins, and one when it is over. What the
-libraries themselves log is silenced: it comes again with each try, and would have a header that is not well formed.
+Spans wait in a queue and a separate thread sends them, so neither watching nor answering waits for a collector. Spans
+that it does not accept are dropped; the log has one line when that starts and one when it ends. The libraries' own
+logging is silenced, since it repeats on each attempt and would include a malformed header.
 """
 
 import logging
@@ -21,22 +21,22 @@ from opentelemetry.trace import Tracer
 logger = logging.getLogger(__name__)
 
 END_SECONDS = 3.0
-"""Longest time that the end of a server waits for a collector."""
+"""Longest wait for a collector when the server stops."""
 
 _PATH = "/v1/traces"
 
 
 class Traces:
-    """The traces of one server, for as long as the block: then what waits is sent, in `END_SECONDS` at most.
+    """Traces of one server, for the duration of the block; on exit pending spans are sent within `END_SECONDS`.
 
         with Traces("http://127.0.0.1:4318") as tracer:
             app = make_app(service, settings, tracer)
 
     Args:
-        endpoint: base address of a collector that speaks OTLP over HTTP, with or without `/v1/traces`.
+        endpoint: base URL of an OTLP/HTTP collector, with or without `/v1/traces`.
 
     Raises:
-        ValueError: a variable `OTEL_...` has a value that the SDK refuses.
+        ValueError: the SDK rejects the value of a variable `OTEL_...`.
     """
 
     def __init__(self, endpoint: str) -> None:
@@ -60,10 +60,10 @@ class Traces:
 
 
 class TellingExporter(SpanExporter):
-    """Sends spans, and says in the log where they are not taken, and where they are taken again.
+    """Exports spans, and logs when the collector stops and resumes accepting them.
 
     Args:
-        address: where spans are posted; it has no credentials in it.
+        address: URL that spans are posted to, without credentials.
     """
 
     def __init__(self, address: str) -> None:
@@ -76,23 +76,21 @@ class TellingExporter(SpanExporter):
         self._sender: SpanExporter = OTLPSpanExporter(endpoint=address, session=session)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """See `SpanExporter`."""
         self._status = None
         result = self._sender.export(spans)
         self._tell(is_refused=result is not SpanExportResult.SUCCESS)
         return result
 
     def give_up(self) -> None:
-        """From any thread: send nothing more, what waits is lost."""
+        """Stop sending; pending spans are lost. Thread-safe."""
         self._tell(is_refused=True)
         self._sender.shutdown()
 
     def shutdown(self) -> None:
-        """See `SpanExporter`."""
         self._sender.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """See `SpanExporter`; nothing waits here."""
+        """Flush the sender; this class has no queue."""
         return self._sender.force_flush(timeout_millis)
 
     def _note_status(self, response: requests.Response, *_: object, **__: object) -> None:
@@ -104,13 +102,13 @@ class TellingExporter(SpanExporter):
                 return
             self._is_refused = is_refused
         if is_refused:
-            answer = "it does not answer" if self._status is None else f"it answers {self._status}"
-            logger.warning("traces are lost: %s, to which they are sent: %s", self._address, answer)
+            answer = "no response" if self._status is None else f"status {self._status}"
+            logger.warning("could not export traces to %s: %s", self._address, answer)
         else:
-            logger.info("traces are taken again by %s", self._address)
+            logger.info("exporting traces to %s again", self._address)
 
 
 def _resource() -> Resource:
-    """Who sends the spans; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over what is said here."""
+    """Resource attributes; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override them."""
     ours = Resource.create({SERVICE_NAME: "keepsight", SERVICE_VERSION: version("keepsight")})
     return ours.merge(OTELResourceDetector().detect())

@@ -1,8 +1,7 @@
-"""The log on stderr: a line for each thing that happens, as text or as JSON, with stream, clip and seconds.
+"""Log on stderr: one line per event, as text or JSON, with stream, clip and seconds.
 
-What is never in it: questions, answers, captions, tokens, addresses with credentials (promise S6), and what clients
-write into addresses. A request is named by its route, so that a query or a secret that stands in a wrong place is not
-repeated.
+It never contains questions, answers, captions, tokens, addresses with credentials, or what clients put into URLs. A
+request is named by its route, so a query or a misplaced secret is not repeated.
 """
 
 import json
@@ -14,26 +13,26 @@ from typing import IO, Any, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.hub.observing import Observer
 from keepsight.journal import StreamRecord
-from keepsight.server.telemetry.observing import Observer
-from keepsight.watching.stream_state import Moment
 
 logger = logging.getLogger(__name__)
 
 FIELDS = ("stream_id", "clip_index", "seconds", "state", "method", "route", "status", "num_frames_dropped")
-"""What a line of JSON may have beside `time`, `level`, `logger`, `message` and `traceback`."""
+"""Optional fields of a JSON line, beside `time`, `level`, `logger`, `message` and `traceback`."""
 
-_ALARMING_STATES = frozenset({"failed", "truncated", "stalled", "offline"})
+_ALARMING_STATES = frozenset({"failed", "truncated", "incomplete", "stalled", "offline"})
 _STREAM_ID = re.compile("[0-9a-f]{16}")
 
 
 def log_to(stream: IO[str], form: Literal["text", "json"], level: str) -> None:
-    """From now on write the log there; of other libraries only what is a warning or worse.
+    """Write the log to a stream; other libraries log warnings and errors only.
 
     Args:
-        stream: where to, such as stderr.
-        form: text for people, or JSON lines.
-        level: `debug`, `info`, `warning` or `error`; lines of Keepsight below it are left out.
+        stream: output, such as stderr.
+        form: text or JSON lines.
+        level: minimum level of Keepsight's own lines: `debug`, `info`, `warning` or `error`.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
@@ -43,10 +42,10 @@ def log_to(stream: IO[str], form: Literal["text", "json"], level: str) -> None:
 
 
 def is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Whether something is to be logged.
+    """Whether to log a record.
 
-    Not each piece that asyncio sends to a client that has gone, as clients do, nor what uvicorn advises where a client
-    asks for a protocol that is not spoken here.
+    Skips asyncio's warnings about each write to a disconnected client, and uvicorn's advice when a client asks for an
+    unsupported protocol.
     """
     text = record.getMessage()
     if record.name == "asyncio":
@@ -55,18 +54,17 @@ def is_worth_a_line(record: logging.LogRecord) -> bool:
 
 
 class TextLines(logging.Formatter):
-    """A line of text, its traceback after it."""
+    """A line of text, followed by the traceback if any."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        """The line, without characters that could steer a terminal."""
+        """Line without characters that could control a terminal."""
         return f"keepsight: {''.join(sign if sign.isprintable() else ' ' for sign in record.message)}"
 
 
 class JsonLines(logging.Formatter):
-    """A JSON object on a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -80,10 +78,9 @@ class JsonLines(logging.Formatter):
 
 
 class LogObserver(Observer):
-    """Logs what it is told: clips, states, and that there was a question."""
+    """Logs clips, states, and that a question was answered."""
 
     def watched(self, stream: StreamRecord, moment: Moment) -> None:
-        """See `Observer`."""
         seconds = round(moment.seconds_spent, 3)
         _log(
             logging.INFO,
@@ -95,35 +92,31 @@ class LogObserver(Observer):
         )
 
     def changed(self, stream: StreamRecord, state: str, reason: str) -> None:
-        """See `Observer`."""
         level = logging.WARNING if state in _ALARMING_STATES else logging.INFO
         text = f"stream {stream.id}: {state}" + (f", {reason}" if reason else "")
         _log(level, text, stream_id=stream.id, state=state)
 
     def restarted(self, stream: StreamRecord, reason: str) -> None:
-        """See `Observer`."""
-        text = f"stream {stream.id}: {reason}; decoding is begun anew"
+        text = f"stream {stream.id}: {reason}; restarted the decoder"
         _log(logging.WARNING, text, stream_id=stream.id)
 
     def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
-        """See `Observer`."""
         level, what = (logging.WARNING, "failed") if text is None else (logging.INFO, "was answered")
         message = f"stream {stream_id}: a question {what} in {seconds:.3f} s"
         _log(level, message, stream_id=stream_id, seconds=round(seconds, 3))
 
 
 class AccessLog:
-    """Logs each request when it has ended: method, route, status and seconds.
+    """ASGI middleware that logs each finished request: method, route, status and seconds.
 
     Args:
-        app: answers.
+        app: handles requests.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the ASGI specification."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -142,7 +135,7 @@ class AccessLog:
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    """What was asked for is named by the route that it found; `-` where it found none, or was refused before."""
+    """Log a request by its matched route; `-` if there is none, or it was refused before."""
     route = getattr(scope.get("route", None), "path", "-")
     method = scope["method"] if scope["method"].isalpha() else "-"
     stream_id = str(scope.get("path_params", {}).get("stream_id", ""))

@@ -1,7 +1,7 @@
-"""What the server did, counted for Prometheus (text exposition format 0.0.4).
+"""Prometheus metrics of the server (text exposition format 0.0.4).
 
-Counters begin at 0 with each server. What is so at the moment is looked up when somebody asks. Streams stand under
-their random ids: neither sources nor questions are in here.
+Counters start at 0 with each server; gauges are read on request. Streams are labelled by their random ids; no source or
+question is included.
 """
 
 from collections import Counter as Tally
@@ -12,14 +12,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.hub.limiter import Limiter
+from keepsight.hub.observing import Observer
+from keepsight.hub.questions import QuestionService
+from keepsight.hub.service import StreamService
+from keepsight.hub.states import state_of
 from keepsight.journal import StreamRecord
-from keepsight.server.access.limits import Slots
-from keepsight.server.questions import QuestionDesk
-from keepsight.server.streams.service import StreamService
-from keepsight.server.streams.states import state_of
-from keepsight.server.telemetry.observing import Observer
 from keepsight.sources.supervision import SourceState
-from keepsight.watching.stream_state import Moment
+from keepsight.sources.worker_pipe import decoder_memory_bytes
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,15 +29,15 @@ _LOST = frozenset({SourceState.STALLED.value, SourceState.OFFLINE.value})
 
 
 class Metrics(Observer):
-    """Counts what it is told, and shows it with what is so now.
+    """Counts events, and exports counters and gauges.
 
     Args:
-        service: is watched; it is to tell this observer.
-        desk: answers questions.
-        viewers: event streams that are open.
+        service: the hub, which must notify this observer.
+        questions: answers questions.
+        viewers: limiter of event streams.
     """
 
-    def __init__(self, service: StreamService, desk: QuestionDesk, viewers: Slots) -> None:
+    def __init__(self, service: StreamService, questions: QuestionService, viewers: Limiter) -> None:
         self._service = service
         self._registry = registry = CollectorRegistry()
         self._lost: set[str] = set()
@@ -44,36 +45,40 @@ class Metrics(Observer):
         self._clips = Counter("keepsight_clips", "Clips described and stored.", registry=registry)
         self._clip_seconds = Histogram(
             "keepsight_clip_seconds",
-            "Wall time of a clip, from encoding to storing.",
+            "Wall time per clip, from encoding to storing.",
             buckets=_SECONDS,
             registry=registry,
         )
-        self._dropped = Counter("keepsight_frames_dropped", "Frames given up: the model was slow.", registry=registry)
-        self._lost_sources = Counter("keepsight_source_losses", "Times that a live source was lost.", registry=registry)
-        self._reconnects = Counter("keepsight_source_reconnects", "Times that one was found again.", registry=registry)
-        self._restarts = Counter("keepsight_decoder_restarts", "Dead decoders that were begun anew.", registry=registry)
-        self._seen = Counter("keepsight_visual_tokens_seen", "Visual tokens of all clips.", registry=registry)
-        self._kept = Counter("keepsight_visual_tokens_kept", "Visual tokens that were kept.", registry=registry)
-        self._answers = Counter("keepsight_answers", "Questions by how they ended.", ["outcome"], registry=registry)
-        self._answer_seconds = Histogram(
-            "keepsight_answer_seconds", "From choosing captions to the last word.", buckets=_SECONDS, registry=registry
+        self._dropped = Counter(
+            "keepsight_frames_dropped", "Frames dropped because the model was slow.", registry=registry
         )
-        self._answer_tokens = Counter("keepsight_answer_tokens", "Tokens of answers.", registry=registry)
+        self._lost_sources = Counter("keepsight_source_losses", "Live source disconnects.", registry=registry)
+        self._reconnects = Counter("keepsight_source_reconnects", "Live source reconnects.", registry=registry)
+        self._restarts = Counter("keepsight_decoder_restarts", "Decoder restarts after a crash.", registry=registry)
+        self._seen = Counter("keepsight_visual_tokens_seen", "Visual tokens of all clips.", registry=registry)
+        self._kept = Counter("keepsight_visual_tokens_kept", "Visual tokens kept.", registry=registry)
+        self._answers = Counter("keepsight_answers", "Questions by outcome.", ["outcome"], registry=registry)
+        self._answer_seconds = Histogram(
+            "keepsight_answer_seconds",
+            "Wall time per answer, from retrieval to the last token.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._answer_tokens = Counter("keepsight_answer_tokens", "Tokens generated for answers.", registry=registry)
         for outcome in ("answered", "failed"):
             self._answers.labels(outcome)
-        in_flight = Gauge("keepsight_questions_in_flight", "Questions that are being answered.", registry=registry)
-        in_flight.set_function(lambda: desk.num_in_flight)
-        open_views = Gauge("keepsight_viewers", "Event streams that are open.", registry=registry)
+        in_flight = Gauge("keepsight_questions_in_flight", "Questions in progress.", registry=registry)
+        in_flight.set_function(lambda: questions.num_in_flight)
+        open_views = Gauge("keepsight_viewers", "Open event streams.", registry=registry)
         open_views.set_function(lambda: viewers.num_taken)
         registry.register(_Present(service))
         ProcessCollector(registry=registry)
 
     def text(self) -> bytes:
-        """All of it as Prometheus reads it."""
+        """All metrics in Prometheus format."""
         return generate_latest(self._registry)
 
     def watched(self, stream: StreamRecord, moment: Moment) -> None:
-        """See `Observer`."""
         del stream
         self._clips.inc()
         self._clip_seconds.observe(moment.seconds_spent)
@@ -82,24 +87,21 @@ class Metrics(Observer):
         self._kept.inc(moment.num_kept_tokens)
 
     def changed(self, stream: StreamRecord, state: str, reason: str) -> None:
-        """See `Observer`."""
         del reason
         if state == SourceState.STREAMING:
             self._reconnects.inc(stream.id in self._lost)
             self._lost.discard(stream.id)
             self._streaming.add(stream.id)
-        elif state in _LOST and stream.id in self._streaming:  # what was never there is not lost
+        elif state in _LOST and stream.id in self._streaming:  # a source that was never connected is not lost
             self._lost_sources.inc()
             self._lost.add(stream.id)
             self._streaming.discard(stream.id)
 
     def restarted(self, stream: StreamRecord, reason: str) -> None:
-        """See `Observer`."""
         del stream, reason
         self._restarts.inc()
 
     def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
-        """See `Observer`."""
         del stream_id
         self._answers.labels("failed" if text is None else "answered").inc()
         if text is not None:
@@ -108,27 +110,26 @@ class Metrics(Observer):
 
 
 class _Present(Collector):
-    """What is so now, of streams, journal and device.
+    """Gauges of streams, journal and device.
 
     Args:
-        service: is looked at.
+        service: the hub.
     """
 
     def __init__(self, service: StreamService) -> None:
         self._service = service
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing, so that registering does not read the journal."""
+        """Describe nothing, so registering does not read the journal."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """See `Collector`."""
         states = GaugeMetricFamily("keepsight_streams", "Streams by state.", labels=["state"])
         for state, count in self._states().items():
             states.add_metric([state], count)
         yield states
         lags = GaugeMetricFamily("keepsight_lag_seconds", "Age of a live stream's newest clip.", labels=["stream"])
-        waiting = GaugeMetricFamily("keepsight_frames_waiting", "Frames that wait for the model.", labels=["stream"])
+        waiting = GaugeMetricFamily("keepsight_frames_waiting", "Frames queued for the model.", labels=["stream"])
         for run in self._service.runs.all():
             if run.is_alive:
                 waiting.add_metric([run.stream.id], run.num_waiting)
@@ -137,11 +138,16 @@ class _Present(Collector):
         yield lags
         yield waiting
         num_bytes = self._service.journal.storage.num_file_bytes()
-        yield GaugeMetricFamily("keepsight_journal_bytes", "Bytes of the journal that are in use.", num_bytes)
+        yield GaugeMetricFamily("keepsight_journal_bytes", "Journal size in use, in bytes.", num_bytes)
+        decoders = decoder_memory_bytes()
+        yield GaugeMetricFamily("keepsight_decoders", "Decoder processes.", len(decoders))
+        yield GaugeMetricFamily(
+            "keepsight_decoder_memory_bytes", "Resident memory of all decoder processes.", sum(decoders.values())
+        )
         device = self._service.model.info.device
         if device.startswith("cuda"):
             held = torch.cuda.memory_allocated(device)
-            yield GaugeMetricFamily("keepsight_device_memory_bytes", "Memory of the device that is in use.", held)
+            yield GaugeMetricFamily("keepsight_device_memory_bytes", "Device memory in use.", held)
 
     def _states(self) -> Tally[str]:
         runs = {run.stream.id: run for run in self._service.runs.all()}

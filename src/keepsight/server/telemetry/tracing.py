@@ -1,8 +1,8 @@
-"""Spans of what a server does: clips, questions, states, dead decoders and requests, for OpenTelemetry.
+"""OpenTelemetry spans of clips, questions, states, decoder restarts and requests.
 
-What is never in them: questions, answers, captions, sources, reasons, addresses, headers, and what clients write into
-any of these. A request is named by its route, and of the trace that it says it belongs to only the numbers are taken.
-The official instrumentation of ASGI writes queries, user agents and clients' addresses into spans, so it is not used.
+They never contain questions, answers, captions, sources, reasons, addresses, headers, or what clients put into these. A
+request is named by its route, and only the ids of an incoming trace context are used. The official ASGI instrumentation
+records queries, user agents and client addresses, so it is not used.
 """
 
 import re
@@ -24,9 +24,9 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keepsight.engine.stream_pipeline import Moment
+from keepsight.hub.observing import Observer
 from keepsight.journal import StreamRecord
-from keepsight.server.telemetry.observing import Observer
-from keepsight.watching.stream_state import Moment
 
 _Attributes = Mapping[str, str | int | float]
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
@@ -35,17 +35,16 @@ _LONGEST_TRACEPARENT = 512
 
 
 class TraceObserver(Observer):
-    """Makes a span of each thing that it is told; those of a stream are roots, an answer belongs to its request.
+    """Makes a span of each event; a stream's spans are roots, an answer's belongs to its request.
 
     Args:
-        tracer: takes the spans.
+        tracer: receives the spans.
     """
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
     def watched(self, stream: StreamRecord, moment: Moment) -> None:
-        """See `Observer`."""
         figures: _Attributes = {
             "keepsight.stream_id": stream.id,
             "keepsight.clip_index": moment.clip_index,
@@ -57,17 +56,14 @@ class TraceObserver(Observer):
         self._add("clip", figures, moment.seconds_spent, end_ns=end)
 
     def changed(self, stream: StreamRecord, state: str, reason: str) -> None:
-        """See `Observer`."""
         del reason  # it may name the source
         self._add("state", {"keepsight.stream_id": stream.id, "keepsight.state": state}, has_failed=state == "failed")
 
     def restarted(self, stream: StreamRecord, reason: str) -> None:
-        """See `Observer`."""
         del reason
         self._add("decoder restart", {"keepsight.stream_id": stream.id})
 
     def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
-        """See `Observer`."""
         figures: _Attributes = {
             "keepsight.stream_id": stream_id,
             "keepsight.outcome": "failed" if text is None else "answered",
@@ -86,7 +82,7 @@ class TraceObserver(Observer):
         has_failed: bool = False,
         end_ns: int | None = None,
     ) -> None:
-        """Add a span that has ended just now, or at a time of the wall clock."""
+        """Add a span that ended now, or at a wall-clock time."""
         end = time.time_ns() if end_ns is None else end_ns
         start = end - round(seconds * 1e9)
         span = self._tracer.start_span(name, parent or Context(), attributes=attributes, start_time=start)
@@ -96,11 +92,11 @@ class TraceObserver(Observer):
 
 
 class TraceRequests:
-    """Makes a span of each HTTP request, until the last byte of its answer.
+    """ASGI middleware that makes a span of each HTTP request, until the last byte of the response.
 
     Args:
-        app: answers.
-        tracer: takes the spans.
+        app: handles requests.
+        tracer: receives the spans.
     """
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
@@ -108,7 +104,6 @@ class TraceRequests:
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the ASGI specification."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -122,7 +117,7 @@ class TraceRequests:
 
         span = self._tracer.start_span("HTTP", _caller(scope), SpanKind.SERVER)
         try:
-            # An exception's words may repeat what a client wrote.
+            # Exception texts may repeat client input.
             with use_span(span, record_exception=False, set_status_on_exception=False):
                 await self._app(scope, receive, noting_status)
         finally:
@@ -131,7 +126,7 @@ class TraceRequests:
 
 
 def _describe(span: Span, scope: Scope, status: int) -> None:
-    """Name a span by method and route, as OpenTelemetry's conventions for HTTP have it; no route, no more than that."""
+    """Name a span by method and route, by OpenTelemetry's HTTP conventions."""
     method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
     shown = "HTTP" if method == "_OTHER" else method
     route = getattr(scope.get("route", None), "path", None)
@@ -148,15 +143,15 @@ def _describe(span: Span, scope: Scope, status: int) -> None:
 
 
 def _caller(scope: Scope) -> Context:
-    """The span that a request says it belongs to (W3C Trace Context), or none."""
+    """Parent span named by a request (W3C Trace Context), or none."""
     given = [value for name, value in scope["headers"] if name == b"traceparent"]
     if len(given) != 1 or len(given[0]) > _LONGEST_TRACEPARENT:
         return Context()
-    # Without `tracestate`: that is text which the client chose.
+    # Ignore `tracestate`, which is text of the client's choice.
     return TraceContextTextMapPropagator().extract({"traceparent": given[0].decode("latin-1")}, Context())
 
 
 def _under(parent: SpanContext) -> Context:
-    """Where a child of a span is made; an MCP client's `_meta` may have put a `tracestate` there, which is left out."""
+    """Context for child spans; drops a `tracestate` that an MCP client's `_meta` may have set."""
     ids = SpanContext(parent.trace_id, parent.span_id, parent.is_remote, parent.trace_flags)
     return set_span_in_context(NonRecordingSpan(ids), Context())

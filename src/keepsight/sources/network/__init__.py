@@ -1,1 +1,1 @@
-"""Addresses that may be connected to, and fetching from them and from nowhere else."""
+"""Allowed network addresses, and fetching only from them."""

@@ -1,7 +1,7 @@
-"""Connections to an address that was checked, with limits on waiting and on a response's head.
+"""Connections to a checked address, with timeouts and limits on response headers.
 
-`http.client` speaks the protocol and parses it; here it only gets its socket. It never reads the proxy variables of
-the environment, so neither does anything here: through a proxy, another machine would choose the address.
+`http.client` implements the protocol; it only gets its socket here. Proxy variables of the environment are not read: a
+proxy would choose the address elsewhere.
 """
 
 import io
@@ -17,21 +17,21 @@ from keepsight.errors import SettingError
 from keepsight.sources.network.guard import ResolvedAddress
 
 MAX_HEAD_BYTES = 65_536
-"""Longest response head: status line and headers. `http.client` allows at most 100 headers besides."""
+"""Size limit of a response head: status line and headers. `http.client` also limits headers to 100."""
 
 _READ_BYTES = 8192
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long to wait for a server, in seconds, each above 0.
+    """Timeouts for a server, in seconds, each above 0.
 
     Attributes:
-        connect_seconds: for the connection, and again for TLS.
-        read_seconds: for the next byte.
-        head_seconds: for the whole head of a response, however slowly it drips.
-        body_seconds: for a playlist or a segment as a whole; files have no such limit.
-        pause_seconds: before a lost connection is made again; twice as long each time.
+        connect_seconds: connecting, and again the TLS handshake.
+        read_seconds: next byte.
+        head_seconds: complete response head.
+        body_seconds: complete playlist or segment; files have no such limit.
+        pause_seconds: pause before reconnecting, doubled each time.
 
     Raises:
         SettingError: one of them is not above 0.
@@ -46,23 +46,23 @@ class Timeouts:
     def __post_init__(self) -> None:
         for name, seconds in vars(self).items():
             if not 0 < seconds < inf:
-                raise SettingError(f"{name} is a number of seconds above 0, not {seconds}")
+                raise SettingError(f"{name} must be a number of seconds above 0, got {seconds}")
 
 
 class _LimitedReads(io.RawIOBase):
-    """A socket's bytes, with a limit on bytes and time until `open_body` is called."""
+    """Raw socket reads, limited in size and time until `open_body`."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, timeouts: Timeouts) -> None:
         self._raw = raw
         self._socket = sock
         self._read_seconds = timeouts.read_seconds
         self._head_ends = monotonic() + timeouts.head_seconds
-        # The buffer around this reads past the head, so that much more may come.
+        # The buffered reader reads past the head, so allow that much more.
         self._head_bytes = MAX_HEAD_BYTES + _READ_BYTES
         self._is_body = False
 
     def open_body(self) -> None:
-        """The head is over."""
+        """Lift the head's limits."""
         self._is_body = True
         self._socket.settimeout(self._read_seconds)
 
@@ -76,9 +76,9 @@ class _LimitedReads(io.RawIOBase):
         if not self._is_body:
             self._head_bytes -= count or 0
             if self._head_bytes < 0:
-                raise ConnectionError(f"the response's head is longer than {MAX_HEAD_BYTES} bytes")
+                raise ConnectionError(f"the response's headers exceed {MAX_HEAD_BYTES} bytes")
             if monotonic() > self._head_ends:
-                raise TimeoutError("the response's head took too long")
+                raise TimeoutError("the response's headers timed out")
         return int(count or 0)
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class _LimitedReads(io.RawIOBase):
 
 
 class _LimitedSocket:
-    """As much of a socket as `http.client` uses."""
+    """The subset of a socket that `http.client` uses."""
 
     def __init__(self, sock: socket.socket, timeouts: Timeouts) -> None:
         self._socket = sock
@@ -107,25 +107,25 @@ class _LimitedSocket:
 
 
 class PinnedConnection(HTTPConnection):
-    """A connection to one checked IP address; the Host header and the certificate stay the host's.
+    """Connection to one checked IP address; Host header and certificate check use the host name.
 
     Args:
-        address: where to connect to.
-        timeouts: how long to wait.
-        tls: a context for https, which verifies the host's name; None for http.
+        address: checked address.
+        timeouts: timeouts.
+        tls: context for https that verifies the host name; None for http.
     """
 
     def __init__(self, address: ResolvedAddress, timeouts: Timeouts, tls: ssl.SSLContext | None) -> None:
         super().__init__(address.host, address.port, timeout=timeouts.connect_seconds)
         if tls is not None:
-            self.default_port = 443  # or the Host header would name it
+            self.default_port = 443  # otherwise the Host header would include it
         self._address = address
         self._timeouts = timeouts
         self._tls = tls
         self._limited: _LimitedSocket | None = None
 
     def connect(self) -> None:
-        """Connect to the checked address, whatever its name may resolve to by now."""
+        """Connect to the checked address, whatever its name resolves to now."""
         sock = socket.create_connection((self._address.ip, self._address.port), self._timeouts.connect_seconds)
         try:
             if self._tls is not None:
@@ -138,6 +138,6 @@ class PinnedConnection(HTTPConnection):
         self.sock = self._limited
 
     def open_body(self) -> None:
-        """Lift the limits that hold for a response's head."""
+        """Lift the limits of the response head."""
         if self._limited is not None and self._limited.reads is not None:
             self._limited.reads.open_body()

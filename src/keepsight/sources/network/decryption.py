@@ -1,4 +1,4 @@
-"""Encrypted segments made readable (RFC 8216, section 5.2)."""
+"""Decryption of segments (RFC 8216, section 5.2)."""
 
 from collections.abc import Callable
 
@@ -6,17 +6,17 @@ from keepsight.errors import SourceUnreachableError, VideoError
 from keepsight.sources.network.playlists import Resource
 
 KEY_BYTES = 16
-"""Length of a key: 128 bits."""
+"""Key length: 128 bits."""
 
 _MOST_KEYS = 16
 _MOST_KEY_BYTES = 1024
 
 
 class Decryption:
-    """Decrypts what a playlist names; keeps the keys of the last segments, which mostly have the same one.
+    """Decrypts a playlist's resources; caches recent keys, which segments usually share.
 
     Args:
-        get: gets the bytes of a resource, at most so many, or says why it cannot.
+        get: returns a resource's bytes up to a size, or an error.
     """
 
     def __init__(self, get: Callable[[Resource, int], bytes | VideoError]) -> None:
@@ -24,7 +24,7 @@ class Decryption:
         self._keys: dict[Resource, bytes] = {}
 
     def open(self, resource: Resource, data: bytes) -> bytes | VideoError:
-        """The bytes that were meant; an error where the key cannot be had or does not fit."""
+        """Decrypted bytes; an error if the key is unavailable or wrong."""
         if resource.encryption is None:
             return data
         key = self._key(resource.encryption.key)
@@ -32,8 +32,8 @@ class Decryption:
             return key
         try:
             return _decrypted(data, key, resource.encryption.first_vector)
-        except ValueError:  # its length, or what it is padded with
-            return SourceUnreachableError(f"{resource.url} cannot be decrypted with its key")
+        except ValueError:  # wrong length or padding
+            return SourceUnreachableError(f"cannot decrypt {resource.url} with its key")
 
     def _key(self, resource: Resource) -> bytes | VideoError:
         if resource in self._keys:
@@ -42,7 +42,7 @@ class Decryption:
         if isinstance(key, VideoError):
             return key
         if len(key) != KEY_BYTES:
-            return SourceUnreachableError(f"{resource.url} is no key: it has {len(key)} bytes instead of {KEY_BYTES}")
+            return SourceUnreachableError(f"the key {resource.url} must have {KEY_BYTES} bytes, got {len(key)}")
         if len(self._keys) >= _MOST_KEYS:
             del self._keys[next(iter(self._keys))]
         self._keys[resource] = key
@@ -50,12 +50,12 @@ class Decryption:
 
 
 def _decrypted(data: bytes, key: bytes, first_vector: bytes) -> bytes:
-    """Decrypted and without its padding.
+    """Decrypt and remove padding.
 
     Raises:
-        ValueError: it is not so encrypted.
+        ValueError: invalid data.
     """
-    # Here, because most streams need none of it.
+    # Imported here, since most streams do not need it.
     from cryptography.hazmat.primitives.ciphers import Cipher
     from cryptography.hazmat.primitives.ciphers.algorithms import AES128
     from cryptography.hazmat.primitives.ciphers.modes import CBC

@@ -1,4 +1,4 @@
-"""Digest access authentication (RFC 7616): a password is proved without being sent. Many cameras want it over HTTP."""
+"""Digest authentication (RFC 7616), which proves a password without sending it. Many cameras require it."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from keepsight.sources.network.urls import Credentials
 
 _ALGORITHMS = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
-"""By the name that a server gives them, the stronger first."""
+"""Hash functions by their names in challenges, strongest first."""
 
 _PARAMETER = re.compile(r'([A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
 _CHALLENGE = re.compile(r"(?:^|,)\s*Digest\s+", re.IGNORECASE)
@@ -18,13 +18,13 @@ _CHALLENGE = re.compile(r"(?:^|,)\s*Digest\s+", re.IGNORECASE)
 
 @dataclass
 class DigestChallenge:
-    """What a server wants to be answered; good for many requests.
+    """A server's challenge; valid for many requests.
 
     Attributes:
-        realm, nonce, opaque: the server's words.
+        realm, nonce, opaque: values from the server.
         algorithm: `SHA-256` or `MD5`.
-        has_counter: whether requests are counted (`qop=auth`); servers before RFC 2617 count none.
-        num_answered: requests that were answered to it.
+        has_counter: whether requests are counted (`qop=auth`); not by servers before RFC 2617.
+        num_answered: requests answered with it.
     """
 
     realm: str
@@ -35,12 +35,12 @@ class DigestChallenge:
     num_answered: int = 0
 
     def answer(self, credentials: Credentials, target: str, *, client_nonce: str | None = None) -> str:
-        """The value of the Authorization header of a GET request.
+        """Authorization header of a GET request.
 
         Args:
             credentials: the user's.
-            target: path and query as they stand in the request.
-            client_nonce: drawn where it is None.
+            target: path and query of the request.
+            client_nonce: None for a random one.
         """
         self.num_answered += 1
         count, drawn = f"{self.num_answered:08x}", client_nonce or secrets.token_urlsafe(24)
@@ -60,7 +60,7 @@ class DigestChallenge:
 
 
 def read_challenge(headers: Iterable[str]) -> DigestChallenge | None:
-    """The strongest challenge of this kind in a server's WWW-Authenticate headers; None where there is none."""
+    """Strongest supported challenge in WWW-Authenticate headers, or None."""
     offered = [challenge for header in headers for challenge in _challenges(header)]
     by_strength = [one for name in _ALGORITHMS for one in offered if one.algorithm == name]
     return by_strength[0] if by_strength else None
@@ -69,7 +69,7 @@ def read_challenge(headers: Iterable[str]) -> DigestChallenge | None:
 def _challenges(header: str) -> Iterable[DigestChallenge]:
     for text in _CHALLENGE.split(header)[1:]:
         said: dict[str, str] = {}
-        for name, quoted, plain in _PARAMETER.findall(text):  # those of another scheme after it come too late
+        for name, quoted, plain in _PARAMETER.findall(text):  # parameters of a following scheme come too late to matter
             said.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) if quoted else plain)
         algorithm = said.get("algorithm", "MD5").upper()
         kinds = [kind.strip() for kind in said.get("qop", "auth").split(",")]

@@ -1,6 +1,6 @@
-"""Getting bytes from a server: every address is checked, redirects too; credentials go to the first host only.
+"""HTTP client: checks every address, redirects included; sends credentials to the first host only.
 
-The environment's proxy variables (HTTP_PROXY and others) are not used: connections are pinned to the checked address.
+Proxy variables of the environment (HTTP_PROXY and others) are ignored: connections are pinned to the checked address.
 """
 
 import ssl
@@ -18,7 +18,7 @@ from keepsight.sources.network.responses import Response, checked, reason_of
 from keepsight.sources.network.urls import SourceUrl
 
 MAX_REDIRECTS = 5
-"""Redirects that are followed for one request."""
+"""Redirect limit per request."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WEB_SCHEMES = frozenset({"http", "https"})
@@ -27,7 +27,7 @@ _DEFAULT_TIMEOUTS = Timeouts()
 
 @dataclass(frozen=True)
 class ByteRange:
-    """Bytes that are asked for: from `start` up to `end`, left out of the range; None for all that follow."""
+    """Requested byte range, from `start` up to but excluding `end`; None for all that follow."""
 
     start: int
     end: int | None = None
@@ -37,13 +37,13 @@ class ByteRange:
 
 
 class Fetcher:
-    """A client for one source. It asks for one thing at a time and keeps no connection open in between.
+    """HTTP client for one source. One request at a time; no connection is kept open in between.
 
-    A host is resolved once, and again only after a connection to it failed; each time its addresses are checked.
+    A host is resolved once, and again only after a failed connection; its addresses are checked each time.
 
     Args:
-        guard: which hosts may be connected to.
-        timeouts: how long to wait.
+        guard: checks hosts before connecting.
+        timeouts: timeouts.
         tls: how certificates are verified; None for the system's authorities.
     """
 
@@ -55,20 +55,20 @@ class Fetcher:
         self._challenges: dict[tuple[str, int], DigestChallenge] = {}
 
     def get(self, url: SourceUrl, wanted: ByteRange | None = None, *, if_range: str | None = None) -> Response:
-        """Ask for a resource and read the head of the answer, after redirects.
+        """Request a resource and read the response's head, following redirects.
 
         Args:
-            url: what to get.
-            wanted: the part to ask for; a server may send the whole all the same (status 200).
-            if_range: an entity tag or a date; the server sends the whole where the resource is another one by now.
+            url: resource to get.
+            wanted: requested range; a server may still send the whole (status 200).
+            if_range: an entity tag or date; the server sends the whole if the resource changed.
 
         Raises:
-            AddressRefusedError: the address, or one it redirects to, may not be connected to.
-            SourceNotFoundError: the server has no such thing (404, 410).
-            SourceUnreachableError: it can't be reached, or answers with another error.
-            SourceStalledError: it doesn't answer in time.
-            NotAVideoError: the answer is compressed as a whole.
-            TruncatedVideoError: there are no bytes where the wanted part begins.
+            AddressRefusedError: the address, or a redirect's, is not allowed.
+            SourceNotFoundError: status 404 or 410.
+            SourceUnreachableError: unreachable, or another error status.
+            SourceStalledError: timeout.
+            NotAVideoError: the response is compressed.
+            TruncatedVideoError: the requested range starts beyond the end.
         """
         for _ in range(MAX_REDIRECTS + 1):
             response = self._ask(url, wanted, if_range)
@@ -77,17 +77,17 @@ class Fetcher:
             with response:
                 target = response.headers.get("Location")
             if not target:
-                raise SourceUnreachableError(f"{url} redirects without saying where to")
+                raise SourceUnreachableError(f"{url} redirects without a Location header")
             url = url.join(target)
         raise SourceUnreachableError(f"{url} redirects more than {MAX_REDIRECTS} times")
 
     def get_bytes(self, url: SourceUrl, most_bytes: int, wanted: ByteRange | None = None) -> tuple[bytes, SourceUrl]:
-        """A whole resource or part, and where it came from.
+        """Whole resource or range, and its final URL.
 
         Raises:
-            NotAVideoError: it is larger than `most_bytes`.
-            SourceStalledError: it takes longer than `timeouts.body_seconds`.
-            SourceUnreachableError: the server sends no parts, and one is wanted that is not at the start.
+            NotAVideoError: it exceeds `most_bytes`.
+            SourceStalledError: it exceeds `timeouts.body_seconds`.
+            SourceUnreachableError: the server does not support the requested range.
             VideoError: as `get` and `Response.read`.
         """
         num_wanted = None if wanted is None or wanted.end is None else wanted.end - wanted.start
@@ -95,17 +95,17 @@ class Fetcher:
         body = bytearray()
         with self.get(url, wanted) as response:
             if wanted is not None and wanted.start and response.status == HTTPStatus.OK:
-                raise SourceUnreachableError(f"{response.url} cannot be read in parts, and a part is wanted")
+                raise SourceUnreachableError(f"{response.url} does not support range requests")
             while (num_wanted is None or len(body) < num_wanted) and (data := response.read()):
                 body += data
                 if len(body) > max(most_bytes, num_wanted or 0) or (num_wanted or 0) > most_bytes:
-                    raise NotAVideoError(f"{response.url} is larger than the {most_bytes} bytes allowed for it")
+                    raise NotAVideoError(f"{response.url} must be at most {most_bytes} bytes")
                 if monotonic() > ends:
-                    raise SourceStalledError(f"{response.url} took more than {self.timeouts.body_seconds:g} s to send")
+                    raise SourceStalledError(f"{response.url} timed out after {self.timeouts.body_seconds:g} s")
             return bytes(body[:num_wanted]), response.url
 
     def _ask(self, url: SourceUrl, wanted: ByteRange | None, if_range: str | None) -> Response:
-        """Ask, and once more where the server wants the password proved by Digest."""
+        """Request, and again if the server demands Digest authentication."""
         response = self._ask_once(url, wanted, if_range)
         if response.status != HTTPStatus.UNAUTHORIZED or url.credentials is None:
             return response
@@ -125,10 +125,10 @@ class Fetcher:
             response = connection.getresponse()
         except TimeoutError as error:
             connection.close()
-            raise SourceStalledError(f"{url} does not answer in time") from error
+            raise SourceStalledError(f"{url} timed out") from error
         except (OSError, HTTPException) as error:
             connection.close()
-            raise SourceUnreachableError(f"{url} gives no answer: {reason_of(error)}") from error
+            raise SourceUnreachableError(f"{url} did not respond: {reason_of(error)}") from error
         connection.open_body()
         return Response(url, response, connection)
 
@@ -148,10 +148,10 @@ class Fetcher:
         connection = PinnedConnection(address, self.timeouts, self._tls if url.scheme == "https" else None)
         try:
             connection.connect()
-        except (OSError, ValueError) as error:  # ValueError: a name that TLS can't put into a certificate's terms
+        except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot encode
             self._resolved.pop(key, None)
             connection.close()
-            raise SourceUnreachableError(f"{url} cannot be connected to: {reason_of(error)}") from error
+            raise SourceUnreachableError(f"cannot connect to {url}: {reason_of(error)}") from error
         self._resolved[key] = address
         return connection
 

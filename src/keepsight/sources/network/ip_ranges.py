@@ -1,7 +1,7 @@
-"""Which IP addresses are on the open internet, and which lead into a machine or the network it stands in.
+"""Classification of IP addresses: public, or leading into this machine or its networks.
 
-Judged is the address that a name was resolved to, as numbers, so it does not matter how it was spelt. An IPv6 address
-that carries an IPv4 address is judged by both, because a translator on the way may unwrap it.
+Checks the resolved numeric address, so its spelling does not matter. An IPv6 address that embeds an IPv4 address is
+checked by both, since a translator may unwrap it.
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ class Refusal:
     """Why an address is refused.
 
     Attributes:
-        kind: what it is, such as "a loopback address".
-        is_private: whether it lies in this machine or its own network, which a user can allow as a whole.
+        kind: kind of address, such as "a loopback address".
+        is_private: whether it is in this machine or its networks, which a user can allow as a whole.
     """
 
     kind: str
@@ -29,7 +29,7 @@ def _networks(*names: str) -> tuple[_Network, ...]:
     return tuple(ip_network(name) for name in names)
 
 
-# Servers of a cloud that hand out its keys to whoever asks: AWS, Azure, Google, Oracle, Alibaba, Tencent.
+# Cloud metadata servers, which hand out keys: AWS, Azure, Google, Oracle, Alibaba, Tencent.
 _METADATA = _networks(
     "169.254.169.254/32",
     "169.254.170.2/32",
@@ -43,7 +43,7 @@ _METADATA = _networks(
     "fd20:ce::254/128",
 )
 
-# In order of judging. From the special-purpose registries of IANA (RFC 6890).
+# In order of checking; from IANA's special-purpose registries (RFC 6890).
 _REFUSED: tuple[tuple[Refusal, tuple[_Network, ...]], ...] = (
     (Refusal("a cloud's metadata service", is_private=False), _METADATA),
     (Refusal("an unspecified address", is_private=False), _networks("0.0.0.0/8", "::/128")),
@@ -83,19 +83,19 @@ _SIX_TO_FOUR = IPv6Network("2002::/16")
 
 
 def refusal_of(address: IpAddress) -> Refusal | None:
-    """Why an address is not one of the open internet; None where it is.
+    """Why an address is not public; None if it is.
 
-    An address that is private in one reading and worse in another counts as worse.
+    If readings of an embedded address differ, the worse one wins.
     """
     found = [refusal for reading in (address, *_embedded(address)) if (refusal := _judge(reading)) is not None]
     return min(found, key=lambda refusal: refusal.is_private, default=None)
 
 
 def parse_address(text: str) -> IpAddress:
-    """An address as a resolver writes it; a zone (`fe80::1%eth0`) is allowed.
+    """Parse a numeric address; a zone (`fe80::1%eth0`) is allowed.
 
     Raises:
-        ValueError: it is no IP address.
+        ValueError: not an IP address.
     """
     return ip_address(text.partition("%")[0])
 
@@ -114,7 +114,7 @@ def _is_wrapper(address: IPv6Address) -> bool:
 
 
 def _embedded(address: IpAddress) -> Iterator[IPv4Address]:
-    """IPv4 addresses that an IPv6 address carries, in every reading that fits."""
+    """IPv4 addresses embedded in an IPv6 address, in every possible reading."""
     if not isinstance(address, IPv6Address):
         return
     number = int(address)

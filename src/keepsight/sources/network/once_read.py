@@ -1,4 +1,4 @@
-"""A source that goes on while it is read, and is read once."""
+"""Live sources that can be read only once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,26 +10,27 @@ from av.video.frame import VideoFrame
 
 from keepsight.errors import SettingError, VideoError
 from keepsight.video import Frame, VideoInfo
+from keepsight.video.packet_times import PacketExtent
 from keepsight.video.sampling import SampleGrid, TimedPicture
 from keepsight.video.source import Media, Reading
 
 
 class OpenReading(Reading, Protocol):
-    """A pass over pictures that has begun, and can be ended."""
+    """A started pass over pictures that can be closed."""
 
     def close(self) -> None:
-        """Let go of the source. A second call does nothing."""
+        """Close the source. Idempotent."""
 
 
 class OnceReadMedia(Media):
-    """A live source. Its first picture, decoded to learn what it is, is the first of those that are sampled.
+    """A live source. The first picture, decoded to read its properties, is also the first sampled.
 
     Args:
-        name: what errors call it.
-        info: what it says of its pictures; made live.
-        reading: the pass that has begun.
-        first: the picture it began with.
-        rest: those that follow.
+        name: name in errors.
+        info: properties of its video; marked live.
+        reading: the started pass.
+        first: its first picture.
+        rest: the following pictures.
     """
 
     def __init__(
@@ -45,28 +46,25 @@ class OnceReadMedia(Media):
         self._pictures = chain([first], rest)
         self._is_read = False
 
-    def sampled_frames(
-        self, sample_fps: float, *, start_seconds: float = 0.0, max_side_pixels: int | None = None
-    ) -> Iterator[Frame]:
-        """As `Media.sampled_frames`, once, from the first picture on.
+    def sampled_frames(self, sample_fps: float, *, start_seconds: float = 0.0) -> Iterator[Frame]:
+        """Like `Media.sampled_frames`, once, from the first picture on.
 
         Raises:
-            SettingError: `start_seconds` is not 0, since a live source has no past; or another argument is outside
-                its range.
-            VideoError: the source is closed, or was read before.
-            SourceUnreachableError: the connection was lost, after every frame before that.
-            SourceStalledError: nothing came for too long.
+            SettingError: `start_seconds` is not 0, or another argument is out of range.
+            VideoError: the source is closed, or was already read.
+            SourceUnreachableError: the connection was lost; raised after all frames.
+            SourceStalledError: timeout.
         """
         if start_seconds:
-            raise SettingError(f"{self.name} is live and has no past: start_seconds is 0, not {start_seconds}")
+            raise SettingError(f"{self.name} is live, so start_seconds must be 0, got {start_seconds}")
         if self._is_read:
-            raise VideoError(f"{self.name} is live: it is read once")
-        frames = super().sampled_frames(sample_fps, max_side_pixels=max_side_pixels)
+            raise VideoError(f"{self.name} is live and can be read only once")
+        frames = super().sampled_frames(sample_fps)
         self._is_read = True
         return frames
 
     def close(self) -> None:
-        """End the iteration over the source and let go of it."""
+        """End the iteration and close the source."""
         super().close()
         self._reading.close()
 
@@ -85,6 +83,10 @@ class _Begun:
 
     def pictures(self) -> Iterator[TimedPicture[VideoFrame]]:
         return self._pictures
+
+    @property
+    def extent(self) -> PacketExtent | None:
+        return None  # a live source has no duration to compare with
 
     def check_end(self) -> None:
         self._reading.check_end()

@@ -1,4 +1,4 @@
-"""Reading HLS playlists (RFC 8216). Text in, addresses and numbers out; nothing is opened here."""
+"""Parsing of HLS playlists (RFC 8216); opens nothing."""
 
 import re
 from collections.abc import Iterator
@@ -11,31 +11,31 @@ from keepsight.sources.network.playlists import Encryption, MediaPlaylist, Resou
 from keepsight.sources.network.urls import SourceUrl
 
 MAX_PLAYLIST_BYTES = 8 << 20
-"""Largest playlist: ten hours of segments of 2 seconds with long addresses are about 4 MB."""
+"""Size limit of a playlist: ten hours of 2-second segments with long URLs are about 4 MB."""
 
 MAX_SEGMENTS = 100_000
-"""Most segments of one playlist."""
+"""Limit of segments per playlist."""
 
 MAX_VARIANTS = 200
-"""Most variants of one stream."""
+"""Limit of variants per stream."""
 
 MAX_SEGMENT_SECONDS = 600.0
-"""Longest segment."""
+"""Duration limit of a segment."""
 
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
 _RESOLUTION = re.compile(r"\d{1,5}x(\d{1,5})")
 
 
 def parse_playlist(data: bytes, url: SourceUrl) -> MediaPlaylist | tuple[Variant, ...]:
-    """A media playlist, or the variants that a master playlist names.
+    """Parse a media playlist, or the variants of a master playlist.
 
     Args:
-        data: the playlist's bytes.
-        url: where it came from; its addresses are relative to that.
+        data: playlist content.
+        url: its URL, which relative URLs refer to.
 
     Raises:
-        NotAVideoError: it is no playlist, is encrypted otherwise than by AES-128, or uses what is not read here.
-        AddressRefusedError: it names an address of a kind that is not opened.
+        NotAVideoError: it is not a playlist, uses encryption other than AES-128, or unsupported features.
+        AddressRefusedError: it has a URL with a forbidden scheme.
     """
     try:
         lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
@@ -48,7 +48,7 @@ def parse_playlist(data: bytes, url: SourceUrl) -> MediaPlaylist | tuple[Variant
             return tuple(_variants(lines, url))
         return _MediaParser(url).parse(lines)
     except (ValueError, OverflowError) as error:
-        raise NotAVideoError(f"{url} is a malformed playlist: a number in it cannot be read") from error
+        raise NotAVideoError(f"{url} is a malformed playlist: invalid number") from error
 
 
 def _variants(lines: list[str], url: SourceUrl) -> Iterator[Variant]:
@@ -60,7 +60,7 @@ def _variants(lines: list[str], url: SourceUrl) -> Iterator[Variant]:
         elif line and not line.startswith("#") and attributes is not None:
             num_variants += 1
             if num_variants > MAX_VARIANTS:
-                raise NotAVideoError(f"{url} names more than {MAX_VARIANTS} variants")
+                raise NotAVideoError(f"{url} must have at most {MAX_VARIANTS} variants")
             size = _RESOLUTION.fullmatch(attributes.get("RESOLUTION", ""))
             yield Variant(
                 url.join(line),
@@ -83,9 +83,9 @@ class _MediaParser:
         self._header: Resource | None = None
         self._header_of_last: Resource | None = None
         self._range_end: dict[str, int] = {}
-        self._start_anew()
+        self._reset()
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self._seconds: float | None = None
         self._range = ""
         self._is_new_run = False
@@ -120,16 +120,16 @@ class _MediaParser:
         elif tag == "#EXT-X-KEY":
             self._read_key(_attributes(value))
         elif tag in ("#EXT-X-DEFINE", "#EXT-X-I-FRAMES-ONLY"):
-            raise NotAVideoError(f"{self._url} uses {tag[1:]}, which is not read")
+            raise NotAVideoError(f"{self._url} uses {tag[1:]}, which is not supported")
 
     def _take_segment(self, reference: str) -> None:
         if self._seconds is None:
-            raise NotAVideoError(f"{self._url} is a malformed playlist: a segment has no length")
+            raise NotAVideoError(f"{self._url} is a malformed playlist: a segment has no duration")
         if len(self._segments) >= MAX_SEGMENTS:
-            raise NotAVideoError(f"{self._url} names more than {MAX_SEGMENTS} segments")
-        # Without a vector of their own, segments are told apart by their numbers.
+            raise NotAVideoError(f"{self._url} must have at most {MAX_SEGMENTS} segments")
+        # Without an explicit vector, the segment's number is used.
         media = self._resource(reference, self._range, self._number.to_bytes(16, "big"))
-        # Not the first: a playlist that begins in the middle of a stream has no segment before.
+        # Not the first: a playlist that starts mid-stream has no previous segment.
         is_new_header = bool(self._segments) and self._header != self._header_of_last
         self._segments.append(
             Segment(
@@ -144,7 +144,7 @@ class _MediaParser:
         )
         self._header_of_last = self._header
         self._number += 1
-        self._start_anew()
+        self._reset()
 
     def _read_header(self, attributes: dict[str, str]) -> Resource:
         if "URI" not in attributes:
@@ -159,9 +159,7 @@ class _MediaParser:
             self._key = self._vector = None
             return
         if method != "AES-128" or attributes.get("KEYFORMAT", "identity") != "identity":
-            raise NotAVideoError(
-                f"{self._url} is encrypted in a way that is not read: only AES-128 with a plain key is"
-            )
+            raise NotAVideoError(f"{self._url} uses unsupported encryption; only AES-128 with a plain key is supported")
         if "URI" not in attributes:
             raise NotAVideoError(f"{self._url} is a malformed playlist: EXT-X-KEY without URI")
         self._key = Resource(self._url, attributes["URI"])
@@ -174,7 +172,7 @@ class _MediaParser:
         length, _, offset = byte_range.partition("@")
         start = int(offset) if offset else self._range_end.get(reference, 0)
         if start < 0 or int(length) <= 0:
-            raise ValueError("a byte range has a start of 0 or more and a length above 0")
+            raise ValueError("a byte range must have a start of at least 0 and a length above 0")
         self._range_end = {reference: start + int(length)}
         return Resource(self._url, reference, ByteRange(start, start + int(length)), encryption)
 
@@ -186,7 +184,7 @@ def _attributes(line: str) -> dict[str, str]:
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not (isfinite(seconds) and 0 <= seconds <= MAX_SEGMENT_SECONDS):
-        raise ValueError(f"a segment has 0 to {MAX_SEGMENT_SECONDS} seconds, not {seconds}")
+        raise ValueError(f"a segment must have 0 to {MAX_SEGMENT_SECONDS} seconds, got {seconds}")
     return seconds
 
 

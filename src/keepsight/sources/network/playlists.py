@@ -1,4 +1,4 @@
-"""What HLS playlists say (RFC 8216): variants of a stream, segments of a variant, bytes of a segment."""
+"""Contents of HLS playlists (RFC 8216): variants of a stream, segments of a variant, bytes of a segment."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from keepsight.sources.network.urls import SourceUrl
 
 @dataclass(frozen=True)
 class Resource:
-    """Bytes that a playlist names: a whole file or a part of one.
+    """A file, or part of one, that a playlist refers to.
 
     Attributes:
         playlist_url: the playlist.
-        reference: as it stands there, not judged yet.
-        part: the part that is meant, or None for all.
-        encryption: how the bytes are encrypted, or None.
+        reference: URL reference, unchecked.
+        part: byte range, or None for all.
+        encryption: encryption, or None.
     """
 
     playlist_url: SourceUrl
@@ -24,21 +24,22 @@ class Resource:
 
     @property
     def url(self) -> SourceUrl:
-        """Its address. Made when it is wanted: a playlist may name many thousands, and live ones come every second.
+        """Absolute URL, resolved on demand, since playlists may have many thousands and live ones are read every
+        second.
 
         Raises:
-            AddressRefusedError: it is none that may be opened.
+            AddressRefusedError: it is not allowed.
         """
         return self.playlist_url.join(self.reference)
 
 
 @dataclass(frozen=True)
 class Encryption:
-    """AES with 128 bits in cipher block chaining, padded as PKCS7 says (RFC 8216, section 4.3.2.4).
+    """AES-128 in CBC mode with PKCS7 padding (RFC 8216, section 4.3.2.4).
 
     Attributes:
         key: 16 bytes.
-        first_vector: 16 bytes that the first block is chained to.
+        first_vector: initialisation vector, 16 bytes.
     """
 
     key: Resource
@@ -47,13 +48,13 @@ class Encryption:
 
 @dataclass(frozen=True)
 class Variant:
-    """One of several codings of a stream.
+    """One encoding of a stream.
 
     Attributes:
         url: its media playlist.
-        bandwidth: bits a second at most.
-        height: pixels down, or None where the playlist doesn't say.
-        codecs: as RFC 6381 writes them, or empty.
+        bandwidth: peak bits per second.
+        height: height in pixels, or None if not stated.
+        codecs: in RFC 6381 form, or empty.
     """
 
     url: SourceUrl
@@ -64,16 +65,16 @@ class Variant:
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of the stream.
+    """A segment of the stream.
 
     Attributes:
         number: its media sequence number.
         media: its bytes.
-        seconds: how long it is.
-        header: bytes that have to come before it (EXT-X-MAP), or None.
-        is_new_run: whether nothing of its coding or clock need be as before.
-        is_gap: whether the server says that it is missing.
-        started_at: seconds since 1970 (UTC) of its first picture, or None.
+        seconds: duration.
+        header: initialisation section (EXT-X-MAP), or None.
+        is_new_run: whether coding or clock may change before it.
+        is_gap: whether the server marks it missing.
+        started_at: Unix time of its first picture, or None.
     """
 
     number: int
@@ -87,12 +88,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class MediaPlaylist:
-    """Segments of one coding.
+    """Segments of one variant.
 
     Attributes:
         segments: in order.
-        target_seconds: longest length of a segment, rounded.
-        is_ended: whether there will be no more.
+        target_seconds: maximum segment duration, rounded.
+        is_ended: whether the playlist is complete.
     """
 
     segments: tuple[Segment, ...]

@@ -1,4 +1,4 @@
-"""A file on a server, as FFmpeg reads files."""
+"""A remote file as a file object for FFmpeg."""
 
 import io
 import re
@@ -14,11 +14,12 @@ from keepsight.sources.network.urls import SourceUrl
 from keepsight.video.structure import missing_bytes_of
 
 WINDOW_BYTES = 1 << 20
-"""Bytes behind the place of reading that are kept, and bytes ahead of it that are read past instead of connecting anew:
-about what a request costs on a fast line."""
+"""Bytes kept behind the read position, and bytes ahead that are read through instead of reconnecting: about the cost of
+a request on a fast line.
+"""
 
 MAX_RECONNECTIONS = 3
-"""Tries to go on after a lost connection, with less than `_PROGRESS_BYTES` between them."""
+"""Reconnects with less than `_PROGRESS_BYTES` in between."""
 
 _PROGRESS_BYTES = 65_536
 _HEADER_BYTES = 64
@@ -26,17 +27,17 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class RemoteFile(StreamBytes):
-    """A resource that is read from its start, or anywhere where the server has ranges.
+    """A resource read sequentially, or randomly if the server supports ranges.
 
     Args:
-        fetcher: asks for it, and again after a lost connection where its length is known.
-        url: its address.
+        fetcher: client; reconnects if the length is known.
+        url: its URL.
 
     Attributes:
-        size: its bytes, or None where the server doesn't say.
+        size: length in bytes, or None if not stated.
         content_type: its media type, or empty.
-        failure: why it ended before its end, or None.
-        is_end_marked: whether its end is told from a lost connection: by its size or by chunks.
+        failure: why it ended early, or None.
+        is_end_marked: whether its end is distinguishable from a lost connection, by size or chunked encoding.
 
     Raises:
         VideoError: as `Fetcher.get`.
@@ -47,7 +48,7 @@ class RemoteFile(StreamBytes):
         self._url = url
         self._response: Response | None = fetcher.get(url, ByteRange(0))
         first = self._response
-        placed = _content_range(first)
+        placed = part_of(first)
         self._has_ranges = placed is not None and placed[0] == 0
         self.size = placed[1] if placed is not None else first.length
         self.content_type = first.content_type
@@ -62,29 +63,29 @@ class RemoteFile(StreamBytes):
         self._lost_at = 0
 
     def seekable(self) -> bool:
-        """Whether the server has ranges."""
+        """Whether the server supports ranges."""
         return self._has_ranges
 
     def tell(self) -> int:
-        """Where the next read begins."""
+        """Current read position."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Choose where the next read begins; nothing is asked of the server yet."""
+        """Set the read position; sends no request yet."""
         if not self._has_ranges or self.size is None:
-            raise io.UnsupportedOperation("the server sends no parts of a file")
+            raise io.UnsupportedOperation("the server does not support range requests")
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
     def peek(self) -> bytes:
-        """The first bytes, left to be read; only before the first `read`."""
+        """First bytes without consuming them; only before the first `read`."""
         if not self._window:
             self._receive()
         return bytes(self._window)
 
     def is_cut_off(self) -> bool:
-        """Whether the container claims more bytes than the server has; False where the server sends no parts."""
+        """Whether the container claims more bytes than the server has; False without range support."""
         if not self._has_ranges or self.size is None:
             return False
         buffered = io.BufferedReader(self, _HEADER_BYTES)
@@ -94,13 +95,13 @@ class RemoteFile(StreamBytes):
         return missing > 0
 
     def readinto(self, buffer: Any) -> int:
-        """As `read`, into a buffer."""
+        """Like `read`, into a buffer."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def read(self, size: int = -1) -> bytes:
-        """Some bytes as soon as there are any, at most `size`; none at the end, or after a failure."""
+        """Up to `size` bytes as soon as any are available; empty at the end or after a failure."""
         if not self._go_to(self._position):
             return b""
         start = self._position - self._window_start
@@ -110,7 +111,7 @@ class RemoteFile(StreamBytes):
         return data
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._response is not None:
             self._response.close()
             self._response = None
@@ -121,7 +122,7 @@ class RemoteFile(StreamBytes):
         return self._window_start + len(self._window)
 
     def _go_to(self, position: int) -> bool:
-        """Have the byte at a position in the window; False where there is none."""
+        """Bring a position's byte into the window; False if there is none."""
         if self.size is not None and position >= self.size:
             return False
         if not self._window_start <= position <= self._window_end + WINDOW_BYTES:
@@ -139,7 +140,7 @@ class RemoteFile(StreamBytes):
         self._window_start = position
 
     def _receive(self) -> bool:
-        """Add the next bytes to the window; False at the end and after a failure."""
+        """Receive more bytes into the window; False at the end or after a failure."""
         if self.size is not None and self._window_end >= self.size:
             return False
         while self.failure is None:
@@ -148,7 +149,7 @@ class RemoteFile(StreamBytes):
                     self._response = self._reopen(self._window_end)
                     self._opened_at = self._window_end
                 data = self._response.read()
-                if not data and self.size is not None:  # a part that is shorter than was asked for
+                if not data and self.size is not None:  # a part shorter than requested
                     self._end_part(self._response)
                     continue
             except VideoError as error:
@@ -163,12 +164,12 @@ class RemoteFile(StreamBytes):
 
     def _end_part(self, response: Response) -> None:
         if self._window_end == self._opened_at:
-            raise SourceUnreachableError(f"{self._url} ended the connection")
+            raise SourceUnreachableError(f"{self._url} closed the connection")
         response.close()
         self._response = None
 
     def _lose(self, error: VideoError) -> None:
-        """Note a lost connection; the reason is final after too many."""
+        """Note a lost connection; after too many, the error is final."""
         was_reading = self._response is not None
         if self._response is not None:
             self._response.close()
@@ -180,7 +181,7 @@ class RemoteFile(StreamBytes):
         is_final = self.size is None or self._num_lost > MAX_RECONNECTIONS or isinstance(error, TruncatedVideoError)
         if is_final and was_reading and self.size is not None and isinstance(error, SourceUnreachableError):
             self.failure = TruncatedVideoError(
-                f"{self._url} is cut off: the server sent {self._window_end} of its {self.size} bytes"
+                f"{self._url} is truncated: the server sent {self._window_end} of its {self.size} bytes"
             )
         elif is_final:
             self.failure = error
@@ -189,13 +190,13 @@ class RemoteFile(StreamBytes):
 
     def _reopen(self, position: int) -> Response:
         response = self._fetcher.get(self._url, ByteRange(position), if_range=self._validator)
-        placed = _content_range(response)
+        placed = part_of(response)
         if placed == (position, self.size):
             return response
         if response.status == HTTPStatus.OK and response.length == self.size and not self._has_ranges:
             return _skipped(response, position)
         response.close()
-        raise TruncatedVideoError(f"{self._url} has changed on the server while it was read")
+        raise TruncatedVideoError(f"{self._url} changed on the server while being read; watch it again")
 
 
 def _skipped(response: Response, num_bytes: int) -> Response:
@@ -203,7 +204,7 @@ def _skipped(response: Response, num_bytes: int) -> Response:
         while num_bytes:
             data = response.read(min(num_bytes, WINDOW_BYTES))
             if not data:
-                raise SourceUnreachableError(f"{response.url} ended the connection")
+                raise SourceUnreachableError(f"{response.url} closed the connection")
             num_bytes -= len(data)
     except VideoError:
         response.close()
@@ -211,8 +212,8 @@ def _skipped(response: Response, num_bytes: int) -> Response:
     return response
 
 
-def _content_range(response: Response) -> tuple[int, int] | None:
-    """First byte and size of the whole, of a part of a file."""
+def part_of(response: Response) -> tuple[int, int] | None:
+    """Start of a partial response, and size of the whole."""
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         return None
     match = _CONTENT_RANGE.match(str(response.headers.get("Content-Range", "")))
@@ -220,6 +221,6 @@ def _content_range(response: Response) -> tuple[int, int] | None:
 
 
 def _validator(response: Response) -> str | None:
-    """What If-Range takes: a strong entity tag, or else a date (RFC 9110, section 13.1.5)."""
+    """Validator for If-Range: a strong entity tag, or else a date (RFC 9110, section 13.1.5)."""
     tag = response.headers.get("ETag")
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")

@@ -1,4 +1,4 @@
-"""What a server answered."""
+"""Server responses."""
 
 import ssl
 from http import HTTPStatus
@@ -20,14 +20,14 @@ _PIECE_BYTES = 65_536
 
 
 class Response:
-    """A response whose head has been read. Made by `Fetcher.get`; closed by whoever asked.
+    """A response whose head was read. Made by `Fetcher.get`; closed by the caller.
 
     Attributes:
-        url: where it came from, after redirects.
+        url: final URL.
         status: 200 or 206.
         headers: as sent.
-        length: bytes of its body, or None where the server doesn't say.
-        is_chunked: whether the end of its body is marked, so that a lost connection is told from it.
+        length: body length, or None if not stated.
+        is_chunked: whether the end of the body is marked, unlike a lost connection.
     """
 
     def __init__(self, url: SourceUrl, response: HTTPResponse, connection: PinnedConnection) -> None:
@@ -50,37 +50,37 @@ class Response:
 
     @property
     def content_type(self) -> str:
-        """Media type without its parameters, lower case; empty where there is none."""
+        """Media type without parameters, lower case; empty if missing."""
         return str(self.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
     def read(self, most_bytes: int = _PIECE_BYTES) -> bytes:
-        """Some bytes as soon as there are any; none at the end of the body.
+        """Some bytes as soon as any are available; empty at the end of the body.
 
         Raises:
-            SourceStalledError: none came for too long.
+            SourceStalledError: timeout.
             SourceUnreachableError: the connection was lost before the end.
         """
         try:
             data = self._response.read1(most_bytes)
         except TimeoutError as error:
-            raise SourceStalledError(f"{self.url} has sent nothing for too long") from error
+            raise SourceStalledError(f"{self.url} timed out: nothing received") from error
         except (OSError, HTTPException) as error:
             raise SourceUnreachableError(f"the connection to {self.url} was lost: {reason_of(error)}") from error
         self._received += len(data)
         if not data and self.length is not None and self._received < self.length:
             raise SourceUnreachableError(
-                f"{self.url} ended the connection after {self._received} of {self.length} bytes"
+                f"{self.url} closed the connection after {self._received} of {self.length} bytes"
             )
         return data
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._response.close()
         self._connection.close()
 
 
 def checked(response: Response) -> Response:
-    """The response itself where it carries what was asked for; else it is closed.
+    """Return a successful response; close any other and raise.
 
     Raises:
         SourceNotFoundError, SourceUnreachableError, NotAVideoError, TruncatedVideoError: as `Fetcher.get`.
@@ -92,26 +92,26 @@ def checked(response: Response) -> Response:
     response.close()
     said = f"{status} {_phrase(status)}".strip()
     if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-        raise NotAVideoError(f"{response.url} is sent compressed, which is not read")
+        raise NotAVideoError(f"{response.url} is sent compressed, which is not supported")
     if status in _MISSING:
-        raise SourceNotFoundError(f"{response.url} does not exist: the server answers {said}")
+        raise SourceNotFoundError(f"{response.url} does not exist: the server returned {said}")
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise TruncatedVideoError(f"{response.url} is empty, or shorter than it was (the server answers {said})")
+        raise TruncatedVideoError(f"{response.url} is empty, or shorter than it was (the server returned {said})")
     if status == HTTPStatus.UNAUTHORIZED:
-        known = "the user name or password is wrong" if response.url.credentials else "it wants a user name"
-        raise SourceUnreachableError(f"{response.url} refuses: {known} (the server answers {said})")
-    raise SourceUnreachableError(f"{response.url} cannot be read: the server answers {said}")
+        known = "wrong user name or password" if response.url.credentials else "user name required"
+        raise SourceUnreachableError(f"{response.url} refused: {known} (the server returned {said})")
+    raise SourceUnreachableError(f"cannot read {response.url}: the server returned {said}")
 
 
 def _phrase(status: int) -> str:
-    """The standard's words for a status; the server's own are not repeated."""
+    """Standard phrase of a status; the server's own is not quoted."""
     return next((known.phrase for known in HTTPStatus if known == status), "")
 
 
 def reason_of(error: Exception) -> str:
-    """Why a connection failed, in words that hold no address."""
+    """Why a connection failed, without addresses."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid: {error.verify_message}"
+        return f"invalid certificate: {error.verify_message}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return "it does not speak HTTP" if isinstance(error, HTTPException) else str(error) or type(error).__name__
+    return "not an HTTP server" if isinstance(error, HTTPException) else str(error) or type(error).__name__

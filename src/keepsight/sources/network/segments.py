@@ -1,6 +1,7 @@
-"""The segments of an HLS stream, one after another, with waiting for those that are yet to come."""
+"""Segments of an HLS stream in order, waiting for future ones of a live stream."""
 
 from collections import deque
+from fractions import Fraction
 from time import monotonic, sleep
 
 from keepsight.errors import (
@@ -16,18 +17,19 @@ from keepsight.sources.network.playlist_parsing import MAX_PLAYLIST_BYTES, parse
 from keepsight.sources.network.playlists import MediaPlaylist, Resource, Segment
 from keepsight.sources.network.stream_reading import StreamBytes
 from keepsight.sources.network.urls import SourceUrl
+from keepsight.video.clock import LONGEST_LIVE_STEP
 
 MAX_SEGMENT_BYTES = 128 << 20
-"""Largest segment; one is held in memory. Ten seconds at 25 Mbit/s are 31 MB."""
+"""Size limit of a segment; one is held in memory. Ten seconds at 25 Mbit/s are 31 MB."""
 
 MAX_TRIES = 3
-"""How often a segment or a live playlist is asked for before it counts as lost."""
+"""Attempts to get a segment or live playlist before it counts as lost."""
 
 MAX_LOST_SEGMENTS = 3
-"""Segments in a row that a live stream may lose."""
+"""Consecutive segments that a live stream may lose."""
 
 LIVE_SEGMENTS_BEHIND = 3
-"""Segments before the end of a live playlist at which reading begins (RFC 8216, section 6.3.3)."""
+"""How many segments before the end of a live playlist to start (RFC 8216, section 6.3.3)."""
 
 _SHORTEST_WAIT_SECONDS = 0.1
 _STALL_TARGETS = 4
@@ -37,19 +39,21 @@ class SegmentFeed:
     """Segments with their bytes, in order.
 
     Args:
-        fetcher: gets them.
-        url: the media playlist.
-        playlist: what it said just now. Without an end it is live: begun a few segments before its end, and asked for
-            again and again.
+        fetcher: HTTP client.
+        url: URL of the media playlist.
+        playlist: its current content. Without an end mark it is live: started a few segments before its end, and
+            polled.
 
     Attributes:
-        failure: why there are no more before the stream's end, or None.
+        failure: why segments ended early, or None.
+        longest_step_seconds: maximum distance of pictures that the playlist explains.
     """
 
     def __init__(self, fetcher: Fetcher, url: SourceUrl, playlist: MediaPlaylist) -> None:
         self.failure: VideoError | None = None
         self._fetcher = fetcher
         self._url = url
+        self.longest_step_seconds = _longest_step_seconds(playlist)
         self._is_live = not playlist.is_ended
         self._is_ended = playlist.is_ended
         self._target_seconds = playlist.target_seconds
@@ -62,8 +66,13 @@ class SegmentFeed:
         self._headers: dict[Resource, bytes] = {}
         self._decryption = Decryption(self._try_to_get)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the playlist had no end when reading started."""
+        return self._is_live
+
     def begins_run(self) -> bool | None:
-        """Whether the next segment begins a run; None where there is no next one. May wait for it."""
+        """Whether the next segment starts a run; None if there is no next one. May wait for it."""
         while self._next is None and self.failure is None and self._has_waiting():
             segment = self._waiting.popleft()
             self._owes_new_run |= segment.is_new_run
@@ -73,7 +82,7 @@ class SegmentFeed:
         return None if self._next is None else self._owes_new_run
 
     def take(self, *, with_header: bool) -> bytes:
-        """The next segment's bytes, which `begins_run` has told of; empty after a failure."""
+        """Bytes of the next segment (see `begins_run`); empty after a failure."""
         if self._next is None:
             return b""
         (segment, data), self._next = self._next, None
@@ -92,7 +101,7 @@ class SegmentFeed:
         return bool(self._waiting) and self.failure is None
 
     def _ask_again(self) -> None:
-        """Wait as long as RFC 8216, section 6.3.4, says, and read the playlist again."""
+        """Wait as RFC 8216, section 6.3.4, requires, and reload the playlist."""
         has_grown = self._grown_at >= self._asked_at
         wait_seconds = max(_SHORTEST_WAIT_SECONDS, self._target_seconds / (1 if has_grown else 2))
         sleep(max(0.0, self._asked_at + wait_seconds - monotonic()))
@@ -105,11 +114,11 @@ class SegmentFeed:
         self._add(playlist)
         stall_seconds = max(_STALL_TARGETS * self._target_seconds, self._fetcher.timeouts.read_seconds)
         if not self._waiting and not self._is_ended and monotonic() - self._grown_at > stall_seconds:
-            self.failure = SourceStalledError(f"{self._url} has had no new segment for {stall_seconds:g} s")
+            self.failure = SourceStalledError(f"{self._url} had no new segment for {stall_seconds:g} s")
 
     def _add(self, playlist: MediaPlaylist) -> None:
         segments = playlist.segments
-        # A cache may give a playlist a little older than the last one; one far older is a server that began anew.
+        # A cache may return a slightly older playlist; a much older one means that the server restarted.
         if segments and segments[-1].number < self._last_number - len(segments):
             segments = segments[-LIVE_SEGMENTS_BEHIND:]
             self._last_number = segments[0].number - 1
@@ -131,12 +140,12 @@ class SegmentFeed:
             self.failure = error
             return None
         if not isinstance(playlist, MediaPlaylist):
-            self.failure = SourceUnreachableError(f"{self._url} has become another kind of playlist")
+            self.failure = SourceUnreachableError(f"{self._url} changed to another kind of playlist")
             return None
         return playlist
 
     def _get(self, resource: Resource) -> bytes | None:
-        """A segment's bytes; None where they are lost."""
+        """Bytes of a segment; None if lost."""
         data = self._try_to_get(resource, MAX_SEGMENT_BYTES)
         if isinstance(data, bytes):
             data = self._decryption.open(resource, data)
@@ -164,16 +173,25 @@ class SegmentFeed:
         return failure
 
 
+def _longest_step_seconds(playlist: MediaPlaylist) -> Fraction:
+    """A picture may stay for a whole segment, plus segments marked missing."""
+    longest = max((segment.seconds for segment in playlist.segments), default=0.0)
+    missing = sum(segment.seconds for segment in playlist.segments if segment.is_gap)
+    return LONGEST_LIVE_STEP + Fraction(longest) + Fraction(missing)
+
+
 class SegmentRun(StreamBytes):
-    """The bytes of segments that one demuxer can read: those up to the next that begins a run."""
+    """Bytes of a run of segments that one demuxer can read."""
 
     def __init__(self, feed: SegmentFeed) -> None:
         self._feed = feed
+        self.may_be_live = feed.is_live
+        self.longest_step_seconds = feed.longest_step_seconds
         self._data = memoryview(b"")
         self._is_begun = False
 
     def read(self, size: int = -1) -> bytes:
-        """Some bytes, at most `size`; none at the end of the run. May wait for a segment."""
+        """Up to `size` bytes; empty at the end of the run. May wait for a segment."""
         while not self._data:
             begins_run = self._feed.begins_run()
             if begins_run is None or (begins_run and self._is_begun):

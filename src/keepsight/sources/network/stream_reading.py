@@ -1,4 +1,4 @@
-"""Decoding media that is read from a file-like object."""
+"""Decoding of media from a file-like object."""
 
 import io
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from av.video.frame import VideoFrame
 from keepsight.errors import TruncatedVideoError, VideoError
 from keepsight.video import VideoInfo
 from keepsight.video.containers import open_stream, video_stream
+from keepsight.video.packet_times import PacketExtent
 from keepsight.video.reading import PictureReader
 from keepsight.video.sampling import SampleGrid, TimedPicture
 from keepsight.video.source import describe
@@ -17,27 +18,28 @@ _PICTURE_PARTS = "multipart/x-mixed-replace"
 
 
 class StreamBytes(io.RawIOBase):
-    """Bytes that came over a network, to be decoded.
+    """Bytes from a network to decode.
 
-    An error in the middle does not break off decoding: the bytes seem to end there, so that every picture before is
-    delivered, and `failure` tells afterwards what happened.
+    An error midway does not interrupt decoding: the bytes seem to end there, so every earlier picture is delivered, and
+    `failure` has the error.
 
     Attributes:
-        content_type: the media type that a server gave, or empty.
-        failure: why the bytes ended before their end, or None.
-        may_be_live: whether nothing tells how many there will be.
+        content_type: media type from the server, or empty.
+        failure: why the bytes ended early, or None.
+        may_be_live: whether the length is unknown.
+        longest_step_seconds: a longer step between pictures is a clock jump; None if no step is.
     """
 
     content_type: str = ""
     failure: VideoError | None = None
     may_be_live: bool = False
+    longest_step_seconds: Fraction | None = None
 
     def is_cut_off(self) -> bool:
         """Whether a container claims more bytes than there are; only before the first `read`."""
         return False
 
     def readable(self) -> bool:
-        """True."""
         return True
 
 
@@ -45,18 +47,19 @@ class StreamReading:
     """One pass over the pictures of such bytes.
 
     Args:
-        file: read to its end, and closed by `close`.
-        name: what errors call it.
+        file: read to its end; closed by `close`.
+        name: name in errors.
         grid: as for `PictureReader`.
+        number: index of the video stream: see `video_stream`.
 
     Raises:
-        VideoError: it can't be read, with the connection's own reason where it has one.
+        VideoError: it is not readable; has the connection's error, if any.
     """
 
-    def __init__(self, file: StreamBytes, name: str, grid: SampleGrid | None) -> None:
+    def __init__(self, file: StreamBytes, name: str, grid: SampleGrid | None, number: int | None = None) -> None:
         self.file = file
         self.name = name
-        # JPEG pictures one after another have no times of their own; FFmpeg would count 25 a second.
+        # Consecutive JPEG images have no times; FFmpeg would assume 25 per second.
         is_parts = file.content_type == _PICTURE_PARTS
         format_name, options = ("mpjpeg", {"use_wallclock_as_timestamps": "1"}) if is_parts else (None, {})
         is_cut_off = file.is_cut_off()
@@ -67,21 +70,33 @@ class StreamReading:
             if file.failure is not None:
                 raise file.failure from None
             if is_cut_off:
-                raise TruncatedVideoError(f"{name} is cut off before its index, so no picture can be read") from None
+                raise TruncatedVideoError(f"{name} is truncated before its index, so no frame can be decoded") from None
             raise
         try:
-            self._stream = video_stream(self._container, name)
-            self._reader = PictureReader(self._container, self._stream, grid, is_cut_off=is_cut_off)
+            self._stream = video_stream(self._container, name, number)
+            self._reader = PictureReader(
+                self._container,
+                self._stream,
+                grid,
+                is_cut_off=is_cut_off,
+                is_live=file.may_be_live,
+                longest_step_seconds=file.longest_step_seconds,
+            )
             if file.may_be_live:
-                # Threads that decode several pictures at a time hold back one picture each.
+                # Frame threads would hold back one picture each.
                 self._stream.thread_type = "SLICE"
         except BaseException:
             self.close()
             raise
 
     def pictures(self) -> Iterator[TimedPicture[VideoFrame]]:
-        """Pictures with their times; `PictureReader.pictures`."""
+        """Pictures with times; see `PictureReader.pictures`."""
         return self._reader.pictures()
+
+    @property
+    def extent(self) -> PacketExtent:
+        """Extent of the packets; final once `pictures` has ended."""
+        return self._reader.extent
 
     @property
     def ends_early(self) -> bool:
@@ -90,14 +105,14 @@ class StreamReading:
 
     @property
     def end_seconds(self) -> Fraction:
-        """Where the pictures so far end."""
+        """End of the pictures so far."""
         return self._reader.end_seconds
 
     def describe(self, first: VideoFrame) -> VideoInfo:
-        """What the container and its first picture say."""
+        """Properties of the container and its first picture."""
         return describe(self._container, self._stream, first)
 
     def close(self) -> None:
-        """Let go of the source. A second call does nothing."""
+        """Close the source. Idempotent."""
         self._container.close()
         self.file.close()

@@ -1,7 +1,7 @@
-"""Addresses of sources, with what is secret in them kept apart.
+"""URLs of sources, with their secrets separated.
 
-A camera's address often holds its password, and a server's a token. Such an address is shown in errors, logs and
-pages only as `SourceUrl.display`.
+A camera's URL often has its password, and a server's a token. Errors, logs and pages show such a URL only as
+`SourceUrl.display`.
 """
 
 import re
@@ -12,10 +12,10 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from keepsight.errors import AddressRefusedError
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
-"""Schemes that are let through, and their ports."""
+"""Supported schemes and their ports."""
 
 MAX_URL_CHARACTERS = 8192
-"""Longest address."""
+"""Length limit of a URL."""
 
 _SECRET_NAME = re.compile(
     r"(^|[^a-z])(sig|key|pwd|pw|pin|sid|jwt|hmac|st|se|sp|sv|sr|user|usr|login|policy|hdn[a-z]*|x-amz-.*)($|[^a-z])"
@@ -24,13 +24,21 @@ _SECRET_NAME = re.compile(
 )
 _LONG_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z]).{20,}")
 _ODD_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")
-_USER_INFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*@")
 _MASK = "***"
+# Cameras with "user=admin_password=..." in the path are common. A value ends at the next name, or with its segment.
+_SECRET_IN_PATH = re.compile(
+    r"((?:^|[/_&;,:!$-])(?:user(?:name)?|usr|login|pass(?:w(?:or)?d)?|passphrase|pwd|pw|pin|token|key|auth|secret)=)"
+    r"([^/?#]*?)(?=[_&;,!$-][A-Za-z][A-Za-z0-9]*=|[/?#]|$)",
+    re.IGNORECASE,
+)
+_PORT_OR_SECRET = re.compile(r":(?!\d{0,5}$)[^\]]*$")
+_HOST_BEHIND_SEGMENT = re.compile(r"[^/@]+@[^/]*[.:][^/]*/")
+_USER_AND_PASSWORD = re.compile(r":.*@|//[^/]*@", re.DOTALL)
 
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """A user's name and password, decoded. Never shown."""
+    """User name and password, decoded. Never shown."""
 
     user: str
     password: str
@@ -41,14 +49,14 @@ class Credentials:
 
 @dataclass(frozen=True, repr=False)
 class SourceUrl:
-    """An address that was parsed. Made by `parse_url`.
+    """A parsed URL. Made by `parse_url`.
 
     Attributes:
         scheme: one of `DEFAULT_PORTS`.
-        host: without brackets, lower case.
+        host: host without brackets, lower case.
         port: 1 to 65535.
-        target: path and query as they are sent, percent-encoded.
-        credentials: for this host only, or None.
+        target: path and query as sent, percent-encoded.
+        credentials: credentials for this host only, or None.
     """
 
     scheme: str
@@ -65,9 +73,9 @@ class SourceUrl:
 
     @property
     def display(self) -> str:
-        """The address without user, password, and likely secrets in its query."""
+        """URL without user, password, and likely secrets in its query."""
         path, mark, query = self.target.partition("?")
-        return f"{self.scheme}://{self.netloc}{path}{mark}{_masked(query)}"
+        return f"{self.scheme}://{self.netloc}{_masked_path(path)}{mark}{_masked(query)}"
 
     @property
     def path(self) -> str:
@@ -75,30 +83,32 @@ class SourceUrl:
         return self.target.partition("?")[0]
 
     def require(self, schemes: Collection[str]) -> None:
-        """Check that the scheme is among those that can be read here.
+        """Check that the scheme is one of the given ones.
 
         Raises:
             AddressRefusedError: it is not.
         """
         if self.scheme not in schemes:
-            raise AddressRefusedError(f"{self.display} cannot be read here: only {', '.join(sorted(schemes))} can")
+            raise AddressRefusedError(f"scheme must be {' or '.join(sorted(schemes))} here, got {self.display}")
 
     def join(self, reference: str) -> "SourceUrl":
-        """The address that a redirect or a playlist at this one names.
+        """Resolve a URL reference from a redirect or playlist at this URL.
 
-        Credentials go along to the same host, port and scheme only, or from http to https on the same host; those
-        written in the reference itself are dropped.
+        Credentials carry over only to the same host, port and scheme, or from http to https on the same host;
+        credentials in the reference are dropped.
 
         Raises:
-            AddressRefusedError: it is none that may be opened.
+            AddressRefusedError: it is not allowed.
         """
         try:
             joined = urljoin(f"{self.scheme}://{self.netloc}{self.target}", reference)
         except ValueError:
-            raise AddressRefusedError(f"{self.display} leads to what is no address") from None
-        # urljoin takes an unknown scheme for a whole address, and cleans away what parse_url would refuse.
+            raise AddressRefusedError(f"{self.display} leads to a malformed address") from None
+        # urljoin accepts unknown schemes, and silently drops what parse_url would refuse.
         if _ODD_CHARACTER.search(reference.strip()):
-            raise AddressRefusedError(f"{self.display} leads to an address with blanks, controls or backslashes")
+            raise AddressRefusedError(
+                f"{self.display} leads to an address with spaces, control characters or backslashes"
+            )
         other = parse_url(joined)
         is_same = (other.scheme, other.host, other.port) == (self.scheme, self.host, self.port)
         is_upgrade = self.scheme == "http" and other.scheme == "https" and other.host == self.host
@@ -113,41 +123,78 @@ class SourceUrl:
 
 
 def parse_url(url: str) -> SourceUrl:
-    """Parse an address.
+    """Parse a URL.
 
     Raises:
-        AddressRefusedError: its scheme is not let through, or it is malformed. The message shows no secret.
+        AddressRefusedError: its scheme is not supported, or it is malformed. The message shows no secret.
     """
     if len(url) > MAX_URL_CHARACTERS:
-        raise AddressRefusedError(f"an address has at most {MAX_URL_CHARACTERS} characters, not {len(url)}")
+        raise AddressRefusedError(f"an address must have at most {MAX_URL_CHARACTERS} characters, got {len(url)}")
     if _ODD_CHARACTER.search(url):  # urlsplit would drop some of them silently
-        raise AddressRefusedError("an address holds no blanks, controls or backslashes")
+        raise AddressRefusedError("an address must not have spaces, control characters or backslashes")
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # its message, and so the chain of causes, may hold the password
-        raise AddressRefusedError("the address is malformed: its host or port cannot be read") from None
+    except ValueError:  # its message, and so the exception chain, may contain the password
+        raise AddressRefusedError("the address is malformed: invalid host or port") from None
     scheme = parts.scheme
     if scheme not in DEFAULT_PORTS:
         allowed = ", ".join(DEFAULT_PORTS)
-        raise AddressRefusedError(f"an address starts with one of {allowed}, not {scheme[:20]!r}")
+        raise AddressRefusedError(f"an address must start with one of {allowed}, got {scheme[:20]!r}")
+    if _may_hold_password_behind_host(parts):
+        raise AddressRefusedError(
+            "the address has an @ after its host: in a password, write @ / ? # as %40 %2F %3F %23, or give the "
+            "password separately; elsewhere, write @ as %40"
+        )
     if not parts.hostname or port == 0:
-        raise AddressRefusedError(f"the address names no host, or port 0; it reads {scheme}://host[:port]/path")
+        raise AddressRefusedError(f"the address must be {scheme}://host[:port]/path, got no host, or port 0")
     return SourceUrl(scheme, parts.hostname, port or DEFAULT_PORTS[scheme], _target(parts), _credentials(parts))
 
 
 def strip_credentials(url: str) -> str:
-    """An address as it may be shown: see `SourceUrl.display`. What is no address of a network comes back as it is."""
+    """Displayable URL: see `SourceUrl.display`. Text that is not a network URL is returned unchanged."""
     try:
         return parse_url(url).display
     except AddressRefusedError:
         scheme, mark, rest = url.partition("://")
         if not mark:
-            return _USER_INFO.sub(r"\1//", url)
-        # Malformed: the last @ before the path ends the user's part, however many there are.
-        shown, question, query = rest.partition("?")
-        host, slash, path = shown.rpartition("@")[2].partition("/")
-        return f"{scheme}://{host}{slash}{path}{question}{_masked(query)}"
+            return f"//{_behind_password(url)}" if url.startswith("//") and "@" in url else url
+        # Malformed: everything before the last @ may be the password.
+        shown, question, query = _behind_password(rest).partition("?")
+        host, slash, path = shown.partition("/")
+        return (
+            f"{scheme}://{_PORT_OR_SECRET.sub(f':{_MASK}', host)}{slash}{_masked_path(path)}{question}{_masked(query)}"
+        )
+
+
+def looks_like_credentials(text: str) -> bool:
+    """Whether text that is no URL may contain a password, like a mistyped URL."""
+    return _USER_AND_PASSWORD.search(text) is not None or _masked_path(text) != text
+
+
+def with_credentials(url: str, credentials: Credentials) -> str:
+    """URL with user and password; unchanged if it has its own.
+
+    Raises:
+        AddressRefusedError: as for `parse_url`.
+    """
+    if parse_url(url).credentials is not None:
+        return url
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{quote(credentials.user, safe='')}:{quote(credentials.password, safe='')}@{rest}"
+
+
+def _behind_password(rest: str) -> str:
+    return rest.rpartition("@")[2]
+
+
+def _may_hold_password_behind_host(parts: SplitResult) -> bool:
+    """Whether an unescaped / ? or # in a password ended the host too early, so that the rest would be shown."""
+    behind = f"{parts.path}?{parts.query}#{parts.fragment}"
+    if "@" not in behind:
+        return False
+    is_odd = parts.path == "" or "@" in parts.netloc or ":" in parts.netloc.rpartition("]")[2]
+    return is_odd or _HOST_BEHIND_SEGMENT.search(parts.path) is not None
 
 
 def _target(parts: SplitResult) -> str:
@@ -161,6 +208,10 @@ def _credentials(parts: SplitResult) -> Credentials | None:
     return Credentials(unquote(parts.username), unquote(parts.password or ""))
 
 
+def _masked_path(path: str) -> str:
+    return _SECRET_IN_PATH.sub(rf"\1{_MASK}", path)
+
+
 def _masked(query: str) -> str:
     return "".join(_masked_pair(piece) if piece not in "&;" else piece for piece in re.split(r"([&;])", query))
 
@@ -170,5 +221,6 @@ def _masked_pair(pair: str) -> str:
     plain = unquote(value)
     if equals and value and (_SECRET_NAME.search(unquote(name)) or _LONG_VALUE.search(plain) or "@" in plain):
         return f"{name}={_MASK}"
-    # A query without a name, such as "?d41d8cd9...", may be a token as a whole.
-    return _MASK if not equals and _LONG_VALUE.search(unquote(pair)) else pair
+    # A query without a name, such as "?d41d8cd9...", may be a token.
+    is_token = not equals and (_LONG_VALUE.search(unquote(pair)) or "@" in unquote(pair))
+    return _MASK if is_token else _masked_path(pair)

@@ -1,1 +1,1 @@
-"""One kind of source a file: each is opened by a function and read as `reader.Reader` says."""
+"""One kind of source per file, opened by a function and read as a `reader.Reader`."""

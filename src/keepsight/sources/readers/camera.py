@@ -1,8 +1,7 @@
-"""Cameras at this machine, by Video4Linux (Linux only).
+"""Local cameras by Video4Linux (Linux only).
 
-This has not been run against a real camera yet: what is tested is that a missing or wrong device is refused, that the
-options reach FFmpeg, and that pictures of a device that FFmpeg makes up are read. FFmpeg gives no time limit to a
-camera that falls silent; whoever reads it has to have one.
+Not yet run with a real camera: tests cover refusal of missing or wrong devices, the options passed to FFmpeg, and
+reading from a virtual FFmpeg device. FFmpeg has no timeout for a silent camera; the caller needs one.
 """
 
 import errno
@@ -33,16 +32,16 @@ def open_camera(
 
     Args:
         address: `/dev/video0` or `v4l2:/dev/video0`.
-        width: pixels across that the camera is asked for, with `height`; it may give others. None takes its own.
-        height: pixels down.
-        fps: pictures a second that it is asked for. None takes its own.
-        open_container: opens a device; tests have another one.
+        width: requested width, with `height`; the camera may choose another. None for its own.
+        height: requested height.
+        fps: requested frame rate. None for its own.
+        open_container: opens a device.
 
     Raises:
-        SettingError: only one of width and height is given, or a number is outside its range.
-        SourceNotFoundError: there is no such device.
-        NotAVideoError: it is no device, or one that gives no pictures.
-        SourceUnreachableError: another program has it, or it may not be read.
+        SettingError: only one of width and height is given, or a number is out of range.
+        SourceNotFoundError: no such device.
+        NotAVideoError: it is not a device, or captures no video.
+        SourceUnreachableError: it is in use, or not readable.
     """
     device = Path(address.removeprefix("v4l2:"))
     options = camera_options(width, height, fps)
@@ -65,21 +64,23 @@ def camera_options(width: int | None, height: int | None, fps: float | None) -> 
     """FFmpeg's options for a camera.
 
     Raises:
-        SettingError: only one of width and height is given, or a number is outside its range.
+        SettingError: only one of width and height is given, or a number is out of range.
     """
     options = {
         "format_whitelist": "video4linux2,v4l2",
         "codec_whitelist": ",".join(LIVE_DECODERS.split()),
     }
     if (width is None) != (height is None):
-        raise SettingError("a camera's width and height are given together, or neither")
+        raise SettingError("give a camera's width and height together, or neither")
     if width is not None and height is not None:
         if not (0 < width <= _MOST_PIXELS_A_SIDE and 0 < height <= _MOST_PIXELS_A_SIDE):
-            raise SettingError(f"a camera's width and height are 1 to {_MOST_PIXELS_A_SIDE}, not {width} and {height}")
+            raise SettingError(
+                f"a camera's width and height must be 1 to {_MOST_PIXELS_A_SIDE}, got {width} and {height}"
+            )
         options["video_size"] = f"{width}x{height}"
     if fps is not None:
         if not 0 < fps <= 1000:
-            raise SettingError(f"a camera's fps is above 0 and at most 1000, not {fps}")
+            raise SettingError(f"a camera's fps must be above 0 and at most 1000, got {fps}")
         options["framerate"] = f"{fps:g}"
     return options
 
@@ -90,15 +91,15 @@ def _check_is_device(device: Path) -> None:
     except OSError as error:
         raise SourceNotFoundError(f"no such camera: {device}") from error
     if not stat.S_ISCHR(mode):
-        raise NotAVideoError(f"{device} is no camera; a camera is a device such as /dev/video0")
+        raise NotAVideoError(f"{device} is not a camera; give a device such as /dev/video0")
 
 
 def _failure_of(error: FFmpegError, device: Path) -> VideoError:
-    """A camera that is busy, forbidden or unplugged may be there later; what never was one will not."""
+    """A busy, forbidden or unplugged camera may come back; what never was a camera will not."""
     if error.errno in (errno.EACCES, errno.EPERM):
-        return SourceUnreachableError(f"{device} may not be read; its group, often `video`, may read it")
+        return SourceUnreachableError(f"no permission to read {device}; join its group, often `video`")
     if error.errno == errno.EBUSY:
         return SourceUnreachableError(f"{device} is in use by another program")
     if error.errno in (errno.ENODEV, errno.ENXIO, errno.EIO):
-        return SourceUnreachableError(f"{device} does not answer: {error.strerror}")
-    return NotAVideoError(f"{device} is no camera that gives pictures: {error.strerror}")
+        return SourceUnreachableError(f"{device} does not respond: {error.strerror}")
+    return NotAVideoError(f"{device} is not a camera that captures video: {error.strerror}")

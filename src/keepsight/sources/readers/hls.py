@@ -1,12 +1,12 @@
-"""Video that a web server offers in segments (HTTP Live Streaming, RFC 8216).
+"""HTTP Live Streaming (RFC 8216).
 
-Playlists are read here and not by FFmpeg, though PyAV can lead its demuxer's requests through a function (`io_open`):
-that demuxer opens every variant, passes over segments it can't get without a word, decrypts through a protocol of its
-own and can't go on where an fMP4 stream changes its header. Here FFmpeg sees the bytes of segments, opens nothing, and
-begins anew where a playlist says that coding or clock change (EXT-X-DISCONTINUITY, another EXT-X-MAP). Every
-playlist, segment, key and redirect is checked by the guard.
+Playlists are read here and not by FFmpeg, although PyAV can route its demuxer's requests through a function
+(`io_open`): that demuxer opens every variant, silently skips unavailable segments, decrypts through its own protocol
+and cannot continue after a change of fMP4 header. Here FFmpeg sees only segment bytes, opens nothing, and restarts
+where coding or clock change (EXT-X-DISCONTINUITY, another EXT-X-MAP). Every playlist, segment, key and redirect is
+checked by the guard.
 
-Not read: streams encrypted otherwise than by AES-128, and sound or pictures in renditions of their own (EXT-X-MEDIA).
+Not supported: encryption other than AES-128, and separate audio or video renditions (EXT-X-MEDIA).
 """
 
 from collections.abc import Iterator
@@ -27,6 +27,7 @@ from keepsight.sources.network.stream_reading import StreamReading
 from keepsight.sources.network.urls import SourceUrl, parse_url
 from keepsight.sources.network.variants import choose_variant
 from keepsight.video import VideoInfo
+from keepsight.video.packet_times import PacketExtent
 from keepsight.video.sampling import SampleGrid, TimedPicture
 from keepsight.video.source import Media, Reading
 
@@ -39,6 +40,7 @@ class _HlsReading:
         self.name = name
         self.end_seconds = Fraction(0)
         self.ends_early = False
+        self.extent: PacketExtent | None = None
         self._grid = grid
         self._run: StreamReading | None = None
 
@@ -49,15 +51,16 @@ class _HlsReading:
                 continue
             start = self.end_seconds
             for picture in run.pictures():
-                # The grid counts from a run's own first picture, so only the first run can leave pictures out.
+                # The grid counts from a run's own first picture, so only the first run can skip pictures.
                 self._grid = None
                 self.end_seconds = start + picture.start + picture.duration
-                yield replace(picture, start=start + picture.start)
+                yield _moved(picture, start)
             self.ends_early = run.ends_early
+            self._add_extent(run.extent)
             self.close()
 
     def describe(self, first: VideoFrame) -> VideoInfo:
-        """What the run that is being read and its first picture say."""
+        """Properties of the current run and its first picture."""
         if self._run is None:
             raise VideoError(f"{self.name} is closed")
         return self._run.describe(first)
@@ -71,8 +74,15 @@ class _HlsReading:
             self._run.close()
             self._run = None
 
+    def _add_extent(self, of_run: PacketExtent) -> None:
+        before = self.extent or PacketExtent(0.0, 0.0)
+        self.extent = PacketExtent(
+            before.pictures_end_seconds + of_run.pictures_end_seconds,
+            before.packets_end_seconds + of_run.packets_end_seconds,
+        )
+
     def _open_run(self) -> StreamReading | None:
-        """The next run; None for one that holds nothing to watch, such as sound alone between two others."""
+        """Next run; None for one without video, such as audio alone between two others."""
         try:
             self._run = StreamReading(SegmentRun(self.feed), self.name, self._grid)
         except (NotAVideoError, NoVideoStreamError):
@@ -82,12 +92,21 @@ class _HlsReading:
         return self._run
 
 
+def _moved(picture: TimedPicture[VideoFrame], seconds: Fraction) -> TimedPicture[VideoFrame]:
+    """A run's picture on the clock of all runs."""
+    at_break = picture.break_before
+    if at_break is not None:
+        last_seconds, next_seconds = seconds + at_break.last_seconds, seconds + at_break.next_seconds
+        at_break = replace(at_break, last_seconds=last_seconds, next_seconds=next_seconds)
+    return replace(picture, start=seconds + picture.start, break_before=at_break)
+
+
 class HlsVideo(Media):
-    """A stream in segments that has an end; can be sampled as a file can. Made by `open_hls`.
+    """A finite segmented stream, which can be sampled like a file. Made by `open_hls`.
 
     Attributes:
-        url: its address.
-        info: what it says of its pictures; its length is that of its segments together.
+        url: its URL.
+        info: properties of its video; its duration is that of all segments.
     """
 
     def __init__(
@@ -115,6 +134,10 @@ class _WholeReading:
         self._reading = reading
         self.pictures = reading.pictures
 
+    @property
+    def extent(self) -> PacketExtent | None:
+        return self._reading.extent
+
     def check_end(self) -> None:
         failure = self._reading.feed.failure
         if failure is not None and not isinstance(failure, TruncatedVideoError):
@@ -124,31 +147,30 @@ class _WholeReading:
 
 
 def open_hls(url: str | SourceUrl, guard: Guard, *, fetcher: Fetcher | None = None) -> Media:
-    """Open an HLS stream and read what it is; decodes its first picture. Use it as a context manager.
+    """Open an HLS stream and read its properties; decodes the first picture. Use as a context manager.
 
-    A playlist with an end behaves as a file, one without is live. Of several variants the one nearest to 720 lines is
-    read (`keepsight.sources.network.variants`).
+    A playlist with an end behaves like a file, one without is live. Of several variants, the one nearest to 720 lines
+    is read (`keepsight.sources.network.variants`).
 
     Args:
         url: http or https; a master or a media playlist.
-        guard: which hosts may be connected to.
-        fetcher: with other timeouts or certificates; None for the usual ones under `guard`.
+        guard: checks hosts before connecting.
+        fetcher: client with other timeouts or certificates; None for the default under `guard`.
 
     Raises:
-        AddressRefusedError: an address may not be connected to.
-        SourceNotFoundError: the server has no such playlist or segment (404, 410).
-        SourceUnreachableError: it can't be reached, or answers with another error.
-        SourceStalledError: it sends nothing for too long.
-        NotAVideoError, NoVideoStreamError: it is no playlist, encrypted, of a format that is not read, or has no
-            pictures.
-        TruncatedVideoError: a segment is missing before the first picture.
+        AddressRefusedError: an address is not allowed.
+        SourceNotFoundError: status 404 or 410.
+        SourceUnreachableError: unreachable, or another error status.
+        SourceStalledError: timeout.
+        NotAVideoError, NoVideoStreamError: it is not a playlist, unsupported, or has no video.
+        TruncatedVideoError: a segment is missing before the first frame.
     """
     return open_playlist(parse_url(url) if isinstance(url, str) else url, fetcher or Fetcher(guard))
 
 
 def open_playlist(url: SourceUrl, fetcher: Fetcher) -> Media:
-    """As `open_hls`, with a client that is there already."""
-    media_url, playlist = _media_playlist(url, fetcher)
+    """Like `open_hls`, with an existing client."""
+    media_url, playlist = media_playlist(url, fetcher)
     feed = SegmentFeed(fetcher, media_url, playlist)
     reading = _HlsReading(feed, url.display, None)
     try:
@@ -173,12 +195,16 @@ def _first_picture(reading: _HlsReading, pictures: Iterator[TimedPicture[VideoFr
         raise
     if first is None:
         reading.check_end()
-        raise NotAVideoError(f"{reading.name} holds no picture that can be decoded")
+        raise NotAVideoError(f"{reading.name} has no frame that can be decoded")
     return first
 
 
-def _media_playlist(url: SourceUrl, fetcher: Fetcher) -> tuple[SourceUrl, MediaPlaylist]:
-    """The media playlist at an address, or that of the variant which the master playlist there offers."""
+def media_playlist(url: SourceUrl, fetcher: Fetcher) -> tuple[SourceUrl, MediaPlaylist]:
+    """Media playlist at a URL, or of the chosen variant of the master playlist there.
+
+    Raises:
+        VideoError: it is unavailable or invalid.
+    """
     data, came_from = fetcher.get_bytes(url, MAX_PLAYLIST_BYTES)
     playlist = parse_playlist(data, came_from)
     if not isinstance(playlist, MediaPlaylist):
@@ -186,11 +212,11 @@ def _media_playlist(url: SourceUrl, fetcher: Fetcher) -> tuple[SourceUrl, MediaP
         data, came_from = fetcher.get_bytes(variant.url, MAX_PLAYLIST_BYTES)
         playlist = parse_playlist(data, came_from)
     if not isinstance(playlist, MediaPlaylist):
-        raise NotAVideoError(f"{url} leads from one master playlist to another")
+        raise NotAVideoError(f"{url} is a master playlist that leads to another one")
     return came_from, playlist
 
 
 def _started_at(playlist: MediaPlaylist) -> float | None:
-    """Wall clock of the first segment that is read."""
+    """Unix time of the first segment to be read."""
     behind = 0 if playlist.is_ended else max(0, len(playlist.segments) - LIVE_SEGMENTS_BEHIND)
     return next((segment.started_at for segment in playlist.segments[behind : behind + 1]), None)

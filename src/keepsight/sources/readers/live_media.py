@@ -1,12 +1,12 @@
-"""A media stream that is read once, as it comes: from a camera or over a network.
+"""A live media stream, read once as it comes, from a camera or a network.
 
-A file's reader (`video.reading.PictureReader`) passes over damage and asks at the end whether the file was whole. Here
-the question is another one: is the other side still there? So a packet that can't be decoded is passed over as in a
-file, and a connection that breaks or falls silent is told to the caller, who may connect again. Every packet is decoded
-at once: holding some back to leave out others, as for files, would make what is happening now come late.
+A file's reader (`video.reading.PictureReader`) skips damage and finally checks whether the file was whole. Here the
+question is whether the peer is still there: undecodable packets are skipped as in a file, but a broken or silent
+connection is reported to the caller, who may reconnect. Every packet is decoded at once: holding packets back to skip
+others, as for files, would add latency.
 """
 
-from __future__ import annotations  # PyAV's packets are generic in its stubs only
+from __future__ import annotations  # PyAV's packets are generic only in its stubs
 
 import time
 from collections.abc import Callable, Iterator
@@ -27,29 +27,34 @@ from keepsight.errors import (
     SourceUnreachableError,
     VideoError,
 )
+from keepsight.sources.live_clock import LeaplessClock
 from keepsight.video import Frame, VideoInfo
-from keepsight.video.clock import LONGEST_HOLD_BROADCAST, FrameClock, usual_duration
+from keepsight.video.clock import LONGEST_LIVE_STEP, FrameClock, usual_duration
 from keepsight.video.containers import MAX_PIXELS, codec_name
+from keepsight.video.geometry import PixelAspect, stretched
+from keepsight.video.packet_times import PacketExtent
 from keepsight.video.pictures import RgbConverter
 from keepsight.video.sampling import SampleGrid, TimedPicture, frames_on_screen
 
 LIVE_DECODERS = "h264 hevc mjpeg mpeg4 mpeg1video mpeg2video h263 h263p vp8 vp9 libvpx libvpx-vp9 libdav1d av1 rawvideo"
-"""Decoders that live streams may use, by FFmpeg's names: for `codec_whitelist`, at opening as well as here."""
+"""Allowed decoders of live streams, by FFmpeg's names, for `codec_whitelist` on opening and here."""
 
 SILENCE_SECONDS = 20.0
-"""Seconds without a picture after which a live stream counts as stalled."""
+"""Timeout without a picture, after which a live stream counts as stalled."""
 
-# A demuxer that says "invalid data" may go on at the next packet; one that says nothing else is at its end.
+# After "invalid data" a demuxer may continue at the next packet; one that only repeats it has ended.
 _MOST_BAD_READS = 100
 
 
 class LiveMedia:
-    """A live stream in an open container; has the methods of `reader.Reader`, for one reading.
+    """A live stream in an open container; has the methods of `reader.Reader`, for one pass.
 
     Attributes:
-        info: what the stream says of its pictures. A live stream has no length, and its pictures may change their size.
-        num_damaged_packets: packets that could not be read or decoded so far.
+        info: properties of its video. A live stream has no duration, and its frame size may change.
+        num_damaged_packets: unreadable or undecodable packets so far.
     """
+
+    extent: PacketExtent | None = None  # there are no packets with a duration to compare with
 
     def __init__(
         self,
@@ -60,18 +65,18 @@ class LiveMedia:
         on_close: Callable[[], None] | None = None,
         is_broken: Callable[[], bool] | None = None,
     ) -> None:
-        """Take over a container that was opened with a read timeout; where this fails, it is still the caller's.
+        """Take ownership of a container opened with a read timeout; on failure it remains the caller's.
 
         Args:
             container: just opened, with `LIVE_DECODERS`.
-            name: what errors call it; holds no password.
-            silence_seconds: longest time without a picture that could be decoded.
+            name: name in errors; holds no password.
+            silence_seconds: timeout without a decodable picture.
             on_close: called when the container is closed.
-            is_broken: asked when the stream has ended: whether that was not its own end. FFmpeg takes a connection that
-                is cut for an end.
+            is_broken: called when the stream has ended, returns whether the connection broke; FFmpeg reports that as an
+                end.
 
         Raises:
-            NoVideoStreamError: it has no pictures.
+            NoVideoStreamError: it has no video.
             NotAVideoError: its codec is not among `LIVE_DECODERS`.
         """
         self._container = container
@@ -84,10 +89,11 @@ class LiveMedia:
         self._is_closed = False
         self._is_begun = False
         self.num_damaged_packets = 0
+        self._pixel_aspect = PixelAspect(self._stream)
         self.info = _describe(self._stream)
 
     def close(self) -> None:
-        """End the connection. A second call does nothing."""
+        """Close the connection. Idempotent."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -95,25 +101,22 @@ class LiveMedia:
         if self._on_close is not None:
             self._on_close()
 
-    def sampled_frames(
-        self, sample_fps: float, *, start_seconds: float = 0.0, max_side_pixels: int | None = None
-    ) -> Iterator[Frame]:
+    def sampled_frames(self, sample_fps: float, *, start_seconds: float = 0.0) -> Iterator[Frame]:
         """Frames as they come: see `reader.Reader`.
 
         Raises:
-            SettingError: an argument is outside its range; a live stream starts now, at 0 (at once).
-            VideoError: it is closed, or was read before (at once).
-            SourceUnreachableError: the connection broke; after every frame before that.
-            SourceStalledError: no picture came for `silence_seconds`, or nothing at all for the container's read
-                timeout. As FFmpeg keeps back one packet, a wait for the next may be counted from two ends and take up
-                to twice as long.
+            SettingError: an argument is out of range; a live stream starts now, at 0 (raised at once).
+            VideoError: it is closed, or was already read (raised at once).
+            SourceUnreachableError: the connection was lost; raised after all frames.
+            SourceStalledError: no picture for `silence_seconds`, or no data for the container's read timeout. FFmpeg
+                holds back one packet, so the wait may take up to twice as long.
         """
         if start_seconds:
-            raise SettingError(f"a live stream starts now, so start_seconds is 0, not {start_seconds}")
+            raise SettingError(f"a live stream starts now, so start_seconds must be 0, got {start_seconds}")
         if self._is_closed or self._is_begun:
-            raise VideoError(f"{self._name} is live: it is read once, while it is open")
+            raise VideoError(f"{self._name} is live and can be read only once, while open")
         self._is_begun = True
-        return self._frames(SampleGrid(sample_fps), RgbConverter(max_side_pixels))
+        return self._frames(SampleGrid(sample_fps), RgbConverter())
 
     def _frames(self, grid: SampleGrid, converter: RgbConverter) -> Iterator[Frame]:
         yield from frames_on_screen(self._pictures(), grid, converter.convert)
@@ -121,31 +124,34 @@ class LiveMedia:
             raise self._failure
 
     def _pictures(self) -> Iterator[TimedPicture[VideoFrame]]:
-        clock = FrameClock(LONGEST_HOLD_BROADCAST)
+        clock, leapless = FrameClock(), LeaplessClock(LONGEST_LIVE_STEP)
         time_base = self._stream.time_base or Fraction(1, 90_000)
-        duration = usual_duration(self._stream, LONGEST_HOLD_BROADCAST)
+        duration = usual_duration(self._stream)
         latest = time.monotonic()
         has_any = False
         for packet in self._packets():
             for picture in self._decode(packet):
                 latest, has_any = time.monotonic(), True
-                timestamp = None if picture.pts is None else picture.pts * time_base
+                timestamp = None
+                if picture.pts is not None:
+                    timestamp = leapless.without_leap(picture.pts * time_base, duration)
+                self._pixel_aspect.note_on(picture)
                 yield TimedPicture(clock.place(timestamp, duration), duration, picture)
             if self._failure is None and time.monotonic() - latest > self._silence_seconds:
                 self._failure = SourceStalledError(
-                    f"{self._name} has sent no picture that can be decoded for {self._silence_seconds:g} s"
+                    f"{self._name} sent no decodable frame for {self._silence_seconds:g} s"
                 )
                 return
         if not has_any and self._failure is None:
-            self._failure = SourceUnreachableError(f"{self._name} ended before its first picture")
+            self._failure = SourceUnreachableError(f"{self._name} ended before its first frame")
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
-        """Packets until the stream ends or fails; a None where one could not be read, and one at the end."""
+        """Packets until the stream ends or fails; None for an unreadable one, and at the end."""
         num_bad_reads = 0
         while num_bad_reads < _MOST_BAD_READS:
             try:
                 for packet in self._container.demux(self._stream):
-                    if packet.size:  # PyAV ends a stream with empty ones
+                    if packet.size:  # PyAV ends a stream with empty packets
                         num_bad_reads = 0
                         yield packet
             except InvalidDataError:
@@ -155,13 +161,13 @@ class LiveMedia:
             except FFmpegError as error:
                 self._failure = _failure_of(error, self._name)
             except IndexError:
-                # PyAV 18 raises this at the end of a stream in which another turned up late; nothing is lost.
+                # PyAV 18 raises this at the end of a stream with a late stream; nothing is lost.
                 pass
             if self._failure is None and self._is_broken is not None and self._is_broken():
-                self._failure = SourceUnreachableError(f"{self._name} has ended the connection")
+                self._failure = SourceUnreachableError(f"{self._name} closed the connection")
             yield None
             return
-        self._failure = SourceUnreachableError(f"{self._name} sends nothing that can be read")
+        self._failure = SourceUnreachableError(f"{self._name} sends data that cannot be read")
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
@@ -177,20 +183,21 @@ def _choose_stream(container: InputContainer, name: str) -> VideoStream:
     stream = container.streams.video[0]
     codec = codec_name(stream)
     if codec not in LIVE_DECODERS.split():
-        raise NotAVideoError(f"{name} is coded as {codec}, which is not read")
+        raise NotAVideoError(f"{name} uses the codec {codec}, which is not supported")
     stream.codec_context.options = {
         "codec_whitelist": ",".join(LIVE_DECODERS.split()),
         "max_pixels": str(MAX_PIXELS),
     }
-    # Threads that decode several pictures at a time hold back one picture each: seconds, at a slow camera's rate.
+    # Frame threads would hold back one picture each: seconds, at a slow camera's rate.
     stream.thread_type = "SLICE"
     return stream
 
 
 def _describe(stream: VideoStream) -> VideoInfo:
+    width, height = stretched(stream.width, stream.height, PixelAspect(stream).now)
     return VideoInfo(
-        width=stream.width,
-        height=stream.height,
+        width=width,
+        height=height,
         duration_seconds=None,
         average_fps=float(stream.average_rate) if stream.average_rate else None,
         codec=codec_name(stream),
@@ -201,7 +208,7 @@ def _describe(stream: VideoStream) -> VideoInfo:
 
 
 def _failure_of(error: FFmpegError, name: str) -> VideoError:
-    """The error to raise. It is raised apart from FFmpeg's, which holds the address with its password."""
+    """Error to raise. It is raised without FFmpeg's, which contains the address with password."""
     if isinstance(error, ExitError | AvTimeoutError):
-        return SourceStalledError(f"{name} is connected and sends nothing")
-    return SourceUnreachableError(f"the connection to {name} broke: {error.strerror}")
+        return SourceStalledError(f"{name} is connected but sends nothing")
+    return SourceUnreachableError(f"the connection to {name} was lost: {error.strerror}")

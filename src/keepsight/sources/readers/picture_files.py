@@ -1,4 +1,4 @@
-"""One picture from a file: JPEG, PNG, WebP or BMP, upright, RGB."""
+"""Reading one image file: JPEG, PNG, WebP or BMP, upright, RGB."""
 
 import struct
 import warnings
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from keepsight.video.containers import MAX_PIXELS
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-# What Pillow raises on malformed files, beside OSError.
+# Raised by Pillow on malformed files, besides OSError.
 _MALFORMED = (
     OSError,
     SyntaxError,
@@ -31,15 +31,15 @@ _MALFORMED = (
 
 
 class PictureError(Exception):
-    """A picture that can't be read, is of another format, or is too large; its folder goes on without it."""
+    """An unreadable image, an unsupported format, or an image that is too large; its folder skips it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture that was read.
+    """An image that was read.
 
     Attributes:
-        image: uint8 RGB `[height, width, 3]`, turned as its EXIF data says; transparent parts are black.
+        image: uint8 RGB `[height, width, 3]`, rotated by EXIF; transparent areas are black.
         coding: its format, such as `jpeg`.
     """
 
@@ -48,23 +48,25 @@ class Picture:
 
 
 def read_picture(file: Path | BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a picture; of an animated one the first.
+    """Read an image; of an animated PNG, its default image.
 
     Args:
-        file: its path, or what it is read from.
-        name: what errors call it.
-        max_pixels: that it may have.
+        file: path or open file.
+        name: name in errors.
+        max_pixels: pixel limit.
 
     Raises:
-        PictureError: it can't be read.
+        PictureError: it is unreadable.
     """
     try:
-        # Pillow warns of large pictures and of odd metadata; neither is to be printed.
+        # Suppress Pillow's warnings about large images and odd metadata.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(file, formats=_FORMATS) as opened:
                 if opened.width * opened.height > max_pixels:
                     raise PictureError(f"{name} has more than {max_pixels} pixels")
+                if opened.format == "WEBP" and getattr(opened, "is_animated", False):
+                    raise PictureError(f"{name} is an animated WebP, which is not supported")
                 opened.load()
                 coding = (opened.format or "unknown").lower()
                 return Picture(np.asarray(_rgb(_upright(opened)), np.uint8), coding)
@@ -73,21 +75,21 @@ def read_picture(file: Path | BinaryIO, name: str, max_pixels: int = MAX_PIXELS)
 
 
 def _reason(error: Exception) -> str:
-    """Pillow names what it read from, which says nothing where that is no path."""
+    """Pillow's messages name the file object, which is meaningless unless it is a path."""
     if isinstance(error, UnidentifiedImageError):
-        return f"it is none of {', '.join(_FORMATS)}"
+        return f"format must be one of {', '.join(_FORMATS)}"
     return str(error)
 
 
 def _upright(picture: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(picture)
-    except _MALFORMED:  # the pixels are good, only what is said of them is not
+    except _MALFORMED:  # the pixels are good, only the metadata is not
         return picture
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):  # 16 bits a pixel, which a plain conversion would cut off at 255
+    if picture.mode.startswith("I"):  # 16 bits per pixel, which plain conversion would clip at 255
         return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
     if picture.has_transparency_data:
         black = Image.new("RGBA", picture.size, (0, 0, 0, 255))

@@ -1,13 +1,14 @@
 """RTSP cameras and servers, over TCP.
 
-What reaches a decoder, and where connections lead, is narrowed: FFmpeg may speak RTSP over TCP to `rtsp_relay` and
-nothing else, and `rtsp_relay` speaks to the address that was checked. With `rtsps` the relay encrypts.
+Decoders and connections are restricted: FFmpeg may speak RTSP over TCP only to `rtsp_relay`, which speaks only to the
+checked address. With `rtsps` the relay encrypts.
 
-Servers see the address `rtsp://127.0.0.1:PORT/path` in requests, as they would behind a forwarded port. Those tested
-take it; one that tells sites apart by the host's name would not find the right one.
+Servers see the URL `rtsp://127.0.0.1:PORT/path` in requests, as behind a forwarded port. Tested servers accept it; a
+server with name-based virtual hosts would not find the right one.
 """
 
 import ssl
+import time
 from contextlib import ExitStack
 from urllib.parse import quote
 
@@ -32,26 +33,28 @@ def open_rtsp(
     silence_seconds: float = SILENCE_SECONDS,
     tls: ssl.SSLContext | None = None,
 ) -> LiveMedia:
-    """Connect to an RTSP server and read what it sends; the caller closes it.
+    """Connect to an RTSP server; the caller closes it.
 
     Args:
-        url: with scheme `rtsp` or `rtsps`. Its credentials are for the server (Basic or Digest) and are in no error.
-        guard: decides which hosts may be connected to.
-        open_seconds: longest wait for the connection, for each answer, and for the first pictures.
-        silence_seconds: longest wait for a picture from then on.
-        tls: for `rtsps`, in place of the default, which trusts what the system trusts; a camera with a certificate of
-            its own making needs one that holds it.
+        url: with scheme `rtsp` or `rtsps`. Its credentials are for the server (Basic or Digest) and never in errors.
+        guard: checks hosts before connecting.
+        open_seconds: timeout of connecting, of each response, and of the first pictures.
+        silence_seconds: timeout of later pictures.
+        tls: for `rtsps`; None for the system's trust store; a camera with a self-signed certificate needs a context
+            that trusts it.
 
     Raises:
-        SettingError: a wait is not above 0.
-        AddressRefusedError: the scheme is another one, or the host may not be connected to.
-        SourceUnreachableError: the server doesn't answer, refuses, redirects, or wants another password.
-        NoVideoStreamError, NotAVideoError: it sends no pictures, or none of a codec that is read.
+        SettingError: a timeout is not above 0.
+        AddressRefusedError: the scheme or host is not allowed.
+        SourceUnreachableError: the server does not respond, refuses, redirects, or rejects the password.
+        NoVideoStreamError, NotAVideoError: it sends no video, or an unsupported codec.
     """
     if not (open_seconds > 0 and silence_seconds > 0):
-        raise SettingError(f"waits are above 0 s, not {open_seconds} and {silence_seconds}")
+        raise SettingError(
+            f"open_seconds and silence_seconds must be above 0, got {open_seconds} and {silence_seconds}"
+        )
     if url.scheme not in _SCHEMES:
-        raise AddressRefusedError(f"an RTSP address starts with one of {', '.join(_SCHEMES)}, not {url.scheme!r}")
+        raise AddressRefusedError(f"an RTSP address must start with one of {', '.join(_SCHEMES)}, got {url.scheme!r}")
     address = guard.resolve(url.host, url.port)
     context = (tls or ssl.create_default_context()) if url.scheme == "rtsps" else None
     with ExitStack() as undo:
@@ -74,21 +77,26 @@ def open_rtsp(
 
 
 def rtsp_options(open_seconds: float) -> dict[str, str]:
-    """FFmpeg's options for RTSP: pictures only, over one TCP connection, and no other format or protocol."""
+    """FFmpeg options for RTSP: video only, over one TCP connection, and no other format or protocol."""
     return {
         "rtsp_transport": "tcp",
         "allowed_media_types": "video",
         "protocol_whitelist": "tcp",
         "format_whitelist": "rtsp",
         "codec_whitelist": ",".join(LIVE_DECODERS.split()),
-        # What a stream is follows from its description; waiting to measure its rate costs seconds.
+        # The description defines the stream; probing its rate would cost seconds.
         "fpsprobesize": "0",
         "analyzeduration": str(round(min(open_seconds, 5.0) * 1e6)),
     }
 
 
 def _open_container(address: str, open_seconds: float, silence_seconds: float) -> InputContainer | str:
-    """The container, or why there is none. FFmpeg's own error holds the password, so it ends here."""
+    """Container, or why there is none. FFmpeg's error contains the password, so it must not propagate.
+
+    On timeout, FFmpeg is interrupted wherever it waits, and sometimes reports that as invalid data.
+    """
+    deadline = time.monotonic() + open_seconds
+    silence = f"the server sent nothing for {open_seconds:g} s"
     try:
         return av.open(
             address,
@@ -99,13 +107,15 @@ def _open_container(address: str, open_seconds: float, silence_seconds: float) -
             metadata_errors="replace",
         )
     except ExitError:
-        return f"the server sends nothing for {open_seconds:g} s"
+        return silence
     except FFmpegError as error:
-        return error.strerror or "it does not answer as it should"
+        if time.monotonic() >= deadline:
+            return silence
+        return error.strerror or "invalid response"
 
 
 def _relayed(url: SourceUrl, port: int) -> str:
-    """The address that FFmpeg gets. It takes user and password percent-encoded, and decodes them."""
+    """URL for FFmpeg, with percent-encoded user and password, which it decodes."""
     user = ""
     if url.credentials is not None:
         user = f"{quote(url.credentials.user, safe='')}:{quote(url.credentials.password, safe='')}@"

@@ -1,8 +1,7 @@
-"""What is said over RTSP before pictures flow (RFC 2326, sections 4, 6, 7 and 10.12), read strictly.
+"""RTSP messages before media flows (RFC 2326, sections 4, 6, 7 and 10.12), parsed strictly.
 
-A server's answer is not passed on as it came but written anew: its status, the headers that a player needs, and a
-body of the length that was said. `Location` is not among them, and neither is what makes FFmpeg turn to the dialects of
-old servers.
+A server's response is not forwarded but rewritten: status, the headers that a player needs, and a body of the stated
+length. `Location` is dropped, and so are headers that switch FFmpeg to dialects of old servers.
 """
 
 import re
@@ -10,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 MAX_HEAD_BYTES = 32_768
-"""Longest first line with its headers."""
+"""Size limit of the first line and headers."""
 
 MAX_BODY_BYTES = 262_144
-"""Longest body: a description of a session takes some hundred bytes."""
+"""Size limit of a body: a session description takes a few hundred bytes."""
 
 _MOST_SKIPPED_MESSAGES = 1000
 _PASSED_HEADERS = (
@@ -28,22 +27,24 @@ _PASSED_HEADERS = (
     "RTP-Info",
 )
 _STATUS_LINE = re.compile(r"RTSP/1\.[01] ([1-5]\d\d)(?: .*)?")
+_UNSUPPORTED_TRANSPORT = 461
+_TCP = re.compile(r"/TCP\b|\binterleaved=", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,9}")
 
 
 class MalformedRtspError(Exception):
-    """What came is no RTSP, or is not allowed; the relay turns it into an error of `keepsight.errors`."""
+    """A malformed or forbidden RTSP message; the relay converts it to an error of `keepsight.errors`."""
 
 
 @dataclass(frozen=True)
 class RtspMessage:
-    """A request or an answer.
+    """A request or response.
 
     Attributes:
-        first_line: without its end.
-        headers: names in lower case, each with its lines in order.
-        body: empty where there is none.
-        raw: all of it, as it came.
+        first_line: without line end.
+        headers: lower-case names, each with its values in order.
+        body: empty if there is none.
+        raw: the message as received.
     """
 
     first_line: str
@@ -53,12 +54,12 @@ class RtspMessage:
 
     @property
     def first_word(self) -> str:
-        """A request's method, or an answer's version."""
+        """Method of a request, or version of a response."""
         return self.first_line.partition(" ")[0]
 
     @property
     def status(self) -> int | None:
-        """An answer's status; None where it is no answer."""
+        """Status of a response; None for a request."""
         match = _STATUS_LINE.fullmatch(self.first_line)
         return int(match[1]) if match else None
 
@@ -67,7 +68,7 @@ class RtspConversation:
     """Reads messages from a connection.
 
     Args:
-        receive: so many bytes at most; empty at the end.
+        receive: returns up to a number of bytes; empty at the end.
     """
 
     def __init__(self, receive: Callable[[int], bytes]) -> None:
@@ -75,11 +76,11 @@ class RtspConversation:
         self._buffer = bytearray()
 
     def message(self) -> RtspMessage | None:
-        """The next message; None where the other side has ended before it.
+        """Next message; None if the peer closed before it.
 
         Raises:
-            MalformedRtspError: it is none, or too long.
-            OSError: the connection broke.
+            MalformedRtspError: it is malformed or too long.
+            OSError: the connection was lost.
         """
         while b"\r\n\r\n" not in self._buffer:
             if len(self._buffer) > MAX_HEAD_BYTES or not self._fill():
@@ -90,35 +91,35 @@ class RtspConversation:
         first_line, headers = _split(head)
         length_text = headers.get("content-length", ("0",))[0]
         if not _NUMBER.fullmatch(length_text) or int(length_text) > MAX_BODY_BYTES:
-            raise MalformedRtspError(f"the server's answers are longer than {MAX_BODY_BYTES} bytes")
+            raise MalformedRtspError(f"the server's responses exceed {MAX_BODY_BYTES} bytes")
         body = self._take(len(head) + int(length_text))[len(head) :]
         return RtspMessage(first_line, headers, body, head + body)
 
     def reply(self) -> RtspMessage:
-        """The next final answer; pictures that come before it, and the server's own requests, are passed over.
+        """Next final response; interleaved media before it and server requests are skipped.
 
         Raises:
-            MalformedRtspError: what comes is no answer.
-            OSError: the connection broke.
+            MalformedRtspError: it is not a response.
+            OSError: the connection was lost.
         """
         for _ in range(_MOST_SKIPPED_MESSAGES):
             if not self._buffer and not self._fill():
-                raise MalformedRtspError("the server ended the connection")
+                raise MalformedRtspError("the server closed the connection")
             if self._buffer[0] == ord("$"):  # interleaved data (section 10.12): a channel and a length
                 header = self._take(4, keep=True)
                 self._take(4 + int.from_bytes(header[2:4], "big"))
                 continue
             message = self.message()
             if message is None:
-                raise MalformedRtspError("the server ended the connection")
+                raise MalformedRtspError("the server closed the connection")
             if message.status is not None and message.status >= 200:
                 return message
             if message.status is None and not message.first_line.endswith(" RTSP/1.0"):
                 raise MalformedRtspError("the server does not speak RTSP")
-        raise MalformedRtspError("the server does not answer")
+        raise MalformedRtspError("the server does not respond")
 
     def take_rest(self) -> bytes:
-        """What came behind the last message."""
+        """Bytes after the last message."""
         rest = bytes(self._buffer)
         self._buffer.clear()
         return rest
@@ -131,21 +132,34 @@ class RtspConversation:
     def _take(self, num_bytes: int, *, keep: bool = False) -> bytes:
         while len(self._buffer) < num_bytes:
             if not self._fill():
-                raise MalformedRtspError("the server ended the connection in the middle of an answer")
+                raise MalformedRtspError("the server closed the connection during a response")
         taken = bytes(self._buffer[:num_bytes])
         if not keep:
             del self._buffer[:num_bytes]
         return taken
 
 
+def check_transport(reply: RtspMessage) -> None:
+    """Check that a SETUP response agrees to send media over this connection (section 10.4).
+
+    Raises:
+        MalformedRtspError: it refuses, or offers UDP.
+    """
+    transport = " ".join(reply.headers.get("transport", ()))
+    is_refused = reply.status == _UNSUPPORTED_TRANSPORT
+    if is_refused or (reply.status == 200 and transport and not _TCP.search(transport)):
+        why = "461 Unsupported Transport" if is_refused else f"it answered {transport.partition(';')[0][:40]!r}"
+        raise MalformedRtspError(f"the server offers only UDP, but Keepsight needs RTSP over TCP ({why})")
+
+
 def checked_reply(reply: RtspMessage) -> bytes:
-    """An answer of a server as FFmpeg is to see it.
+    """A server's response as passed to FFmpeg.
 
     Raises:
         MalformedRtspError: it is a redirect.
     """
     if reply.status is None or 300 <= reply.status < 400:
-        raise MalformedRtspError("the server redirects to another address, which is not followed")
+        raise MalformedRtspError("the server redirects; give the address it redirects to")
     lines = [f"RTSP/1.0 {reply.status} Status"]
     for name in _PASSED_HEADERS:
         lines += [f"{name}: {value}" for value in reply.headers.get(name.lower(), ())]

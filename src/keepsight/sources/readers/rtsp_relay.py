@@ -1,11 +1,11 @@
-"""Between FFmpeg and an RTSP server: a connection that leads to the checked address and nowhere else.
+"""Relay between FFmpeg and an RTSP server, which connects only to the checked address.
 
-FFmpeg resolves names itself and follows redirects to any host. So it is given an address on loopback, and this relay
-carries the conversation to the one address that was checked. Until the pictures flow, each answer of the server is
-read here and written anew with the headers that playing needs: a redirect never reaches FFmpeg, nor does anything that
-the two could understand differently. From then on bytes pass as they are, for FFmpeg no longer follows redirects.
+FFmpeg resolves names itself and follows redirects to any host. It therefore gets a loopback address, and this relay
+carries the conversation to the one checked address. Until media flows, each server response is parsed and rewritten
+with the headers needed for playing: no redirect reaches FFmpeg, nor anything that the two could parse differently.
+After that bytes pass unchanged, since FFmpeg no longer follows redirects.
 
-With TLS the relay is the client, and the certificate is checked against the server's name (FFmpeg would take any).
+With TLS the relay is the client, and verifies the certificate against the server's name (FFmpeg would accept any).
 """
 
 import selectors
@@ -15,31 +15,31 @@ from threading import Thread
 
 from keepsight.errors import SourceUnreachableError
 from keepsight.sources.network.guard import ResolvedAddress
-from keepsight.sources.readers.rtsp_messages import MalformedRtspError, RtspConversation, checked_reply
+from keepsight.sources.readers.rtsp_messages import MalformedRtspError, RtspConversation, check_transport, checked_reply
 
 _CHUNK_BYTES = 65_536
 _JOIN_SECONDS = 5.0
 
 
 class RtspRelay:
-    """A listening port on loopback that takes one connection and carries it to a server.
+    """Loopback port that accepts one connection and carries it to a server.
 
     Attributes:
         port: on 127.0.0.1.
-        complaint: why the relay ended the conversation, or None; final once the relay is closed.
-        is_broken: whether the server's side ended before FFmpeg's, while pictures flowed.
+        complaint: why the relay ended the conversation, or None; final once closed.
+        is_broken: whether the server closed before FFmpeg, while media flowed.
     """
 
     def __init__(self, address: ResolvedAddress, *, timeout_seconds: float, tls: ssl.SSLContext | None = None) -> None:
         """Connect to the server, and listen.
 
         Args:
-            address: where to, checked.
-            timeout_seconds: for connecting, and for each message until the pictures flow.
-            tls: for an encrypted connection.
+            address: checked address.
+            timeout_seconds: timeout of connecting, and of each message until media flows.
+            tls: context of an encrypted connection.
 
         Raises:
-            SourceUnreachableError: the server doesn't answer, or its certificate is not good.
+            SourceUnreachableError: the server does not respond, or its certificate is invalid.
         """
         self.complaint: str | None = None
         self.is_broken = False
@@ -54,7 +54,7 @@ class RtspRelay:
         self._thread.start()
 
     def close(self) -> None:
-        """End both connections. A second call does nothing."""
+        """Close both connections. Idempotent."""
         if not self._is_closing:
             self._is_closing = True
             self._wake.close()  # readable at the other end, wherever the thread waits
@@ -74,7 +74,7 @@ class RtspRelay:
                     self._carry(client)
 
     def _accept(self) -> socket.socket | None:
-        """FFmpeg's connection; the next one would find nobody listening."""
+        """FFmpeg's connection; listening ends after it."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
@@ -87,15 +87,15 @@ class RtspRelay:
         return client
 
     def _arrange(self, client: socket.socket) -> bool:
-        """Question and answer, until the server has agreed to play; False where one side gives up."""
+        """Relay requests and responses until the server agrees to play; False if either side gives up."""
         try:
             return self._converse(client)
         except MalformedRtspError as error:
             complaint = str(error)
         except TimeoutError:
-            complaint = f"the server does not answer for {self._timeout_seconds:g} s"
+            complaint = f"the server did not respond for {self._timeout_seconds:g} s"
         except OSError as error:
-            complaint = f"the connection broke: {error.strerror or error}"
+            complaint = f"the connection was lost: {error.strerror or error}"
         if not self._is_closing:
             self.complaint = complaint
         return False
@@ -105,14 +105,16 @@ class RtspRelay:
         while (request := questions.message()) is not None:
             self._server.sendall(request.raw)
             reply = answers.reply()
+            if request.first_word == "SETUP":
+                check_transport(reply)
             client.sendall(checked_reply(reply))
             if request.first_word == "PLAY" and reply.status == 200:
                 client.sendall(answers.take_rest())
                 return True
-        return False  # FFmpeg has a reason of its own
+        return False  # FFmpeg has its own reason
 
     def _carry(self, client: socket.socket) -> None:
-        """Bytes in both directions until one side ends."""
+        """Relay bytes in both directions until one side ends."""
         self._server.settimeout(None)
         client.settimeout(None)
         with selectors.DefaultSelector() as selector:
@@ -129,7 +131,7 @@ class RtspRelay:
 
 
 def _pass_on(source: object, target: socket.socket) -> bool:
-    """Pass on what is there; False at the end."""
+    """Forward available bytes; False at the end."""
     if not isinstance(source, socket.socket):
         return False
     try:
@@ -152,9 +154,9 @@ def _connect(address: ResolvedAddress, timeout_seconds: float, tls: ssl.SSLConte
         return plain
     try:
         return tls.wrap_socket(plain, server_hostname=address.host)
-    except OSError as error:  # also ssl.SSLError, of which a bad certificate is one
+    except OSError as error:  # includes ssl.SSLError, such as a bad certificate
         plain.close()
-        raise SourceUnreachableError(f"{where} is not encrypted as it should be: {_reason(error)}") from error
+        raise SourceUnreachableError(f"TLS handshake with {where} failed: {_reason(error)}") from error
 
 
 def _reason(error: OSError) -> str:
@@ -165,4 +167,4 @@ def _shut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # it has ended already
+        return  # already closed

@@ -1,0 +1,1 @@
+"""Ratios of the benchmarks over time, in a file of the repository."""

@@ -1,0 +1,1 @@
+"""Baselines inside the language model: key-value retrieval (ReKV)."""

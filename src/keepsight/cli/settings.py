@@ -1,0 +1,160 @@
+"""What `watch` and `serve` can be given, beside how a stream is watched."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keepsight.extras import require_extra
+from keepsight.hub.settings import HubSettings
+from keepsight.schema import Choice, Flag, Maybe, Number, Text, check_fields, same_as, setting
+from keepsight.server.settings import ServerSettings, TelemetrySettings
+from keepsight.settings import Settings
+from keepsight.sources.frame_queue import DropPolicy
+from keepsight.sources.settings import LoadSettings, SourceSettings, SupervisionSettings
+
+if TYPE_CHECKING:
+    from keepsight.journal import Quota
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """How sources are read.
+
+    Raises:
+        SettingError: a value is outside what is allowed.
+    """
+
+    drop: DropPolicy = setting(
+        LoadSettings().policy,
+        Choice(tuple(DropPolicy), DropPolicy),
+        "Drop these frames of a live source if the model lags.",
+        "live",
+    )
+    stall_seconds: float = setting(
+        SupervisionSettings().stall_seconds,
+        Number(0, is_above=True),
+        "Reconnect after this many seconds without a frame.",
+        "live",
+        unit="seconds",
+    )
+    allow_private: bool = same_as(HubSettings, "allow_private")
+    credentials: Path | None = same_as(HubSettings, "credentials")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def to_sources(self) -> SourceSettings:
+        """The settings of whatever reads sources."""
+        return SourceSettings(
+            allow_private=self.allow_private,
+            supervision=SupervisionSettings(stall_seconds=self.stall_seconds),
+            load=LoadSettings(policy=self.drop),
+        )
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """How much the journal may hold; None is no limit.
+
+    Raises:
+        SettingError: a limit is outside what is allowed.
+    """
+
+    max_gigabytes: float | None = setting(
+        None,
+        Maybe(Number(0, is_above=True)),
+        "Limit the journal's size; the oldest pictures go first, then clips.",
+        "storage",
+        unit="gigabytes",
+    )
+    max_stream_gigabytes: float | None = setting(
+        None,
+        Maybe(Number(0, is_above=True)),
+        "Limit the size of each stream: clips, pictures and memory.",
+        "storage",
+        unit="gigabytes",
+    )
+    max_days: float | None = setting(
+        None, Maybe(Number(0, is_above=True)), "Remove clips older than this from the journal.", "storage", unit="days"
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def to_quota(self) -> "Quota | None":
+        """The quota of a journal; None for no limit."""
+        from keepsight.journal import Quota
+
+        if (self.max_gigabytes, self.max_stream_gigabytes, self.max_days) == (None, None, None):
+            return None
+        return Quota(
+            max_file_bytes=_num_bytes(self.max_gigabytes),
+            max_stream_bytes=_num_bytes(self.max_stream_gigabytes),
+            max_age_seconds=None if self.max_days is None else self.max_days * 86_400,
+        )
+
+
+class DeviceName(Text):
+    """What a model may run on; whether there is such a device here is not looked at."""
+
+    wanted = "auto, cpu, cuda or cuda:NUMBER"
+
+    def accepts(self, value: Any) -> bool:
+        """Whether it is a device's name."""
+        return isinstance(value, str) and re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", value, flags=re.ASCII) is not None
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What describes and answers.
+
+    Raises:
+        SettingError: a value is outside what is allowed.
+    """
+
+    model: str = setting("tiny", Text("MODEL"), "Bundled name, folder or Hugging Face id.", "model")
+    device: str | None = setting(
+        None,
+        Maybe(DeviceName("DEVICE"), "CUDA if available"),
+        "Run the model on this device, such as cpu, cuda or cuda:1.",
+        "model",
+    )
+    dtype: str | None = setting(
+        None,
+        Maybe(Choice(("float32", "float16", "bfloat16")), "float16 on CUDA, float32 on the CPU"),
+        "Run the model in this number format.",
+        "model",
+    )
+    quantization: str | None = setting(
+        None,
+        Maybe(Choice(("int8", "int4"))),
+        "Round the decoder's weights; needs the extra `quantization`.",
+        "model",
+    )
+    compile: bool = setting(False, Flag(), "Compile caption generation: slow to start, may pay off on a GPU.", "model")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def require_extras(self) -> None:
+        """Refuse what needs a package that is not installed.
+
+        Raises:
+            SettingError: see `require_extra`.
+        """
+        if self.quantization is not None:
+            require_extra("quantization", "quantization")
+
+
+WATCH = (Settings, LiveSettings, StorageSettings, ModelSettings)
+"""Settings of `keepsight watch`."""
+
+SERVE = (ServerSettings, TelemetrySettings, *WATCH)
+"""Settings of `keepsight serve`."""
+
+
+def _num_bytes(gigabytes: float | None) -> int | None:
+    """Whole bytes, at least one. Reckoned exactly, since a float would overflow where somebody means no limit."""
+    return None if gigabytes is None else max(1, round(Fraction(gigabytes) * 10**9))

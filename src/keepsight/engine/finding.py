@@ -1,0 +1,320 @@
+"""Finding the stream of a source in a journal: by content, even if the file moved, or a new stream.
+
+The name decides for sources without identifiable content (cameras, live streams, pushed frames) and for streams of
+older journals, which recorded no content.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from keepsight.engine.coverage import check_coverage
+from keepsight.errors import SourceChangedError
+from keepsight.incoming import one_line
+from keepsight.journal import EndReason, Journal, StreamRecord
+from keepsight.method.protocol import VideoModel
+from keepsight.settings import Settings
+from keepsight.sources.contents import Content, is_still_at
+from keepsight.sources.identity import Relation, SourceIdentity, from_json, is_equal, to_json
+from keepsight.spans import format_clock
+from keepsight.video import VideoInfo
+
+
+@dataclass(frozen=True, eq=False)
+class SourceNow:
+    """Current state of a source to watch.
+
+    Attributes:
+        name: path or address, without credentials.
+        content: its content; None for a source without identifiable content.
+        video_stream: index of the video stream to read; None if the source has no such indexes.
+        first_video_stream: the index that older journals without an index mean.
+        info: its video properties; None for a live source and pushed frames.
+    """
+
+    name: str
+    content: Content | None = None
+    video_stream: int | None = None
+    first_video_stream: int = 0
+    info: VideoInfo | None = None
+    _relations: dict[str, Relation] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, name: str, info: VideoInfo, content: Content | None) -> "SourceNow":
+        """State of an open source.
+
+        Args:
+            name: path or address, without credentials.
+            info: its video properties.
+            content: its content.
+        """
+        if content is None:
+            return cls(name, info=info)
+        return cls(name, content, info.video_stream, info.first_video_stream, info)
+
+    @property
+    def identity_json(self) -> str | None:
+        """Its content identity, as stored in the journal."""
+        return None if self.content is None else to_json(self.content.identity)
+
+    def relation_to(self, stream: StreamRecord) -> Relation:
+        """Relation of the source to the content of a stream; cached.
+
+        Raises:
+            VideoError: it can no longer be read.
+        """
+        seen = _seen(stream)
+        if seen is None or self.content is None or stream.identity_json is None:
+            return Relation.DIFFERENT
+        if stream.identity_json not in self._relations:
+            self._relations[stream.identity_json] = self.content.relation_to(seen)
+        return self._relations[stream.identity_json]
+
+    def compare_with(self, streams: Sequence[StreamRecord]) -> None:
+        """Compute `relation_to` for several streams in advance.
+
+        Raises:
+            VideoError: it can no longer be read.
+        """
+        for stream in streams:
+            self.relation_to(stream)
+
+    def is_of(self, stream: StreamRecord) -> bool:
+        """Whether a stream was watched from the same video stream."""
+        known = stream.video_stream
+        wanted = self.video_stream
+        return wanted is None or wanted == (self.first_video_stream if known is None else known)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A stream found or created.
+
+    Attributes:
+        stream: its record.
+        note: notice for the user, one line; empty if nothing changed.
+    """
+
+    stream: StreamRecord
+    note: str = ""
+
+
+def find_or_begin(
+    journal: Journal,
+    source: str | SourceNow,
+    model: VideoModel,
+    settings: Settings,
+    *,
+    restart: bool = False,
+    is_live: bool = False,
+    started_at: float | None = None,
+) -> Begun:
+    """Find the stream of a source with this model and these settings, or create one.
+
+    Settings that only affect answers may differ. The end is cleared for streams that were interrupted, whose source has
+    grown, that were marked complete too early, or that are live, since a camera comes back. Other finished streams are
+    returned unchanged. Moved or copied content keeps its stream, replaced content gets a new one.
+
+    Args:
+        journal: journal of the streams.
+        source: the source, or the name of one without content.
+        model: model to watch with.
+        settings: settings to watch with.
+        restart: always create a new stream.
+        is_live: whether the stream follows the wall clock.
+        started_at: wall-clock time of a new stream's second 0, in seconds since 1970; None for now.
+
+    Raises:
+        VideoError: the source can no longer be read.
+    """
+    now = SourceNow(source) if isinstance(source, str) else source
+    streams = [] if restart else streams_like(journal, now, model.info.name, settings, is_live=is_live)
+    found = _found(journal, now, streams)
+    if found is not None:
+        return found
+    moment = None if started_at is None else datetime.fromtimestamp(started_at, UTC)
+    begun = journal.streams.begin(
+        now.name,
+        model.info.name,
+        settings.to_json(),
+        is_live=is_live,
+        started_at=moment,
+        identity_json=now.identity_json,
+        video_stream=now.video_stream,
+    )
+    before = next((stream for stream in streams if stream.source == now.name), None)
+    note = "" if before is None else f"replaced since stream {before.id} was watched: watching it as a new stream"
+    return Begun(begun, note and f"{one_line(now.name)} was {note}")
+
+
+def streams_like(
+    journal: Journal, source: SourceNow, model_name: str, settings: Settings, *, is_live: bool
+) -> list[StreamRecord]:
+    """Streams with this model and these settings, of any source, newest first.
+
+    Args:
+        journal: journal of the streams.
+        source: only its video stream is compared.
+        model_name: name of the model.
+        settings: settings of the streams; those that only affect answers may differ.
+        is_live: whether they follow the wall clock.
+    """
+    watching = settings.watching()
+    return [
+        stream
+        for stream in reversed(journal.streams.all())
+        if stream.model == model_name
+        and stream.is_live == is_live
+        and Settings.from_json(stream.settings_json).watching() == watching
+        and source.is_of(stream)
+    ]
+
+
+def watched_to_its_end(journal: Journal, source: SourceNow, model_name: str, settings: Settings) -> StreamRecord | None:
+    """The finished stream that `find_or_begin` would return unchanged; None if anything is, or may be, left to watch.
+
+    Only reads the journal, and needs no model.
+
+    Args:
+        journal: journal of the streams.
+        source: current state of a file or folder.
+        model_name: name of the model.
+        settings: settings to watch with.
+
+    Raises:
+        VideoError: the source can no longer be read.
+    """
+    streams = streams_like(journal, source, model_name, settings, is_live=False)
+    for stream in streams:
+        if source.name in stream.names and source.relation_to(stream) is Relation.SAME:
+            return stream if _is_watched(journal, stream, source) else None
+    return None
+
+
+def resume_stream(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun:
+    """Resume a known stream if its source is unchanged or has grown.
+
+    Raises:
+        SourceChangedError: its content was replaced.
+        VideoError: it can no longer be read.
+    """
+    if source.content is None or stream.identity_json is None:
+        return Begun(_taken_up(journal, stream, source))
+    relation = source.relation_to(stream)
+    if relation is Relation.DIFFERENT or not source.is_of(stream):
+        raise SourceChangedError(
+            f"{one_line(source.name)} was replaced since it was watched; watch it again as a new stream"
+        )
+    if relation is Relation.GROWN and _can_grow(journal, stream):
+        return _grown(journal, stream, source)
+    return Begun(_taken_up(journal, stream, source))
+
+
+def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord]) -> Begun | None:
+    """Find the stream of a source, by preference: same content, no recorded content, grown content."""
+    named = [stream for stream in streams if source.name in stream.names]
+    content = source.content
+    if content is None:
+        return Begun(_taken_up(journal, named[0], source)) if named else None
+    relations = {stream.id: source.relation_to(stream) for stream in named}
+    for stream in named:
+        if relations[stream.id] is Relation.SAME:
+            is_at_home = source.name == stream.source or is_still_at(stream.source, content.identity)
+            return Begun(_taken_up(journal, stream, source)) if is_at_home else _moved(journal, stream, source)
+    others = [stream for stream in streams if stream.id not in relations]
+    for stream in others:
+        if (seen := _seen(stream)) is not None and is_equal(seen, content.identity):
+            return _elsewhere(journal, stream, source, seen)
+    if named and named[0].identity_json is None:
+        return Begun(_taken_up(journal, named[0], source))
+    for stream in named:
+        if relations[stream.id] is Relation.GROWN and _can_grow(journal, stream):
+            return _grown(journal, stream, source)
+    return _grown_elsewhere(journal, others, source) if content.is_local else None
+
+
+def _grown_elsewhere(journal: Journal, streams: Sequence[StreamRecord], source: SourceNow) -> Begun | None:
+    """Find a recording renamed after completion; not one that still exists at its path and is part of another."""
+    for stream in streams:
+        seen = _seen(stream)
+        if seen is None or source.relation_to(stream) is not Relation.GROWN:
+            continue
+        if _can_grow(journal, stream) and not is_still_at(stream.source, seen):
+            moved = _renamed(journal, stream, source.name)
+            return _grown(journal, moved, source, f"was moved from {one_line(stream.source)} and has grown")
+    return None
+
+
+def _elsewhere(journal: Journal, stream: StreamRecord, source: SourceNow, seen: SourceIdentity) -> Begun:
+    """A stream whose content was watched under another name."""
+    if not is_still_at(stream.source, seen):
+        return _moved(journal, stream, source)
+    names = tuple(dict.fromkeys((*stream.other_names, source.name)))
+    noted = journal.streams.rename(stream.id, stream.source, names)
+    return _known(journal, noted, source, f"has the same content as {one_line(stream.source)}")
+
+
+def _moved(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun:
+    moved = _renamed(journal, stream, source.name)
+    return _known(journal, moved, source, f"was moved from {one_line(stream.source)}")
+
+
+def _known(journal: Journal, stream: StreamRecord, source: SourceNow, what: str) -> Begun:
+    begun = _taken_up(journal, stream, source)
+    become = "it was watched to its end" if begun.is_finished else "resuming"
+    return Begun(begun, f"{one_line(source.name)} {what}: {become} as stream {stream.id}")
+
+
+def _renamed(journal: Journal, stream: StreamRecord, name: str) -> StreamRecord:
+    others = tuple(one for one in stream.names if one != name)
+    return journal.streams.rename(stream.id, name, others)
+
+
+def _grown(
+    journal: Journal, stream: StreamRecord, source: SourceNow, what: str = "has grown since it was watched"
+) -> Begun:
+    """Resume a stream from its last clip, whatever its end."""
+    with journal.transaction():
+        start_seconds = resume_seconds(journal, stream)
+        journal.streams.identify(stream.id, source.identity_json, source.video_stream)
+        if stream.is_finished:  # its end may have been incomplete
+            journal.gaps.forget_from(stream.id, start_seconds)
+        resumed = journal.streams.resume(stream.id)
+    return Begun(resumed, f"{one_line(source.name)} {what}: resuming at {format_clock(start_seconds)}")
+
+
+def _taken_up(journal: Journal, stream: StreamRecord, source: SourceNow) -> StreamRecord:
+    """The record of a stream with an unchanged source, reopened if anything is left to watch."""
+    if source.content is not None and stream.identity_json is None:
+        stream = journal.streams.identify(stream.id, source.identity_json, source.video_stream)
+    if not stream.is_live and _is_watched(journal, stream, source):
+        return stream
+    return journal.streams.resume(stream.id)
+
+
+def _is_watched(journal: Journal, stream: StreamRecord, source: SourceNow) -> bool:
+    """Whether nothing is left to watch; a completeness mark counts only if the source is no longer than then."""
+    is_complete = stream.end_reason is EndReason.COMPLETE
+    if source.info is None or not is_complete or not _can_grow(journal, stream):
+        return stream.is_finished
+    settings = Settings.from_json(stream.settings_json)
+    begin_seconds = resume_seconds(journal, stream)
+    return not check_coverage(journal, stream, settings, source.info, None, begin_seconds).problem
+
+
+def _can_grow(journal: Journal, stream: StreamRecord) -> bool:
+    """Whether the stream's end position is known: a quota may have removed the clips of a finished stream."""
+    next_index = journal.streams.position(stream.id).next_clip_index
+    return next_index == 0 or journal.clips.get(stream.id, next_index - 1) is not None
+
+
+def _seen(stream: StreamRecord) -> SourceIdentity | None:
+    return None if stream.identity_json is None else from_json(stream.identity_json)
+
+
+def resume_seconds(journal: Journal, stream: StreamRecord) -> float:
+    """Start of resumed watching: the last clip's start if the source's end cut it, else its end."""
+    if (last := journal.last_clips.of(stream.id)) is not None:
+        return last.start_seconds
+    clip = journal.clips.last(stream.id)
+    return 0.0 if clip is None else clip.span.end_seconds

@@ -1,0 +1,1 @@
+"""Many streams as a service, without HTTP: shared by the web page, MCP and other clients."""

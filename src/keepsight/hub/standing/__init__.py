@@ -1,0 +1,1 @@
+"""Standing questions: checked on every new caption, with alerts as events and webhooks."""

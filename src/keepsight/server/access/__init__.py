@@ -1,1 +1,0 @@
-"""Who is answered, and how much one request may ask for."""

@@ -1,1 +1,0 @@
-"""What is told as it happens, in server-sent events."""

@@ -1,0 +1,1 @@
+"""HTTP interface of the hub: routes, events, access control, and the page."""

@@ -1,0 +1,1 @@
+"""Access control and request limits."""

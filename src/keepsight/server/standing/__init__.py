@@ -1,1 +1,0 @@
-"""Standing questions: checked on every new caption, told as events and to webhooks."""

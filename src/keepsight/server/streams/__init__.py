@@ -1,1 +1,0 @@
-"""The streams of a server and the threads that watch them."""

@@ -1,1 +1,0 @@
-"""What requests and answers look like in JSON, and how records become that."""

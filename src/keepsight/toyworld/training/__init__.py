@@ -1,1 +1,0 @@
-"""The recipe that trains the bundled tiny model on the toy world, in stages that can be resumed."""

@@ -1,1 +1,0 @@
-"""The recurrent loop over one stream: clips in, moments out, all of it durable."""

@@ -1,0 +1,47 @@
+"""Plug-ins on the command line: listed with their packages, and refused in one line before a model is loaded."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.ended import Keepsight, MakeVideo
+from tests.plug_in import CENTRE, install
+
+
+def test_a_broken_selector_is_one_line_before_the_model_is_loaded(
+    keepsight: Keepsight, make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = install(tmp_path / "site", "broken", "broken_at_once", "1 / 0", selectors="centre = broken_at_once:Centre")
+    monkeypatch.syspath_prepend(site)
+    ended = keepsight("watch", make_video(), "--selector", "centre", "--model", "no-such-model")
+    assert ended.code == 2
+    assert ended.complaint == "could not load selector 'centre' of broken 1.2: ZeroDivisionError: division by zero"
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_a_selector_of_another_package_is_watched_and_shown_with(
+    keepsight: Keepsight, make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "centre_plug_in", raising=False)
+    selectors = "centre = centre_plug_in:Centre"
+    monkeypatch.syspath_prepend(
+        install(tmp_path / "site", "centre-plug-in", "centre_plug_in", CENTRE, selectors=selectors)
+    )
+    ended = keepsight("watch", make_video(), "--selector", "centre", "--model", "fake", "--sample-fps", 2)
+    assert ended.code == 0
+    assert {clip["num_kept_tokens"] for clip in ended.of("clip")} == {1}
+    unknown = keepsight("watch", make_video(), "--selector", "edge", "--model", "fake")
+    assert unknown.complaint.endswith("k-means, mean-pool, all, centre, got 'edge'")
+
+
+def test_architectures_of_other_packages_are_listed(
+    keepsight: Keepsight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "raise RuntimeError('listing imports nothing')"
+    monkeypatch.syspath_prepend(
+        install(tmp_path / "site", "odd", "odd_vl_plug_in", code, architectures="odd_vl = odd_vl_plug_in:Adapter")
+    )
+    last = keepsight("models").of("architecture")[-1]
+    assert (last["model_type"], last["package"]) == ("odd_vl", "odd 1.2")
+    assert "odd_vl, from odd 1.2" in keepsight("models", "--no-json").out
