@@ -112,7 +112,7 @@ def test_a_video_that_was_replaced_is_not_shown_under_old_captions(
     path.write_bytes(make_video(6).read_bytes())
     with visit(browser, client, f"#/streams/{stream_id}") as page:
         expect(page.locator(".no-video")).to_have_text(
-            "The file was replaced since it was watched, so it is not shown here."
+            "The file was replaced after it was watched; watch it again to play it."
         )
         expect(page.locator("video")).to_have_count(0)
         expect(page.locator(".stage .caption")).to_have_text(captions(client, stream_id)[0])

@@ -40,7 +40,7 @@ def test_an_alert_is_told_to_all_viewers_wherever_they_are(
             let_say(page, model, "a cat sleeps.")
             let_say(page, model, "a dog arrives.")
             for viewer in (page, other):
-                told = viewer.get_by_role("status", name="Alerts")
+                told = viewer.get_by_role("status", name="Alerts", exact=True)
                 expect(told).to_contain_text(QUESTION)
                 expect(told).to_contain_text("00:04 a dog arrives.")
                 expect(viewer.get_by_role("tab", name="Tell me when · 1")).to_be_visible()
@@ -50,9 +50,9 @@ def test_an_alert_is_told_to_all_viewers_wherever_they_are(
 
             page.get_by_role("button", name=QUESTION).click()
             expect(page.locator(".stage .time")).to_have_text("00:04 – 00:06")
-            expect(page.get_by_role("status", name="Alerts")).to_be_empty()
+            expect(page.get_by_role("status", name="Alerts", exact=True)).to_be_empty()
             other.get_by_role("button", name="Dismiss the alert").click()
-            expect(other.get_by_role("status", name="Alerts")).to_be_empty()
+            expect(other.get_by_role("status", name="Alerts", exact=True)).to_be_empty()
             model.let(9)
 
 
@@ -66,7 +66,7 @@ def test_alerts_of_before_are_listed_and_not_told_again(
             let_say(page, model, "nothing happens.")
             watch_for(page, QUESTION)
             let_say(page, model, "a dog arrives.")
-            expect(page.get_by_role("status", name="Alerts")).to_contain_text("a dog arrives.")
+            expect(page.get_by_role("status", name="Alerts", exact=True)).to_contain_text("a dog arrives.")
             page.reload()
             expect(page.get_by_role("tab", name="Tell me when · 1")).to_be_visible()
             page.get_by_role("tab", name="Tell me when").click()
@@ -74,11 +74,11 @@ def test_alerts_of_before_are_listed_and_not_told_again(
             expect(listed.get_by_role("button", name="00:02 a dog arrives.")).to_be_visible()
             let_say(page, model, "nothing happens.")
             let_say(page, model, "another dog arrives.")
-            expect(page.get_by_role("status", name="Alerts")).to_contain_text("00:06 another dog arrives.")
+            expect(page.get_by_role("status", name="Alerts", exact=True)).to_contain_text("00:06 another dog arrives.")
             expect(page.get_by_role("tab", name="Tell me when · 2")).to_be_visible()
             page.get_by_role("button", name=f"Delete: {QUESTION}").click()
             expect(page.get_by_text("No standing questions yet.")).to_be_visible()
-            expect(page.get_by_role("status", name="Alerts")).to_be_empty()
+            expect(page.get_by_role("status", name="Alerts", exact=True)).to_be_empty()
             assert served.client("GET", "/v1/standing-questions").data == []
             model.let(9)
 
