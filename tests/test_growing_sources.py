@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from keepsight.engine.source_notes import SourceNote
 from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import TruncatedVideoError
 from keepsight.journal import EndReason, Journal

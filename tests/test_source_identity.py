@@ -190,7 +190,7 @@ def test_a_journal_that_knew_no_content_goes_on_by_name(tmp_path: Path, first: P
 
 
 def test_the_video_stream_is_part_of_what_is_watched(tmp_path: Path) -> None:
-    from keepsight.engine.source_notes import SourceNote
+    from keepsight.engine.watched_source import SourceNote
     from keepsight.sources.address import SourceAddress
     from tests.video.test_stream_choice import two_with_default
 

@@ -71,9 +71,9 @@ for _talkative in ("torchao", "torch.utils._pytree"):
 if TYPE_CHECKING:
     from keepsight.asking.answering import Answer, AnswerStream, Ask, Citation, answer_question
     from keepsight.engine.session import StreamSession
-    from keepsight.engine.source_notes import NoteKind, SourceNote
     from keepsight.engine.stream_pipeline import Moment
     from keepsight.engine.watch_together import Failure, SourceEvent, WatchTogether
+    from keepsight.engine.watched_source import NoteKind, SourceNote
     from keepsight.engine.watcher import Watcher
     from keepsight.journal import ClipRecord, EndReason, GapRecord, Journal, Quota, StreamRecord
     from keepsight.journal.notebook import to_pandas
@@ -198,13 +198,13 @@ _HOME_OF = {
     "Journal": "keepsight.journal",
     "LoadSettings": "keepsight.sources.settings",
     "Moment": "keepsight.engine.stream_pipeline",
-    "NoteKind": "keepsight.engine.source_notes",
+    "NoteKind": "keepsight.engine.watched_source",
     "Quota": "keepsight.journal",
     "Source": "keepsight.sources.plug_in",
     "SourceAddress": "keepsight.sources.address",
     "SourceEvent": "keepsight.engine.watch_together",
     "SourceKind": "keepsight.sources.address",
-    "SourceNote": "keepsight.engine.source_notes",
+    "SourceNote": "keepsight.engine.watched_source",
     "SourceSettings": "keepsight.sources.settings",
     "SourceState": "keepsight.sources.supervision",
     "StateChange": "keepsight.sources.supervision",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from keepsight.engine.source_notes import SourceNote
 from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import StreamLockedError
 from keepsight.journal import EndReason, Journal

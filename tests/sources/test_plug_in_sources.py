@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepsight.engine.source_notes import SourceNote
 from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import (
     AddressRefusedError,

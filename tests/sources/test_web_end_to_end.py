@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keepsight.engine.source_notes import SourceNote
 from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import AddressRefusedError, SourceNotFoundError, SourceUnreachableError
 from keepsight.journal import Journal

@@ -10,9 +10,9 @@ from keepsight.cli.output import caption_text, clock_text, complain, emit, emit_
 from keepsight.spans import frames_note
 
 if TYPE_CHECKING:
-    from keepsight.engine.source_notes import SourceNote
     from keepsight.engine.stream_pipeline import Moment
     from keepsight.engine.watch_together import SourceEvent, WatchTogether
+    from keepsight.engine.watched_source import SourceNote
     from keepsight.journal import StreamRecord
     from keepsight.sources.supervision import StateChange
 
@@ -31,9 +31,9 @@ class EventOutput:
 
     def __call__(self, happened: "SourceEvent") -> None:
         """Print one event."""
-        from keepsight.engine.source_notes import SourceNote
         from keepsight.engine.stream_pipeline import Moment
         from keepsight.engine.watch_together import Failure
+        from keepsight.engine.watched_source import SourceNote
 
         event = happened.event
         if isinstance(event, Failure):
@@ -61,7 +61,7 @@ class EventOutput:
         self._console.print(line)
 
     def _show_note(self, source: int, note: "SourceNote") -> None:
-        from keepsight.engine.source_notes import NoteKind
+        from keepsight.engine.watched_source import NoteKind
 
         if self._console is None:
             emit("note", source=self._names[source], kind=note.kind.value, text=note.text)

@@ -153,7 +153,8 @@ def open_sources(addresses: "Sequence[SourceAddress]", reading: "SourceSettings"
 
 def is_nothing_new(job: WatchJob, model_name: str) -> bool:
     """Whether no model is needed: the only source was watched to its end before, and there are no questions."""
-    from keepsight.engine.finding import SourceNow, watched_to_its_end
+    from keepsight.engine.finding import watched_to_its_end
+    from keepsight.engine.watched_source import SourceNow
     from keepsight.journal import Journal
     from keepsight.sources.address import SourceAddress
     from keepsight.sources.opening import open_content

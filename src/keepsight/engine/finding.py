@@ -5,85 +5,19 @@ older journals, which recorded no content.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from keepsight.engine.coverage import check_coverage
+from keepsight.engine.watched_source import SourceNow, recorded_identity
 from keepsight.errors import SourceChangedError
 from keepsight.incoming import one_line
 from keepsight.journal import EndReason, Journal, StreamRecord
 from keepsight.method.protocol import VideoModel
 from keepsight.settings import Settings
-from keepsight.sources.contents import Content, is_still_at
-from keepsight.sources.identity import Relation, SourceIdentity, from_json, is_equal, to_json
+from keepsight.sources.contents import is_still_at
+from keepsight.sources.identity import Relation, SourceIdentity, is_equal
 from keepsight.spans import format_clock
-from keepsight.video import VideoInfo
-
-
-@dataclass(frozen=True, eq=False)
-class SourceNow:
-    """Current state of a source to watch.
-
-    Attributes:
-        name: path or address, without credentials.
-        content: its content; None for a source without identifiable content.
-        video_stream: index of the video stream to read; None if the source has no such indexes.
-        first_video_stream: the index that older journals without an index mean.
-        info: its video properties; None for a live source and pushed frames.
-    """
-
-    name: str
-    content: Content | None = None
-    video_stream: int | None = None
-    first_video_stream: int = 0
-    info: VideoInfo | None = None
-    _relations: dict[str, Relation] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def of(cls, name: str, info: VideoInfo, content: Content | None) -> "SourceNow":
-        """State of an open source.
-
-        Args:
-            name: path or address, without credentials.
-            info: its video properties.
-            content: its content.
-        """
-        if content is None:
-            return cls(name, info=info)
-        return cls(name, content, info.video_stream, info.first_video_stream, info)
-
-    @property
-    def identity_json(self) -> str | None:
-        """Its content identity, as stored in the journal."""
-        return None if self.content is None else to_json(self.content.identity)
-
-    def relation_to(self, stream: StreamRecord) -> Relation:
-        """Relation of the source to the content of a stream; cached.
-
-        Raises:
-            VideoError: it can no longer be read.
-        """
-        seen = _seen(stream)
-        if seen is None or self.content is None or stream.identity_json is None:
-            return Relation.DIFFERENT
-        if stream.identity_json not in self._relations:
-            self._relations[stream.identity_json] = self.content.relation_to(seen)
-        return self._relations[stream.identity_json]
-
-    def compare_with(self, streams: Sequence[StreamRecord]) -> None:
-        """Compute `relation_to` for several streams in advance.
-
-        Raises:
-            VideoError: it can no longer be read.
-        """
-        for stream in streams:
-            self.relation_to(stream)
-
-    def is_of(self, stream: StreamRecord) -> bool:
-        """Whether a stream was watched from the same video stream."""
-        known = stream.video_stream
-        wanted = self.video_stream
-        return wanted is None or wanted == (self.first_video_stream if known is None else known)
 
 
 @dataclass(frozen=True)
@@ -223,7 +157,7 @@ def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord])
             return Begun(_taken_up(journal, stream, source)) if is_at_home else _moved(journal, stream, source)
     others = [stream for stream in streams if stream.id not in relations]
     for stream in others:
-        if (seen := _seen(stream)) is not None and is_equal(seen, content.identity):
+        if (seen := recorded_identity(stream)) is not None and is_equal(seen, content.identity):
             return _elsewhere(journal, stream, source, seen)
     if named and named[0].identity_json is None:
         return Begun(_taken_up(journal, named[0], source))
@@ -236,7 +170,7 @@ def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord])
 def _grown_elsewhere(journal: Journal, streams: Sequence[StreamRecord], source: SourceNow) -> Begun | None:
     """Find a recording renamed after completion; not one that still exists at its path and is part of another."""
     for stream in streams:
-        seen = _seen(stream)
+        seen = recorded_identity(stream)
         if seen is None or source.relation_to(stream) is not Relation.GROWN:
             continue
         if _can_grow(journal, stream) and not is_still_at(stream.source, seen):
@@ -306,10 +240,6 @@ def _can_grow(journal: Journal, stream: StreamRecord) -> bool:
     """Whether the stream's end position is known: a quota may have removed the clips of a finished stream."""
     next_index = journal.streams.position(stream.id).next_clip_index
     return next_index == 0 or journal.clips.get(stream.id, next_index - 1) is not None
-
-
-def _seen(stream: StreamRecord) -> SourceIdentity | None:
-    return None if stream.identity_json is None else from_json(stream.identity_json)
 
 
 def resume_seconds(journal: Journal, stream: StreamRecord) -> float:

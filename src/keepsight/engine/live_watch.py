@@ -5,16 +5,26 @@ no more until the queue has room, which slows the sender down.
 """
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
+from typing import Self
 
 from keepsight.engine.live_session import LiveSession
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.engine.watched_journal import LOCKED
 from keepsight.errors import DiskFullError, JournalBusyError
+from keepsight.sources.address import SourceAddress, SourceKind
 from keepsight.sources.frame_queue import FrameQueue, Queued
-from keepsight.sources.settings import LoadSettings
-from keepsight.sources.supervision import ClockStep, SourceState, StateChange, SupervisedSource
+from keepsight.sources.live_clock import LiveClock, PushedClock
+from keepsight.sources.settings import LoadSettings, SourceSettings
+from keepsight.sources.supervision import (
+    Clocks,
+    ClockStep,
+    Connection,
+    SourceState,
+    StateChange,
+    SupervisedSource,
+)
 from keepsight.spans import format_clock
 from keepsight.video import Frame
 
@@ -45,6 +55,39 @@ class LiveWatch:
         self._newest: Frame | None = None
         self._state = SourceState.CONNECTING
         self._num_dropped_before = 0  # frames dropped before events that the session does not handle
+
+    @classmethod
+    def begin(
+        cls, session: LiveSession, address: SourceAddress, connect: Callable[[], Connection], settings: SourceSettings
+    ) -> Self:
+        """Begin a run of a session: stream times follow the steady clock from here.
+
+        Args:
+            session: session that captions and stores.
+            address: address of the source.
+            connect: opens a connection to it.
+            settings: how the source is read.
+        """
+        clocks, supervision, sample_fps = Clocks(), settings.supervision, session.settings.sample_fps
+        is_pushed = address.kind is SourceKind.PUSHED
+        run = session.begin_run(clocks.wall(), may_lead=is_pushed)
+        silence = supervision.stall_seconds + 1 / sample_fps
+        zero_at = clocks.steady() - run.seconds
+        clock = (
+            PushedClock(zero_at, run.seconds, longest_silence_seconds=silence, step_seconds=1 / sample_fps)
+            if is_pushed
+            else LiveClock(zero_at, run.seconds, longest_silence_seconds=silence)
+        )
+        source = SupervisedSource(
+            connect,
+            sample_fps,
+            clock,
+            supervision,
+            may_end=address.may_end,
+            comes_back=not address.is_stdin,
+            clocks=clocks,
+        )
+        return cls(session, source, settings.load)
 
     @property
     def now_seconds(self) -> float:

@@ -53,6 +53,11 @@ class StreamSession:
         return self._stream
 
     @property
+    def settings(self) -> Settings:
+        """Settings of the stream."""
+        return self._settings
+
+    @property
     def resume_seconds(self) -> float:
         """Time from which frames are needed: the end of the last final clip, 0 for a new stream."""
         return self._pipeline.resume_seconds

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from os import PathLike
 
 from keepsight.engine.batched_model import BatchedModel
-from keepsight.engine.source_notes import SourceNote
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.engine.turns import BatchSettings
+from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import KeepsightError, WorkCancelledError
 from keepsight.journal import Journal, Quota

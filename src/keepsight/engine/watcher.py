@@ -11,13 +11,13 @@ from typing import Self
 from keepsight.asking.answering import Answer, AnswerStream, Ask, ask
 from keepsight.asking.notebook import with_pictures
 from keepsight.engine.endings import end_recorded, watch_file
-from keepsight.engine.finding import Begun, SourceNow, find_or_begin, resume_stream
+from keepsight.engine.finding import Begun, find_or_begin, resume_stream
 from keepsight.engine.live_session import LiveSession
 from keepsight.engine.live_watch import LiveWatch
 from keepsight.engine.session import StreamSession
-from keepsight.engine.source_notes import NoteKind, SourceNote, Unchanged, choice_note
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.engine.watched_journal import WatchedJournal
+from keepsight.engine.watched_source import NoteKind, SourceNote, SourceNow, Unchanged, choice_note
 from keepsight.errors import EmptyJournalError, SettingError
 from keepsight.journal import EndReason, Journal, Quota, StreamRecord
 from keepsight.method.protocol import VideoModel
@@ -26,11 +26,10 @@ from keepsight.progress import shown_progress
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress, SourceKind
 from keepsight.sources.isolated import connect
-from keepsight.sources.live_clock import LiveClock, PushedClock
 from keepsight.sources.opening import open_content
 from keepsight.sources.plug_in import Source
 from keepsight.sources.settings import SourceSettings
-from keepsight.sources.supervision import Clocks, Connection, StateChange, SupervisedSource
+from keepsight.sources.supervision import Connection, StateChange
 from keepsight.video import Frame
 
 logger = logging.getLogger(__name__)
@@ -306,28 +305,13 @@ class Watcher:
         journal, begun = self._claim(SourceNow(address.name), settings, restart, is_live=True, known=known)
         session = LiveSession(self.model, journal, begun.stream, settings)
         self._session = session
-        clocks, supervision = Clocks(), self.sources.supervision
-        is_pushed = address.kind is SourceKind.PUSHED
-        run = session.begin_run(clocks.wall(), may_lead=is_pushed)
-        silence = supervision.stall_seconds + 1 / settings.sample_fps
-        zero_at = clocks.steady() - run.seconds
-        if is_pushed:
-            clock: LiveClock = PushedClock(
-                zero_at, run.seconds, longest_silence_seconds=silence, step_seconds=1 / settings.sample_fps
-            )
-        else:
-            clock = LiveClock(zero_at, run.seconds, longest_silence_seconds=silence)
         waiting = [] if first is None else [first]
-        source = SupervisedSource(
+        self._live = LiveWatch.begin(
+            session,
+            address,
             lambda: waiting.pop() if waiting else self._connect(address, self.sources),
-            settings.sample_fps,
-            clock,
-            supervision,
-            may_end=address.may_end,
-            comes_back=not address.is_stdin,
-            clocks=clocks,
+            self.sources,
         )
-        self._live = LiveWatch(session, source, self.sources.load)
         try:
             with end_recorded(session), closing(self._live.events()) as events:
                 yield from events

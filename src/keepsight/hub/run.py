@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 
-from keepsight.engine.source_notes import SourceNote
 from keepsight.engine.stream_pipeline import Moment
+from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import DecoderDiedError, KeepsightError, VideoTooLongError
 from keepsight.hub.freed_memory import give_back

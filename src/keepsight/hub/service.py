@@ -11,9 +11,9 @@ from typing import Self
 
 from keepsight.asking.evidence import check_all_parts
 from keepsight.engine.batched_model import BatchedModel
-from keepsight.engine.finding import Begun, SourceNow, find_or_begin, resume_stream
-from keepsight.engine.source_notes import choice_note
+from keepsight.engine.finding import Begun, find_or_begin, resume_stream
 from keepsight.engine.turns import BatchSettings
+from keepsight.engine.watched_source import SourceNow, choice_note
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import (
     BusyError,

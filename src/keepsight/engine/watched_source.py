@@ -1,14 +1,87 @@
-"""Notices about a source, and checks that it is unchanged."""
+"""The source being watched: its state now, whether it is unchanged, and notices for the user."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keepsight.errors import SourceChangedError, SourceStalledError, SourceUnreachableError
 from keepsight.incoming import one_line
+from keepsight.journal import StreamRecord
 from keepsight.sources.contents import Content, FileContent
-from keepsight.sources.identity import Relation
+from keepsight.sources.identity import Relation, SourceIdentity, from_json, to_json
 from keepsight.video import VideoInfo
+
+
+@dataclass(frozen=True, eq=False)
+class SourceNow:
+    """Current state of a source to watch.
+
+    Attributes:
+        name: path or address, without credentials.
+        content: its content; None for a source without identifiable content.
+        video_stream: index of the video stream to read; None if the source has no such indexes.
+        first_video_stream: the index that older journals without an index mean.
+        info: its video properties; None for a live source and pushed frames.
+    """
+
+    name: str
+    content: Content | None = None
+    video_stream: int | None = None
+    first_video_stream: int = 0
+    info: VideoInfo | None = None
+    _relations: dict[str, Relation] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, name: str, info: VideoInfo, content: Content | None) -> "SourceNow":
+        """State of an open source.
+
+        Args:
+            name: path or address, without credentials.
+            info: its video properties.
+            content: its content.
+        """
+        if content is None:
+            return cls(name, info=info)
+        return cls(name, content, info.video_stream, info.first_video_stream, info)
+
+    @property
+    def identity_json(self) -> str | None:
+        """Its content identity, as stored in the journal."""
+        return None if self.content is None else to_json(self.content.identity)
+
+    def relation_to(self, stream: StreamRecord) -> Relation:
+        """Relation of the source to the content of a stream; cached.
+
+        Raises:
+            VideoError: it can no longer be read.
+        """
+        seen = recorded_identity(stream)
+        if seen is None or self.content is None or stream.identity_json is None:
+            return Relation.DIFFERENT
+        if stream.identity_json not in self._relations:
+            self._relations[stream.identity_json] = self.content.relation_to(seen)
+        return self._relations[stream.identity_json]
+
+    def compare_with(self, streams: Sequence[StreamRecord]) -> None:
+        """Compute `relation_to` for several streams in advance.
+
+        Raises:
+            VideoError: it can no longer be read.
+        """
+        for stream in streams:
+            self.relation_to(stream)
+
+    def is_of(self, stream: StreamRecord) -> bool:
+        """Whether a stream was watched from the same video stream."""
+        known = stream.video_stream
+        wanted = self.video_stream
+        return wanted is None or wanted == (self.first_video_stream if known is None else known)
+
+
+def recorded_identity(stream: StreamRecord) -> SourceIdentity | None:
+    """Content that a stream was watched from; None if an older journal recorded none, or the source has none."""
+    return None if stream.identity_json is None else from_json(stream.identity_json)
 
 
 class NoteKind(StrEnum):
