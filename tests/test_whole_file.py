@@ -1,11 +1,12 @@
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from keepsight.whole_file import write_whole
-from tests.patience import DEADLINE_SECONDS
+from tests.patience import DEADLINE_SECONDS, wait_for
 
 
 def test_a_file_is_made_or_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -46,3 +47,23 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     reader.join(DEADLINE_SECONDS)
     assert read == [b"content"]
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_two_programs_that_write_at_once_leave_the_whole_content_of_one(tmp_path: Path) -> None:
+    """The first is stopped half-way until the second is done; neither writes into what the other puts into place."""
+    second_is_done = threading.Event()
+
+    def halves() -> Iterator[bytes]:
+        yield b"a" * 100_000
+        second_is_done.wait(DEADLINE_SECONDS)
+        yield b"a" * 100_000
+
+    first = threading.Thread(target=lambda: write_whole(tmp_path / "a.html", halves()))
+    first.start()
+    wait_for(lambda: bool(list(tmp_path.iterdir())), "the first has begun")
+    write_whole(tmp_path / "a.html", b"b" * 50_000)
+    assert (tmp_path / "a.html").read_bytes() == b"b" * 50_000
+    second_is_done.set()
+    first.join(DEADLINE_SECONDS)
+    assert (tmp_path / "a.html").read_bytes() == b"a" * 200_000
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.html"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +29,7 @@ def write_whole(path: Path, content: bytes | Iterable[bytes]) -> int:
     if path.exists() and not path.is_file():
         with path.open("wb") as device:
             return sum(map(device.write, parts))
-    partial = path.with_name(f"{path.name}.partial")
+    partial = partial_path(path)
     try:
         with open_private(partial) as file:
             if path.exists():
@@ -41,6 +42,11 @@ def write_whole(path: Path, content: bytes | Iterable[bytes]) -> int:
         with contextlib.suppress(OSError):  # exists only after an error
             partial.unlink()
     return num_bytes
+
+
+def partial_path(path: Path) -> Path:
+    """A name beside a file for its unfinished content; each call gives another, as two programs may write at once."""
+    return path.with_name(f".keepsight-{secrets.token_hex(8)}.partial")
 
 
 def open_private(path: Path) -> BinaryIO:

@@ -1,6 +1,8 @@
 """What a report says is what the journal holds."""
 
+import errno
 import io
+import os
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -131,15 +133,21 @@ def test_a_journal_without_a_stream_has_no_report(journal: Journal) -> None:
         collect_report(journal)
 
 
-def test_the_file_is_written_whole_or_the_error_says_why(watched: Journal, tmp_path: Path) -> None:
+def test_the_file_is_written_whole_or_the_error_says_why(
+    watched: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = write_report(watched, tmp_path / "a.html")
     assert written.num_bytes == (tmp_path / "a.html").stat().st_size
     assert written.num_clips == 4
     with pytest.raises(KeepsightError, match=r"cannot write the report .*: No such file or directory"):
         write_report(watched, tmp_path / "nowhere" / "a.html")
-    (tmp_path / "a.html.partial").mkdir()  # the file beside it can't be opened for writing
     before = (tmp_path / "a.html").read_bytes()
-    with pytest.raises(KeepsightError, match=r"cannot write the report .*: Is a directory"):
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(KeepsightError, match=r"cannot write the report .*: No space left on device"):
         write_report(watched, tmp_path / "a.html")
     assert (tmp_path / "a.html").read_bytes() == before
 

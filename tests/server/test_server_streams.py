@@ -203,7 +203,7 @@ def test_a_damaged_video_is_watched_as_far_as_it_goes(client: Client, make_video
 def test_health(client: Client, served: Served) -> None:
     assert client("GET", "/v1/health/live").data == {"is_live": True}
     assert client("GET", "/v1/health/ready").status == 200
-    served.service.is_closing = True
+    served.service.end_event_streams()
     ready = client("GET", "/v1/health/ready")
     assert (ready.status, ready.data["is_ready"]) == (503, False)
     assert client("GET", "/v1/health/live").status == 200

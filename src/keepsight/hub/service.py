@@ -1,11 +1,8 @@
 """Streams of a server: one model, one journal, one thread per active stream."""
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -13,10 +10,8 @@ from keepsight.asking.evidence import check_all_parts
 from keepsight.engine.batched_model import BatchedModel
 from keepsight.engine.finding import Begun, find_or_begin, resume_stream
 from keepsight.engine.turns import BatchSettings
-from keepsight.engine.watched_source import SourceNow, choice_note
-from keepsight.engine.watcher import Watcher
+from keepsight.engine.watched_source import SourceNow
 from keepsight.errors import (
-    BusyError,
     ConflictError,
     JournalError,
     JournalWriteError,
@@ -24,23 +19,19 @@ from keepsight.errors import (
     NotFoundError,
     VideoError,
 )
-from keepsight.hub.limiter import Limiter
 from keepsight.hub.observing import Observers
-from keepsight.hub.run import StreamRun
-from keepsight.hub.runs import StreamRuns
 from keepsight.hub.settings import HubSettings
 from keepsight.hub.signals import StreamSignals
 from keepsight.hub.sources import ServedSources
 from keepsight.hub.standing.questions import StandingQuestions
+from keepsight.hub.starting import StreamStarter
 from keepsight.hub.states import PAUSED, SHUT_DOWN, is_wanted
-from keepsight.hub.uploads.upload import shown_source
 from keepsight.journal import Journal, Quota, StreamLock, StreamRecord
 from keepsight.method.protocol import BatchModel
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress, SourceKind
 from keepsight.sources.identity import Relation
 from keepsight.sources.settings import SourceSettings
-from keepsight.sources.supervision import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -79,19 +70,21 @@ class StreamService:
         if self.journal.was_in_use:
             logger.warning("%s was copied while in use; its newest entries may be missing", hub.journal)
         self.model = BatchedModel(model, BatchSettings(max_clips=hub.max_streams))
-        self.is_closing = False
         self.observers = Observers()
-        self._quota = quota
-        self._openings = Limiter(hub.max_openings, "sources being opened")
-        self._lock = threading.Lock()
-        self.runs = StreamRuns(hub.max_streams)
-        self.notes: dict[str, str] = {}
         self.signals = StreamSignals()
         self.sources = ServedSources(hub, sources, self._is_used)
+        self._starter = StreamStarter(hub, self.journal, self.model, self.sources, self.signals, self.observers, quota)
+        self.runs = self._starter.runs
+        self.notes = self._starter.notes
         self.standing = StandingQuestions(
             self.journal, self.model, self.sources.guard, hub.max_standing_questions, self.signals
         )
         self.standing.start()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the server is shutting down."""
+        return self._starter.is_closing
 
     def get(self, stream_id: str) -> StreamRecord:
         """Stream by id, which may be any text.
@@ -147,7 +140,7 @@ class StreamService:
             changed = known.answering_like(wanted).to_json()
             return replace(begun, stream=self.journal.streams.set_settings(begun.stream.id, changed))
 
-        return self._open(address, wanted, find)
+        return self._starter.start(address, wanted, find)
 
     def resume(self, stream_id: str) -> StreamRecord:
         """Resume a paused, interrupted or failed stream; an active stream stays unchanged.
@@ -175,7 +168,7 @@ class StreamService:
         is_known = stream.identity_json is not None  # earlier versions marked some streams complete too early
         if stream.is_finished and not stream.is_live and is_known and not self._has_grown(stream, address):
             raise ConflictError("the stream has ended; watch its source again as a new stream")
-        resumed = self._open(address, settings, lambda now, *_: resume_stream(self.journal, stream, now))
+        resumed = self._starter.start(address, settings, lambda now, *_: resume_stream(self.journal, stream, now))
         if resumed.is_finished and not resumed.is_live:
             raise ConflictError("the stream has ended; watch its source again as a new stream")
         return resumed
@@ -239,14 +232,13 @@ class StreamService:
 
     def end_event_streams(self) -> None:
         """Wake all waiters for events, because the server is shutting down. Thread-safe."""
-        self.is_closing = True
+        self._starter.is_closing = True
         self.signals.notify_all()
 
     def close(self) -> None:
         """Stop all runs, discarding current clips, then close model and journal. Idempotent."""
         self.end_event_streams()
-        with self._lock:  # from here on, opening a source is refused
-            runs = self.runs.alive()
+        runs = self._starter.close()
         for run in runs:
             run.stop(SHUT_DOWN)
         for run in runs:
@@ -264,82 +256,6 @@ class StreamService:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _open(
-        self, address: SourceAddress, settings: Settings, find: Callable[[SourceNow, bool, float | None], Begun]
-    ) -> StreamRecord:
-        """Open a source, find its stream, and start watching."""
-        with self._openings.taken(), ExitStack() as looked, ExitStack() as on_failure:
-            self._check_room(address.name)
-            self.sources.check_place(address)
-            connection = None if address.is_always_live else self.sources.connect(address)
-            if connection is not None:
-                on_failure.callback(connection.close)
-            started_at = None if connection is None else connection.info.started_at
-            is_live = connection is None or connection.info.is_live
-            now = looked.enter_context(self._source_now(address, connection, is_live))
-            with self._lock:
-                self._check_room(address.name)
-                # A refused source must leave no stream that a later server would resume
-                with self.journal.transaction():
-                    begun = find(now, is_live, started_at)
-                    stream = begun.stream
-                    self.runs.check_is_free(stream)
-                    self._note(address, connection, begun)
-                    if stream.is_finished and not stream.is_live:
-                        return self.sources.let_go_of_copy(address, stream, self.journal)
-                    StreamLock.acquire(self.journal.path, stream.id, stream.source).release()
-                self._watch(stream, address, settings, connection)
-            on_failure.pop_all()
-            return stream
-
-    @contextmanager
-    def _source_now(self, address: SourceAddress, connection: Connection | None, is_live: bool) -> Iterator[SourceNow]:
-        """Inspect a source, comparing it with its known streams before any client waits on it."""
-        if connection is None or is_live:
-            yield SourceNow(address.name)
-            return
-        content = self.sources.content_of(address)
-        if content is None:
-            yield SourceNow.of(address.name, connection.info, None)
-            return
-        with closing(content):
-            now = SourceNow.of(address.name, connection.info, content)
-            now.compare_with(self.journal.streams.of_source(address.name))
-            yield now
-
-    def _note(self, address: SourceAddress, connection: Connection | None, begun: Begun) -> None:
-        """Remember a stream's note for this server's lifetime."""
-        choice = None if connection is None or address.video_stream is not None else connection.info
-        chosen = None if choice is None else choice_note(shown_source(address.name), choice)
-        notes = [begun.note, "" if chosen is None else chosen.text]
-        self.notes[begun.stream.id] = "; ".join(filter(None, notes))
-
-    def _check_room(self, name: str) -> None:
-        self.runs.check_room(name)
-        if self.is_closing:
-            raise BusyError("the server is shutting down")
-
-    def _watch(
-        self, stream: StreamRecord, address: SourceAddress, settings: Settings, connection: Connection | None
-    ) -> None:
-        opener = self.sources.opener(address)
-        watcher = Watcher(self.model, self.journal, settings, self.sources.settings_of(address), self._quota, opener)
-        reopen = None if address.is_always_live else partial(self.sources.connect, address)
-        notify = partial(self.signals.notify, stream.id)
-        run = StreamRun(
-            stream,
-            address,
-            watcher,
-            self.journal,
-            reopen,
-            connection,
-            notify,
-            self.observers,
-            self.sources.longest_seconds,
-        )
-        self.runs.start(run)
-        notify()
 
     def _is_used(self, source: str) -> bool:
         return bool(self.journal.streams.of_source(source))

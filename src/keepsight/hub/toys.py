@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,17 +30,11 @@ def toy_video(roots: Sequence[Path], settings: ToyVideoSettings) -> Path:
     path = folder / name
     if path.exists():
         return path
-    part = folder / f".{secrets.token_hex(8)}.mp4"
     try:
-        make_video(part, settings)
-        part.with_suffix(".json").replace(path.with_suffix(".json"))
-        part.replace(path)
+        make_video(path, settings)
     except OSError as error:
         kind = DiskFullError if error.errno == errno.ENOSPC else KeepsightError
         raise kind(f"cannot make a toy video: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-        part.with_suffix(".json").unlink(missing_ok=True)
     return path
 
 

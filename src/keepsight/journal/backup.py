@@ -10,7 +10,7 @@ from keepsight.errors import JournalError, JournalWriteError
 from keepsight.journal.connecting import ReadingPlace, connect, find_reading_place
 from keepsight.journal.schema import check_is_journal
 from keepsight.journal.sqlite_errors import translated_errors
-from keepsight.whole_file import open_private
+from keepsight.whole_file import open_private, partial_path
 
 
 def backup_path(path: Path, version: int) -> Path:
@@ -107,7 +107,7 @@ def copy_journal(path: Path, target: Path, *, overwrite: bool = False) -> Copied
     """
     target = target.resolve()  # keep a symlink, and replace its target
     _check_target(path, target, overwrite=overwrite)
-    partial = target.with_name(f"{target.name}.partial")
+    partial = partial_path(target)
     with translated_errors(path, "copy"), contextlib.closing(find_reading_place(path)) as place:
         try:
             counts = _write(path, place, partial)

@@ -131,10 +131,10 @@ def make_video(
     try:
         open_private(part).close()
         _encode(part, _frames(truth.story, settings), settings, truth.story.duration_seconds, progress)
-        part.replace(out_path)
+        write_whole(out_path.with_suffix(".json"), f"{json.dumps(truth.record(out_path), indent=1)}\n".encode())
+        part.replace(out_path)  # last: who finds the video finds its truth
     finally:
         part.unlink(missing_ok=True)
-    write_whole(out_path.with_suffix(".json"), f"{json.dumps(truth.record(out_path), indent=1)}\n".encode())
     return truth
 
 
