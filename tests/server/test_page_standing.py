@@ -1,8 +1,9 @@
 """Standing questions on the page: what is asked of every new caption, and that it is told at once."""
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from keepsight.server.settings import ServerSettings
+from tests.patience import wait_for
 from tests.server.paged import SteppedModel, visit
 from tests.server.served import serve
 from tests.small_videos import MakeVideo
@@ -101,3 +102,28 @@ def test_a_question_for_all_streams_is_asked_of_later_ones(
             let_say(page, model, "the dog barks.")
             expect(page.get_by_role("tab", name="Tell me when · 1")).to_be_visible()
             model.let(9)
+
+
+def test_an_alert_that_comes_while_the_page_is_opened_is_told(
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo
+) -> None:
+    model = SteppedModel(says="nothing happens.")
+    with serve(server_settings, model) as served:
+        client = served.client
+        client("POST", "/v1/standing-questions", {"question": QUESTION, "method": "words"})
+        stream_id = client.begin(make_video(20))
+
+        def say_meanwhile(route: Route) -> None:
+            """The clips are asked for: before they are answered, there is one more, and it is told."""
+            model.says = "a dog arrives."
+            model.let(1)
+            wait_for(lambda: client("GET", "/v1/standing-questions").data[0]["num_alerts"] == 1, "the alert")
+            route.continue_()
+
+        with visit(browser, client) as page:
+            page.route("**/v1/streams/*/clips?**", say_meanwhile, times=1)
+            page.locator("a.stream-card").click()
+            expect(page.get_by_role("status", name="Alerts", exact=True)).to_contain_text("00:00 a dog arrives.")
+            expect(page.get_by_role("option")).to_have_count(1)
+        model.let(9)
+        client.wait_for_state(stream_id, "complete")

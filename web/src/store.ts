@@ -45,10 +45,11 @@ export class StreamStore {
 
   async open(): Promise<void> {
     try {
-      this.stream = await getJson<Stream>(this.path);
+      // Alerts before anything is shown: those in this list are not told as news, so none of a later clip may be in it.
+      [this.stream] = await Promise.all([getJson<Stream>(this.path), this.watchedFor.load()]);
       this.tell();
       await this.loadClips();
-      await Promise.all([this.loadMemory(), this.loadGaps(), this.watchedFor.load()]);
+      await Promise.all([this.loadMemory(), this.loadGaps()]);
       if (!this.closed) this.listen();
     } catch (error) {
       this.fail(error);
