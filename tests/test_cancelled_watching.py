@@ -1,7 +1,7 @@
 """Streams that are left in the middle of a clip: what is stored stays, the rest is seen on resuming."""
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from keepsight.engine.watch_together import WatchTogether
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import WorkCancelledError
 from keepsight.journal import EndReason, Journal
-from keepsight.method.protocol import DescribeRequest, Description, VisualInput
+from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, VisualInput
 from keepsight.models.cancellation import CancellableModel, Cancellation, check_cancelled
 from keepsight.settings import Settings
 from tests.fake_model import FakeModel
@@ -209,3 +209,42 @@ def test_a_shared_model_that_is_cancelled_leaves_all() -> None:
         with pytest.raises(WorkCancelledError):
             waiting.result(60)
     assert model.num_tokens == 7
+
+
+@dataclass
+class EndlessModel(SlowModel):
+    """Makes tokens for ever, and never looks whether they are wanted, as a model of a plug-in may."""
+
+    def _make_token(self) -> None:
+        self.num_tokens += 1
+        if self.num_tokens == 7:
+            self.standing.set()
+
+    def describing(
+        self, clips: Sequence[VisualInput], request: DescribeRequest = DescribeRequest()
+    ) -> Generator[None, None, list[Description]]:
+        while True:
+            self._make_token()
+            yield
+
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        while True:
+            self._make_token()
+            yield "and "
+
+
+def test_a_model_that_does_not_look_is_left_between_passes() -> None:
+    model = EndlessModel()
+    with BatchedModel(model) as shared, ThreadPoolExecutor(1) as pool:
+        captioned = pool.submit(shared.describe, clip_of(1))
+        assert model.standing.wait(60)
+        shared.cancel()
+        with pytest.raises(WorkCancelledError):
+            captioned.result(60)
+    model = EndlessModel()
+    with BatchedModel(model) as shared, ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(lambda: "".join(shared.answer(AnswerRequest("", "Where?"))))
+        assert model.standing.wait(60)
+        shared.cancel()
+        with pytest.raises(WorkCancelledError):
+            answered.result(60)

@@ -198,14 +198,19 @@ class _AnyOf:
         return self.closing.is_cancelled or all(clip.is_cancelled for clip in self.clips)
 
 
-def _within(work: Iterator[None], wanted: Wanted) -> Iterator[None]:
-    """Work that ends once it is cancelled; other work in between continues."""
+def _within(work: Generator[None, None, None], wanted: Wanted) -> Iterator[None]:
+    """Work that ends once it is cancelled: between passes, if the model itself does not look. Other work continues."""
+    is_begun = False
     while True:
         with cancellable(wanted):
             try:
-                next(work)
+                if is_begun and wanted.is_cancelled:
+                    work.throw(WorkCancelledError("the work was cancelled"))
+                else:
+                    next(work)
             except StopIteration:
                 return
+        is_begun = True
         yield
 
 
@@ -218,7 +223,7 @@ def _reply(clip: WaitingClip, reply: Description | BaseException) -> None:
             clip.reply.set_result(reply)
 
 
-def _answering(question: WaitingQuestion) -> Iterator[None]:
+def _answering(question: WaitingQuestion) -> Generator[None, None, None]:
     """Answer a question, one piece at a time."""
     try:
         for piece in question.pieces:
