@@ -75,7 +75,7 @@ def main() -> None:
         rows.append([name, f"{each:.0f}", f"{token:.1f}", f"{first:.1f}"])
     same = sum(one[2] == other[2] for one, other in counted)
     note = f"{options.model}, {len(counted)} clips counted, the same caption for {same} of them"
-    columns = ["passes", "ms a clip, median", "ms a caption token, prompt included", "first two clips s"]
+    columns = ["passes", "ms per clip, median", "ms per caption token, prompt included", "first two clips s"]
     print("\n".join([*heading(options.device, note), *table(columns, rows)]))
 
 

@@ -11,7 +11,7 @@ by the product's own supervision, so that processes, pipes and threads come and 
 product's queue; clips of all streams share one bundled model, in batches; the journal is on disk, under a quota.
 
 Every few seconds it is written down what the process holds: memory, and that of its decoders, open files, threads,
-processes it started; how far captions are behind the present, how long a clip took, frames dropped. Slopes are
+processes it started; how far captions lag behind, how long a clip took, frames dropped. Slopes are
 least-squares lines over simulated hours, with 95 % intervals by Student's t, from the second tenth of the run on: the
 visual memories, and the journal up to its quota, fill in the first. Measurements in a row depend on each other, so each
 point of a line is the mean over one of 24 equal stretches.
@@ -159,7 +159,7 @@ class Tally:
     failures: list[BaseException] = field(default_factory=list)
 
     def take(self) -> tuple[float, float]:
-        """Mean lag and mean seconds a clip since the last time."""
+        """Mean lag and mean seconds per clip since the last time."""
         lags, self.lags = self.lags, []
         spent, self.spent = self.spent, []
         return (mean(lags), mean(spent)) if lags else (float("nan"), float("nan"))
@@ -249,9 +249,9 @@ class Endurance:
             {
                 "memory, MB": used_bytes("cpu") / 1e6,
                 "memory of decoders, MB": sum(decoder_memory_bytes().values()) / 1e6,
-                "seconds a clip": spent,
-                "behind the present, s": lag,
-                "frames that wait": sum(watch.num_waiting for watch in self._watches),
+                "seconds per clip": spent,
+                "lag, s": lag,
+                "frames waiting": sum(watch.num_waiting for watch in self._watches),
                 "open files": len(list(Path("/proc/self/fd").iterdir())),
                 "threads": threading.active_count(),
                 "journal, MB": sum(p.stat().st_size for p in journal.parent.glob(f"{journal.name}*")) / 1e6,

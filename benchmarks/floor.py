@@ -63,7 +63,7 @@ def main() -> None:
     arithmetic = ClipArithmetic(config_of(options.shape), options.value_bytes)
     rates = Rates(options.tflops * 1e12, options.gigabytes * 1e9)
     lines = table(("part, one clip alone", "TFLOP", "GB", "arithmetic ms", "bytes ms"), part_rows(arithmetic, rates))
-    columns = ("clips together", "encoding ms a clip", "prompt", "caption", "all", "whole batch s", "streams", "GB")
+    columns = ("clips together", "encoding ms per clip", "prompt", "caption", "all", "whole batch s", "streams", "GB")
     batches = (1, 2, 4, 8, 16, 32, 64)
     lines += table(columns, [batch_row(arithmetic, rates, batch, options.value_bytes) for batch in batches])
     print("\n".join(lines))

@@ -248,7 +248,7 @@ def latencies_of(session: StreamSession, frames: Sequence[Frame], clip_frames: i
 
 
 def floors(run: Run, arithmetic: ClipArithmetic, rates: Rates, frames: int, prompt_tokens: int) -> dict[str, float]:
-    """Least seconds a clip of each part, for the batches and captions that there were."""
+    """Least seconds per clip of each part, for the batches and captions that there were."""
     total = {"encoding": arithmetic.encoding(frames).seconds(rates) * run.num_clips, "prompt": 0.0, "caption": 0.0}
     for num_clips, num_passes in run.log.passes:
         total["prompt"] += arithmetic.prompt(num_clips, prompt_tokens).seconds(rates)
@@ -270,7 +270,7 @@ def throughput_row(runs: Sequence[Run], name: str) -> list[str]:
 
 
 def parts_row(runs: Sequence[Run], name: str, found: Sequence[dict[str, float]], *, by_wall: bool) -> list[str]:
-    """Milliseconds a clip of each part with its floor, medians over repeats."""
+    """Milliseconds per clip of each part with its floor, medians over repeats."""
     spent = {part: median(run.log.seconds[part] / run.num_clips for run in runs) for part in PARTS}
     least = {part: median(floor[part] for floor in found) for part in PARTS}
     total = median((run.wall_seconds if by_wall else run.cpu_seconds) / run.num_clips for run in runs)

@@ -163,7 +163,7 @@ def main() -> None:
         "kept alike",
         "scores off by",
         "same, own memory",
-        "ms a clip",
+        "ms per clip",
     ]
     print("\n".join([*heading("cpu", note), *table(columns, rows)]))
 

@@ -96,7 +96,7 @@ def print_tables(options: argparse.Namespace, phases: dict[str, dict[str, float]
         ]
         for name, one in phases.items()
     ]
-    columns = ("watching", "clips a minute", "seconds a clip", "cores that the server's process used")
+    columns = ("watching", "clips per minute", "seconds per clip", "cores that the server's process used")
     print("\n".join(heading("cpu", note) + table(columns, rows)))
     if not options.alone:
         print_crowd(tally)

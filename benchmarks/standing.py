@@ -273,7 +273,7 @@ def ratios_of(turns: Turns) -> list[Ratio]:
     """What standing questions cost those who watch."""
     values = {count: tuple(clips_to_those_without(ours, turns)) for count, ours in turns.items() if count}
     return [
-        Ratio(f"clips a minute with {count} questions / without", found, higher_is_better=True)
+        Ratio(f"clips per minute with {count} questions / without", found, higher_is_better=True)
         for count, found in values.items()
     ]
 
@@ -295,14 +295,14 @@ def print_files(turns: Turns, options: argparse.Namespace) -> None:
                 f"{mean(one.num_checks / one.minutes for one in ours):.0f}",
             ]
         )
-    columns = ("questions", "clips a minute", "seconds a clip", "clips to those without, of the same round")
-    print("\n".join(table((*columns, "checks a minute"), rows)))
+    columns = ("questions", "clips per minute", "seconds per clip", "clips to those without, of the same round")
+    print("\n".join(table((*columns, "checks per minute"), rows)))
 
 
 def print_cameras(turns: Turns, options: argparse.Namespace) -> None:
     """How late was told."""
     rate = 60 * options.cameras / options.clip_seconds
-    print(f"{options.cameras} cameras, {rate:.0f} clips a minute together, {options.camera_seconds:g} s a turn.\n")
+    print(f"{options.cameras} cameras, {rate:.0f} clips per minute together, {options.camera_seconds:g} s a turn.\n")
     rows = []
     for count, ours in turns.items():
         delays = [delay for one in ours for delay in one.delays]
@@ -312,7 +312,7 @@ def print_cameras(turns: Turns, options: argparse.Namespace) -> None:
             times = [f"{seconds:.2f}" for seconds in (cuts[9], cuts[18], max(delays))]
         seconds = f"{mean(one.seconds_a_clip for one in ours):.3f}"
         rows.append([str(count), seconds, str(sum(one.num_checks for one in ours)), str(len(delays)), *times])
-    columns = ("questions", "seconds a clip", "checks", "alerts", "median delay, s", "95 %", "longest")
+    columns = ("questions", "seconds per clip", "checks", "alerts", "median delay, s", "95 %", "longest")
     print("\n".join(table(columns, rows)))
 
 

@@ -14,7 +14,7 @@ class Ratio:
     Attributes:
         name: what over what, at which size; the same in every run.
         values: one for each repeat, greater than 0.
-        higher_is_better: such as clips a minute over clips a minute; otherwise lower is.
+        higher_is_better: such as clips per minute over clips per minute; otherwise lower is.
     """
 
     name: str

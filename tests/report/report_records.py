@@ -59,6 +59,6 @@ def small_report(num_clips: int = 5) -> Report:
             ReportQuestion("Anything?", "no", 0.0),
         ],
         settings={"sample_fps": "0.5"},
-        figures={"seconds a clip": "0.5"},
+        figures={"seconds per clip": "0.5"},
         notes=["The video ends early."],
     )

@@ -45,10 +45,12 @@ def draw_plots(
         OSError: writing failed.
     """
     if experiment.plot is not None:
-        yield from _over_number(folder / f"{experiment.name}.png", experiment.plot, tables.answers, "right answers")
+        yield from _over_number(
+            folder / f"{experiment.name}.png", experiment.plot, tables.answers, "accuracy of answers"
+        )
         if tables.past is not None:
             path = folder / f"{experiment.name}-captions.png"
-            yield from _over_number(path, experiment.plot, tables.past, "said in the caption")
+            yield from _over_number(path, experiment.plot, tables.past, "accuracy of captions")
     if experiment.name in GAP_ROWS and knows_truth(data_set):
         yield from _over_gap(folder, results, data_set, experiment, seed)
     if experiment.name == "retrieval":
@@ -81,8 +83,8 @@ def _over_gap(folder: Path, results: Results, data_set: DataSet, experiment: Exp
     methods = {label: experiment.rows[label] for label in GAP_ROWS[experiment.name] if label in experiment.rows}
     curves = accuracy_by_gap(data_set, results, methods, seed)
     if curves:
-        path, title = folder / f"{experiment.name}-gap.png", "Accuracy on memory-only questions by gap to the evidence"
-        line_plot(path, title, "gap to bridge, clips", "said in the caption", curves, y_percent=True)
+        path, title = folder / f"{experiment.name}-gap.png", "Accuracy of memory-only clauses by gap to the evidence"
+        line_plot(path, title, "gap to bridge, clips", "accuracy of captions", curves, y_percent=True)
         yield title, path.name
 
 
@@ -92,7 +94,13 @@ def _over_length(folder: Path, results: Results, rows: Mapping[str, str], seed: 
         path, title = folder / "retrieval-length.png", "Accuracy as the video grows"
         log = min(curves[0].x) > 0
         line_plot(
-            path, title, "minutes of video before the question", "right answers", curves, x_log=log, y_percent=True
+            path,
+            title,
+            "minutes of video before the question",
+            "accuracy of answers",
+            curves,
+            x_log=log,
+            y_percent=True,
         )
         yield title, path.name
 
@@ -102,7 +110,7 @@ def _over_age(folder: Path, results: Results, rows: Mapping[str, str], seed: int
     accuracy = accuracy_by_age(results, shown, seed)
     if accuracy:
         path, title = folder / "accuracy-age.png", "Accuracy by age of the evidence"
-        line_plot(path, title, "minutes since the evidence", "right answers", accuracy, y_percent=True)
+        line_plot(path, title, "minutes since the evidence", "accuracy of answers", accuracy, y_percent=True)
         yield title, path.name
     latency = latency_by_age(results, shown)
     if latency:

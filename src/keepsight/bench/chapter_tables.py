@@ -74,13 +74,13 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
     def of_captions(cases: Callable[..., list[Scored]]) -> Callable[[str], list[Scored]]:
         return lambda method: cases(data_set, results.captions_of(method))
 
-    note = "each thing that happens counts for itself; methods with the captions of one before are left out"
-    more.append(table("what captions say, to the letter", note, of_captions(scored_captions), distinct=True))
+    note = "each event counts separately; methods with the captions of one before are left out"
+    more.append(table("statements in captions, exact match", note, of_captions(scored_captions), distinct=True))
     if experiment.name == FAILURES_OF:
         note = "shares of cases, see docs/experiments.md"
         more.append(table("failure modes", note, of_captions(failure_cases), compare=False, distinct=True))
-    note = "clauses of captions, to the letter"
-    past = table("what only memory can tell", note, of_captions(past_scores), distinct=experiment.plot is None)
+    note = "clauses of captions, exact match"
+    past = table("memory-only clauses", note, of_captions(past_scores), distinct=experiment.plot is None)
     return ChapterTables(answers, past if past.rows else None, tuple(more))
 
 

@@ -51,7 +51,7 @@ def collect_report(journal: Journal, stream: StreamRecord | None = None) -> Repo
         gaps=[ReportGap(gap.span, gap.reason) for gap in journal.gaps.of(stream.id)],
         questions=_questions(journal, stream),
         settings=_settings(stream),
-        figures={"seconds a clip": f"{seconds_spent / len(clips):.2g}"} if clips else {},
+        figures={"seconds per clip": f"{seconds_spent / len(clips):.2g}"} if clips else {},
         notes=_notes(stream),
     )
 
