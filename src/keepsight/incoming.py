@@ -1,6 +1,8 @@
 """Checks of text from outside, and its display on one terminal-safe line."""
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from keepsight.errors import SettingError
@@ -10,6 +12,12 @@ LONGEST_QUESTION = 4000
 
 LONGEST_STANDING_QUESTION = 500
 """Length limit of a standing question in characters."""
+
+LONGEST_SHOWN = 80
+"""Length limit of rejected text in an error, in characters."""
+
+_LIKENESS = 0.75
+"""Similarity from which a name counts as misspelled: that of two swapped letters among four."""
 
 _HALF = re.compile("[\ud800-\udfff]")
 """Unpaired surrogate: JSON can contain one, and undecodable command-line bytes become one."""
@@ -84,3 +92,26 @@ def one_line(text: object) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in str(text)
     )
+
+
+def short(text: object) -> str:
+    """Text on one line as in `one_line`, truncated for an error."""
+    line = one_line(text)
+    return line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}..."
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Known name that a name is a misspelling of; None if none is close."""
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=_LIKENESS)), None)
+
+
+def unknown(name: str, known: Iterable[str], kind: str = "fields") -> str:
+    """Why a name is refused, and what to write instead; completes "NAME is".
+
+    Args:
+        name: rejected name.
+        known: names that exist.
+        kind: plural noun for them.
+    """
+    near = closest(name, known)
+    return f"unknown; did you mean {near}?" if near else f"unknown; known {kind}: {', '.join(sorted(known))}"

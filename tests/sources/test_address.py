@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keepsight.errors import AddressRefusedError, SettingError
+from keepsight.errors import SettingError
 from keepsight.sources.address import SourceAddress, SourceKind
 
 
@@ -38,10 +38,25 @@ def test_a_folder_is_its_pictures(tmp_path: Path) -> None:
     assert SourceAddress.parse(str(tmp_path)).kind is SourceKind.FOLDER
 
 
-@pytest.mark.parametrize("text", ["ftp://host/a", "file:///etc/passwd", "gopher://x", "data://text", "concat://a"])
-def test_other_schemes_are_refused(text: str) -> None:
-    with pytest.raises(AddressRefusedError, match="an address must begin with http://"):
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("noise://0", "noise://0; begin with one of these, or install a package that reads noise://"),
+        ("ftp://u:hunter2@host/a", "ftp://host/a; begin with one of these, or install a package that reads ftp://"),
+        ("concat://a", "concat://a; begin with one of these, or install a package that reads concat://"),
+        ("file:///etc/passwd", "file:///etc/passwd; write the path alone"),
+        ("rstp://u:hunter2@host/a", "rstp://host/a; did you mean rtsp://?"),
+        ("htp://host/a?token=hunter2", "htp://host/a?token=***; did you mean http://?"),
+        (
+            f"data://{'x' * 5000}",
+            f"data://{'x' * 73}...; begin with one of these, or install a package that reads data://",
+        ),
+    ],
+)
+def test_other_schemes_are_refused(text: str, got: str) -> None:
+    with pytest.raises(SettingError) as caught:
         SourceAddress.parse(text)
+    assert str(caught.value) == f"an address must begin with http://, https://, rtsp://, rtsps://, got {got}"
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a\0b"])

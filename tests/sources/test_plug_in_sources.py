@@ -64,7 +64,8 @@ class Pattern:
     def open(self):
         if self.is_live:
             return ArrayReader(lost(8), is_live=True, average_fps=2)
-        return ArrayReader(pictures(8), duration_seconds=self.claimed_seconds, average_fps=2)
+        num_pictures = 8 if self.claimed_seconds >= 0 else 0
+        return ArrayReader(pictures(num_pictures), duration_seconds=self.claimed_seconds, average_fps=2)
 """
 
 
@@ -196,10 +197,12 @@ class Named:
 
 @pytest.mark.usefixtures("plug_ins")
 def test_what_is_no_source_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(AddressRefusedError, match=r"rtsps://, npy://, pattern://, got npz://"):
-        SourceAddress.parse("npz://frames")
-    with pytest.raises(SettingError, match=r"pattern-source 1.2 cannot read the pattern:// address: could not convert"):
-        SourceAddress.parse("pattern://many")
+    with pytest.raises(SettingError, match=r"rtsps://, npy://, pattern://, got patern://4; did you mean pattern://\?"):
+        SourceAddress.parse("patern://4")
+    with pytest.raises(SettingError) as caught:
+        SourceAddress.parse("pattern://me:hunter2@many")
+    assert str(caught.value).startswith("pattern-source 1.2 cannot read pattern://many: could not convert")
+    assert str(caught.value).endswith("; write the address as that package documents it")
     for name in ("/data/video.mp4", "http://camera/", "", "npy://two\nlines"):
         with pytest.raises(SettingError, match="name of a source must be an address"):
             SourceAddress.of(Named(name))
@@ -215,6 +218,13 @@ def test_what_is_no_source_is_refused_in_one_line(tmp_path: Path) -> None:
             SourceAddress.of(kind())
     with pytest.raises(SourceNotFoundError, match=r"no \.npy files"):
         connect(SourceAddress.parse(f"npy://{tmp_path}"), SourceSettings())
+
+
+@pytest.mark.usefixtures("plug_ins")
+def test_an_error_while_it_is_opened_names_it() -> None:
+    with pytest.raises(VideoError) as caught:
+        connect(SourceAddress.parse("pattern://-1"), SourceSettings())
+    assert str(caught.value) == "pattern://-1: the source has no pictures"
 
 
 def test_a_class_that_the_decoding_process_lacks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

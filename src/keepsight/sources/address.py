@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from keepsight.errors import AddressRefusedError, SettingError
+from keepsight.incoming import closest, short
 from keepsight.sources.network.urls import looks_like_credentials, strip_credentials
 from keepsight.sources.plug_in import (
     BUILT_IN_SCHEMES,
@@ -63,7 +64,7 @@ class SourceAddress:
         """Address of a path, an address text, or a plug-in's source object.
 
         Raises:
-            SettingError, AddressRefusedError: as for `parse`; or the object is not a source.
+            SettingError: as for `parse`; or the object is not a source.
         """
         if isinstance(source, SourceAddress):
             return source
@@ -80,8 +81,7 @@ class SourceAddress:
         a camera; a folder its images; anything with a scheme an address, possibly of a plug-in; anything else a file.
 
         Raises:
-            SettingError: the text is empty.
-            AddressRefusedError: the scheme is not supported.
+            SettingError: the text is empty, no installed package reads its scheme, or its package refuses the address.
         """
         if not text.strip() or "\0" in text:
             raise SettingError("a source must be a path or an address, got an empty text or one with a NUL in it")
@@ -116,8 +116,9 @@ class SourceAddress:
         if scheme not in _SCHEMES:
             if scheme in (known := SOURCE_GROUP.names()):
                 return cls.of(source_of_address(scheme, text))
-            raise AddressRefusedError(
-                f"an address must begin with {', '.join(f'{one}://' for one in known)}, got {scheme}://"
+            raise SettingError(
+                f"an address must begin with {', '.join(f'{one}://' for one in known)}, got "
+                f"{short(strip_credentials(text))}; {_instead_of(scheme, known)}"
             )
         kind = _SCHEMES[scheme]
         if kind is SourceKind.HTTP and _path_of(text).lower().endswith(_PLAYLIST_ENDINGS):
@@ -160,6 +161,16 @@ class SourceAddress:
     def may_be_live(self) -> bool:
         """Whether it may be an endless source to reconnect to; known for certain once open."""
         return self.kind not in (SourceKind.FILE, SourceKind.FOLDER)
+
+
+def _instead_of(scheme: str, known: Sequence[str]) -> str:
+    """What to do about an unknown scheme."""
+    if scheme == "file":
+        return "write the path alone"
+    near = closest(scheme, known)
+    return (
+        f"did you mean {near}://?" if near else f"begin with one of these, or install a package that reads {scheme}://"
+    )
 
 
 def _exists(path: Path) -> bool:

@@ -148,7 +148,7 @@ class IsolatedReader:
         if message is None:
             raise self._died()
         if message.kind == "error":
-            raise _error_of(message)
+            raise _error_of(message, self.address)
         return message
 
     def _died(self) -> DecoderDiedError:
@@ -198,9 +198,13 @@ def _signal_names() -> dict[int, str]:
     return {one.value: one.name for one in signal.Signals}  # real-time signals between the first and last have no names
 
 
-def _error_of(message: Message) -> VideoError:
-    """Error that the process reports, of its own kind if it is one of ours."""
+def _error_of(message: Message, address: SourceAddress) -> VideoError:
+    """Error that the process reports, of its own kind if it is one of ours.
+
+    Our own readers name the source where it matters; a plug-in may not.
+    """
     kind = getattr(errors, str(message.values.get("kind")), None)
     if not (isinstance(kind, type) and issubclass(kind, VideoError)):
         kind = VideoError
-    return kind(one_line(message.values.get("message")))
+    text, name = one_line(message.values.get("message")), one_line(address.name)
+    return kind(text if address.part is None or name in text else f"{name}: {text}")

@@ -10,8 +10,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from keepsight.errors import SettingError, SourceNotFoundError, VideoError
-from keepsight.incoming import one_line
+from keepsight.incoming import one_line, short
 from keepsight.plugins import Group, Part, Recorded
+from keepsight.sources.network.urls import strip_credentials
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -72,7 +73,10 @@ def source_of_address(scheme: str, text: str) -> Source:
     try:
         return checked_source(make(text))
     except ValueError as error:
-        raise SettingError(f"{found.package} cannot read the {scheme}:// address: {one_line(error)}") from error
+        name = short(strip_credentials(text))
+        raise SettingError(
+            f"{found.package} cannot read {name}: {one_line(error)}; write the address as that package documents it"
+        ) from error
 
 
 def checked_source(source: object) -> Source:

@@ -136,7 +136,9 @@ def parse_url(url: str) -> SourceUrl:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:  # its message, and so the exception chain, may contain the password
-        raise AddressRefusedError("the address is malformed: invalid host or port") from None
+        raise AddressRefusedError(
+            "the address is malformed: its host or port is invalid; write scheme://host[:port]/path"
+        ) from None
     scheme = parts.scheme
     if scheme not in DEFAULT_PORTS:
         allowed = ", ".join(DEFAULT_PORTS)
