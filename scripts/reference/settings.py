@@ -12,8 +12,8 @@ A setting has one name everywhere. `sample_fps` is `--sample-fps` on the command
 environment, `sample_fps = 0.5` in a TOML file (`--config`), `sample_fps` in the body of `POST /v1/streams` and in
 `keepsight.Settings`. Flags win over the environment, the environment over the file, the file over the defaults;
 `--print-settings` shows which won. `none` is no limit, or leaves the choice to Keepsight. A list in a variable is JSON,
-or its only value as it stands. A variable that names no setting is ignored, since other programs have theirs; a key of
-a file or of a request that names none is refused.
+or its only value as it stands. A variable that names no setting is ignored, since other programs have theirs; if it is
+close to one that does, a line on stderr says so. A key of a file or of a request that names none is refused.
 
 `keepsight watch` and `keepsight serve` read the same file; `watch` leaves out what is for the server alone. A stream
 keeps the settings it was begun with; what a request gives holds for that stream.

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from keepsight.errors import SettingError
+from keepsight.incoming import unknown
 from keepsight.plugins import Group, Part, Recorded, package_of
 from keepsight.schema import Choice, Flag, Layers, Maybe, Number, PartName, Text, Whole, check_fields, setting
 
@@ -203,7 +204,7 @@ class Settings:
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
-                raise SettingError(f"there is no setting {name!r}; the settings are {', '.join(known)}")
+                raise SettingError(f"the setting {name!r} is {unknown(name, known, 'settings')}")
         parts: dict[str, Any] = {name: Recorded.from_data(values[name]) for name in PARTS if name in values}
         return cls(**{**values, **parts})
 

@@ -1,6 +1,7 @@
 """What needs no model is found before one is loaded, and leaves no file behind."""
 
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from keepsight.journal import Journal
 from keepsight.sources.address import SourceAddress
 from tests.cli.ended import Keepsight, MakeVideo
 
+TOKEN = ("--token", "a-token-for-tests-only")
 WATCH = ("--model", "fake", "--sample-fps", 2)
 
 
@@ -82,6 +84,23 @@ def pages() -> Iterator[str]:
         (("serve", "--journal", "videos"), "the path must be a file, got the folder videos"),
         (("serve", "--journal", "videos/a.mp4"), "not a Keepsight journal"),
         (("serve", "--port", "99999"), "port"),
+        (
+            ("serve", "--host", "nonsense"),
+            "--host must be loopback, such as 127.0.0.1, unless there is a token, got 'nonsense'",
+        ),
+        (
+            ("serve", "--host", "a..b", *TOKEN),
+            "--host must be an address of this machine, got 'a..b': listen on 127.0.0.1",
+        ),
+        (
+            ("serve", "--host", "192.0.2.1", *TOKEN),
+            "--host must be an address of this machine, got '192.0.2.1': listen on",
+        ),
+        (("watch", "noise://0"), "got noise://0; begin with one of these, or install a package that reads noise://"),
+        (
+            ("watch", "VIDEO", "--score-layers", "0"),
+            '--score-layers must be whole numbers of at least 1, "all" or none, got [0]',
+        ),
     ],
     ids=str,
 )
@@ -214,3 +233,61 @@ def test_a_journal_that_an_earlier_version_named_is_found_if_it_has_the_source(
     assert str(journal_path([SourceAddress.parse("rtsp://b/main")])) == "b-main.db"
     Journal.create("a-main.db").close()
     assert str(journal_path([SourceAddress.parse("rtsp://a/main")])) == "a-main.db"
+
+
+def ignored(name: str, meant: str) -> str:
+    return f"keepsight: the variable {name} is ignored; did you mean {meant}?"
+
+
+@pytest.mark.parametrize("command", ["watch", "serve"])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("KEEPSIGHT_MAX_GIGABYTE", "KEEPSIGHT_MAX_GIGABYTES"),
+        ("KEEPSIGHT_MAX_STREM", "KEEPSIGHT_MAX_STREAMS"),
+        ("KEEPSIGHT_SAMPEL_FPS", "KEEPSIGHT_SAMPLE_FPS"),
+        ("keepsight_sampel_fps", "KEEPSIGHT_SAMPLE_FPS"),
+        ("KEEPSIGHT_ROOT", "KEEPSIGHT_ROOTS"),
+        ("KEEPSIGHT_SCOPED_TOKEN", "KEEPSIGHT_TOKENS"),
+        ("KEEPSIGHT_SOURCE_PASWORD", "KEEPSIGHT_SOURCE_PASSWORD"),
+    ],
+)
+def test_a_misspelled_variable_is_said_and_ignored(
+    keepsight: Keepsight, monkeypatch: pytest.MonkeyPatch, command: str, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "hunter2")
+    ended = keepsight(command, "--print-settings")
+    assert ended.code == 0
+    assert ended.err.splitlines() == [ignored(name, meant)]
+    assert "hunter2" not in ended.out
+
+
+QUIET = [
+    *(f"KEEPSIGHT_REQUIRE_{name}" for name in ("CADDY", "CHROMIUM", "FFMPEG", "NGINX", "RTSP", "SYSTEMD")),
+    *("KEEPSIGHT_RVS_EGO", "KEEPSIGHT_RVS_MOVIE", "KEEPSIGHT_SOURCE_USER", "KEEPSIGHT_SOURCE_PASSWORD"),
+    *("KEEPSIGHT_SERVICE_HOST", "KEEPSIGHT_SERVICE_PORT", "KEEPSIGHT_SERVICE_PORT_HTTP"),
+    *(f"KEEPSIGHT_PORT_8765_TCP{end}" for end in ("", "_ADDR", "_PORT", "_PROTO")),
+    *("KEEPSIGHT_VERSION", "KEEPSIGHT_", "KEEPSIGHTS_PORT"),
+]
+"""Our own that are no settings, and what Kubernetes sets for a service of that name."""
+
+
+@pytest.mark.parametrize("command", ["watch", "serve"])
+def test_other_variables_are_ignored_in_silence(
+    keepsight: Keepsight, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    for name in QUIET:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("KEEPSIGHT_MAX_STREAMS", "7")  # of `serve` alone, whose environment `watch` may share
+    ended = keepsight(command, "--print-settings")
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_a_taken_port_is_said_before_a_model_is_loaded(keepsight: Keepsight, no_model: None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = keepsight("serve", "--port", port)
+    assert (ended.code, ended.complaint) == (
+        2,
+        f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another port",
+    )

@@ -207,7 +207,7 @@ NONSENSE: dict[str, tuple[Any, str]] = {
     "sample_fps": ("fast", "must be a number over 0 and at most 1000, got 'fast'"),
     "selector": ("best", "must be one of attention, uniform, random, k-means, mean-pool, all, got 'best'"),
     "retention": (1.5, "must be a number over 0 and at most 1, got 1.5"),
-    "score_layers": ([0], 'must be whole numbers of at least 1, "all" or none, got '),
+    "score_layers": ([0], 'must be whole numbers of at least 1, "all" or none, got [0]'),
     "score_heads": ("median", "must be one of mean, max, got 'median'"),
     "memory_tokens": (-1, "must be a whole number of at least 0, or none, got -1"),
     "describe_prompt": (" ", "must be text that is not blank, got ' '"),

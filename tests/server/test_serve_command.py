@@ -55,7 +55,10 @@ def test_it_ends_in_order(tmp_path: Path, make_video: MakeVideo, number: signal.
     [
         (["--host", "0.0.0.0"], "token"),
         (["--token", "short"], "16"),
-        (["--host", "192.0.2.1", "--token", "a-token-for-tests-only"], "cannot listen on 192.0.2.1"),
+        (
+            ["--host", "192.0.2.1", "--token", "a-token-for-tests-only"],
+            "--host must be an address of this machine, got '192.0.2.1'",
+        ),
         (["--max-streams", "0"], "--max-streams must be a whole number of at least 1, got 0"),
         (["--max-stream-gigabytes", "0"], "--max-stream-gigabytes must be a finite number over 0, or none, got 0.0"),
         (["--max-stream-gigabytes", "-1"], "must be a finite number over 0"),

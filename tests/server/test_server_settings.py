@@ -150,9 +150,15 @@ NONSENSE: list[tuple[str, str]] = [
     ("token = 12345678901234567890", "token in FILE must be 16 or more letters, digits and signs, without blanks"),
     ('tokens = ["write:short-secret"]', "tokens in FILE must be SCOPE:TOKEN, the scope one of read, ask, manage"),
     ('otlp_endpoint = "http://me:short-secret@a"', "otlp_endpoint in FILE must be an address such as http://127.0.0.1"),
-    ('host = "0.0.0.0"', "host in FILE must be loopback, such as 127.0.0.1, got '0.0.0.0'"),
-    ("prot = 1", "FILE: there is no setting 'prot'; the settings are allow_private, "),
-    ('"a\\nb" = 1', "FILE: there is no setting 'a\\nb'; "),
+    ('host = "0.0.0.0"', "host in FILE must be loopback, such as 127.0.0.1, unless there is a token"),
+    ("prot = 1", "FILE: the setting 'prot' is unknown; did you mean port?"),
+    ("colour = 1", "FILE: the setting 'colour' is unknown; known settings: allow_private, allowed_hosts, "),
+    ("score_layers = [0]", 'score_layers in FILE must be whole numbers of at least 1, "all" or none, got [0]'),
+    (
+        "allowed_hosts = ['a', 1]",
+        "allowed_hosts in FILE must be a list, each of it text that is not blank, got ['a', 1]",
+    ),
+    ('"a\\nb" = 1', "FILE: the setting 'a\\nb' is unknown; known settings: "),
     ("port = ", "FILE must be TOML: "),
     ("a = " + "[" * 5000, "FILE must be TOML: "),
 ]

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from keepsight.cli.options import checked_path
+from keepsight.cli.output import complain
 from keepsight.schema import GROUPS, Flag, Kind, Maybe, SettingGroup, Spec, specs_of
-from keepsight.schema.sources import LoadedSettings, load_settings
+from keepsight.schema.sources import LoadedSettings, load_settings, misspelled_variables
 from keepsight.settings import DIFFERENCES
+from keepsight.sources.credentials import PASSWORD_VARIABLE, USER_VARIABLE
 
 Load = Callable[[Path | None, bool], LoadedSettings]
 """Collects the settings of every origin, given the values of `--config` and `--paper`."""
@@ -71,11 +73,14 @@ class TakesSettings:
         return run
 
     def _load(self, flags: dict[str, Any], config: Path | None, paper: bool) -> LoadedSettings:
-        """Load all settings.
+        """Load all settings; name misspelled variables on stderr.
 
         Raises:
             SettingError: as for `load_settings`.
         """
+        misspelled = misspelled_variables((*self._owners, *self._known), (USER_VARIABLE, PASSWORD_VARIABLE))
+        for name, meant in misspelled.items():
+            complain(f"the variable {name} is ignored; did you mean {meant}?")
         given = {name: value or None if isinstance(value, list) else value for name, value in flags.items()}
         presets = {name: ("--paper", theirs) for name, (_, theirs, _) in DIFFERENCES.items()} if paper else {}
         return load_settings(self._owners, given, config, presets=presets, known=self._known)

@@ -14,6 +14,9 @@ SettingGroup = Literal["basic", "live", "storage", "model", "method", "server"]
 GROUPS: tuple[SettingGroup, ...] = get_args(SettingGroup)
 """Groups in the order of the help text."""
 
+VARIABLE_PREFIX = "KEEPSIGHT_"
+"""Start of the environment variables."""
+
 _KEY = "keepsight"
 
 
@@ -60,7 +63,7 @@ class Spec:
     @property
     def variable(self) -> str:
         """Environment variable."""
-        return f"KEEPSIGHT_{self.name.upper()}"
+        return f"{VARIABLE_PREFIX}{self.name.upper()}"
 
     @property
     def metavar(self) -> str:

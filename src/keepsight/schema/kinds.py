@@ -17,8 +17,10 @@ _FLAGS = {
 
 
 def shown(value: object) -> str:
-    """A value for an error message: one line, truncated."""
-    text = repr(value)
+    """A value for an error message: one line, truncated; a list as flags, variables and files have it."""
+    if isinstance(value, Path):
+        value = str(value)
+    text = f"[{', '.join(map(shown, value))}]" if isinstance(value, list | tuple) else repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 

@@ -1,21 +1,21 @@
 """Origins of settings: flags override the environment, which overrides a file, which overrides defaults.
 
 The names are the same everywhere: the setting `max_days` is `--max-days`, `KEEPSIGHT_MAX_DAYS` in the environment, and
-`max_days = 8` in a TOML file. Other `KEEPSIGHT_...` variables are ignored: other programs, and Kubernetes for a service
-of that name, set such, too.
+`max_days = 8` in a TOML file. Other `KEEPSIGHT_...` variables are ignored, since other programs set such, too, and
+Kubernetes does for a service of that name; `misspelled_variables` finds those that were meant for a setting.
 """
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from keepsight.errors import SettingError
-from keepsight.incoming import check_unicode
-from keepsight.schema.fields import Spec, specs_of
+from keepsight.incoming import check_unicode, closest, unknown
+from keepsight.schema.fields import VARIABLE_PREFIX, Spec, specs_of
 
 Part = TypeVar("Part")
 
@@ -111,6 +111,23 @@ def load_settings(
     return loaded
 
 
+def misspelled_variables(owners: Sequence[type], others: Collection[str] = ()) -> dict[str, str]:
+    """Variables of the environment that name no setting but nearly do, each with the one that was meant.
+
+    Args:
+        owners: dataclasses of all settings.
+        others: variables that are read elsewhere.
+    """
+    specs = specs_of(*owners)
+    # A flag may have another name than its setting, such as --root, which then is what a user writes.
+    meant = {spec.flag.removeprefix("--").replace("-", "_").upper(): spec.variable for spec in specs}
+    meant |= {name.removeprefix(VARIABLE_PREFIX): name for name in (*(spec.variable for spec in specs), *others)}
+    known = set(meant.values())
+    given = [name for name in os.environ if name.upper().startswith(VARIABLE_PREFIX) and name.upper() not in known]
+    near = {name: closest(name.upper().removeprefix(VARIABLE_PREFIX), meant) for name in given}
+    return {name: meant[found] for name, found in near.items() if found is not None}
+
+
 def _of_file(path: Path, known: set[str]) -> dict[str, tuple[Origin, object]]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -121,7 +138,7 @@ def _of_file(path: Path, known: set[str]) -> dict[str, tuple[Origin, object]]:
         raise SettingError(f"{path} must be TOML: {reason}") from None
     for name in values:
         if name not in known:
-            raise SettingError(f"{path}: there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
+            raise SettingError(f"{path}: the setting {name!r} is {unknown(name, known, 'settings')}")
     return {name: (Origin(str(path), f"{name} in {path}"), value) for name, value in values.items()}
 
 

@@ -95,8 +95,8 @@ class ServerSettings(HubSettings):
             raise SettingError("must not have a token twice; each has one scope", "tokens")
         if self.token is None and not self.tokens and not is_loopback(self.host):
             raise SettingError(
-                f"must be loopback, such as 127.0.0.1, got {self.host!r}, which other machines reach: give a token, or "
-                "listen on 127.0.0.1",
+                f"must be loopback, such as 127.0.0.1, unless there is a token, got {self.host!r}: listen on "
+                "127.0.0.1, or give a token and an address of this machine",
                 "host",
             )
 

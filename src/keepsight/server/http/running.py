@@ -1,6 +1,8 @@
 """A uvicorn server around the application: its socket, and an end that leaves nobody hanging."""
 
 import asyncio
+import errno
+import os
 import socket
 
 import uvicorn
@@ -121,10 +123,23 @@ def listen(settings: ServerSettings) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+    except (OSError, UnicodeError) as error:  # a name that does not resolve, or cannot be one
+        raise _no_address_here(settings.host) from error
+    try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=128)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SettingError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from error
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise _no_address_here(settings.host) from error
+        reason = str(error) if error.errno is None else os.strerror(error.errno)  # its own text repeats the address
+        raise SettingError(
+            f"cannot listen on {settings.host} port {settings.port}: {reason}; choose another port"
+        ) from error
+
+
+def _no_address_here(host: str) -> SettingError:
+    return SettingError(
+        f"must be an address of this machine, got {host!r}: listen on 127.0.0.1, or on 0.0.0.0 for all of them", "host"
+    )
 
 
 def address_of(listening: socket.socket, host: str) -> str:
