@@ -47,6 +47,28 @@ if TYPE_CHECKING:
 MOST_REPORTS = 2
 """Concurrent reports; a large one keeps a core busy."""
 
+ROUTES = (
+    streams,
+    clips,
+    moments,
+    events,
+    questions,
+    export,
+    health,
+    standing,
+    session,
+    uploads,
+    video,
+    frames,
+    metrics,
+    openai,
+    page,
+    about,
+    memory,
+    toys,
+)
+"""Modules of `routes/` whose `router` is included, in the order of the reference: a new one goes here."""
+
 _DESCRIPTION = """
 Watch video and ask about it. Every error is `{"error": {"message": ...}}`. Where the server has a token, every request
 but those for the page and `/v1/session` needs `Authorization: Bearer TOKEN`, or the cookie that `/v1/session` gives.
@@ -80,20 +102,13 @@ def make_app(service: StreamService, settings: ServerSettings, tracer: "Tracer |
     app.state.newest = NewestPictures(service.runs)
     app.state.viewers = Limiter(settings.max_viewers, "open event streams")
     app.state.players = Players(settings.max_players)
-    for resource in (streams, clips, moments, events, questions, export, health):
-        app.include_router(resource.router)
-    app.include_router(standing.router)
-    for resource in (session, uploads, video, frames):
-        app.include_router(resource.router)
-    app.state.metrics = Metrics(service, app.state.questions, app.state.viewers)
-    service.observers.all += [app.state.metrics, LogObserver()]
-    app.include_router(metrics.router)
-    app.include_router(openai.router)
-    app.router.routes.append(mcp_route(may_watch=settings.mcp_may_watch))
     app.state.reports = Limiter(MOST_REPORTS, "reports being written")
     app.state.toys = Limiter(1, "toy videos being made")
-    for part in (page, about, memory, toys):
-        app.include_router(part.router)
+    app.state.metrics = Metrics(service, app.state.questions, app.state.viewers)
+    service.observers.all += [app.state.metrics, LogObserver()]
+    for resource in ROUTES:
+        app.include_router(resource.router)
+    app.router.routes.append(mcp_route(may_watch=settings.mcp_may_watch))
     answer_errors(app)
     # The last middleware added runs first, so access is checked before anything is read.
     app.add_middleware(QueryText)
