@@ -90,13 +90,17 @@ async def test_asking_and_looking(served: Served, stream_id: str, make_video: Ma
 async def test_what_cannot_be_done_is_said_in_one_line(served: Served, stream_id: str) -> None:
     async with connect(served.client.port, ASK) as client:
         assert "no stream matches" in await refusal(client, "ask", stream="0" * 16, question="What?")
-        assert "question" in await refusal(client, "ask", stream=stream_id, question="")
-        assert "limit" in await refusal(client, "search", words="dog", limit=0)
-        assert "colour" in await refusal(client, "search", words="dog", colour="red")
+        said = await refusal(client, "ask", stream=stream_id, question="")
+        assert said == "question must have at least 1 character, got 0"
+        assert await refusal(client, "ask", stream=stream_id) == "question is required"
+        assert await refusal(client, "search", words="dog", limit=0) == "limit must be at least 1, got 0"
+        said = await refusal(client, "search", words="dog", colour="red")
+        assert said == "colour is unknown; known fields: limit, stream, words"
         assert "no such clip" in await refusal(client, "get_clip", stream=stream_id, clip_index=99)
-        assert "timeout_seconds" in await refusal(
-            client, "watch_for", stream=stream_id, words="dog", timeout_seconds=9e9
-        )
+        said = await refusal(client, "watch_for", stream=stream_id, words="dog", timeout_seconds=9e9)
+        assert said == "timeout_seconds must be at most 300, got 9000000000.0"
+        said = await refusal(client, "watch_for", stream=stream_id)
+        assert said == "the arguments: give either words or question"
         with pytest.raises(MCPError, match="no such tool"):
             await client.call_tool("watch_source", {"source": "/etc/passwd"})
 

@@ -163,6 +163,7 @@ def test_longest_answer_and_time_of_asking(served: Served, client: openai.OpenAI
     ("more", "param"),
     [
         ({"n": 2}, "n"),
+        ({"extra_body": {"keepsight": 7}}, "keepsight"),
         ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
@@ -211,8 +212,14 @@ PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA
         ([{"role": "user", "content": "  \n"}], "only invisible characters"),
         ([{"role": "user", "content": []}], "only invisible characters"),
         ([{"role": "user", "content": "x" * 4001}], "4000"),
-        ([{"role": "king", "content": "x"}], "role"),
-        ([], "messages"),
+        (
+            [{"role": "king", "content": "x"}],
+            "messages.0.role must be one of system, developer, user, assistant, tool, function, got 'king'",
+        ),
+        ([{"content": "x"}], "messages.0.role is required"),
+        ([{"role": "user", "content": 7}], "messages.0.content must be text, got a number"),
+        ([{"role": "user", "content": [{"text": "x"}]}], "messages.0.content.0.type is required"),
+        ([], "messages must have at least 1 item, got 0"),
     ],
 )
 def test_what_is_no_question_is_refused(client: openai.OpenAI, stream_id: str, messages: list[Any], words: str) -> None:

@@ -56,8 +56,13 @@ def test_answers_are_as_the_stream_was_asked_for(served: Served, make_video: Mak
         ),
         ({"retention": 2}, "retention must be a number over 0 and at most 1, got 2.0"),
         ({"memory_clips": 10**9}, "memory_clips must be a whole number from 0 to 1024, got 1000000000"),
-        ({"score_layers": {"a": 1}}, "score_layers must be whole numbers"),
-        ({"colour": "red"}, "colour: Extra inputs are not permitted"),
+        (
+            {"score_layers": {"a": 1}},
+            "score_layers must be whole numbers of at least 1, \"all\" or none, got {'a': 1}",
+        ),
+        ({"score_layers": [0]}, 'score_layers must be whole numbers of at least 1, "all" or none, got [0]'),
+        ({"colour": "red"}, "colour is unknown; known fields: caption_partial_clip, describe_prompt, "),
+        ({"sample_fp": 1}, "sample_fp is unknown; did you mean sample_fps?"),
     ],
 )
 def test_what_is_not_allowed_begins_no_stream(

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from keepsight import errors
 from keepsight.errors import KeepsightError
 from keepsight.hub.states import UNFORESEEN
+from keepsight.server.http.problems import first_problem, in_words
 from keepsight.server.http.security_headers import SECURITY_HEADERS
 
 logger = logging.getLogger(__name__)
@@ -19,8 +20,6 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 """`Retry-After` of a busy server."""
 
-_NO_JSON = frozenset({"json_invalid", "model_attributes_type"})
-_WHERE = frozenset({"body", "query", "path", "header"})
 _ROUTING = {
     "Not Found": "no such route; see /v1/openapi.json",
     "Method Not Allowed": "method not allowed; see /v1/openapi.json",
@@ -74,7 +73,7 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        return error_response(HTTPStatus.UNPROCESSABLE_ENTITY, first_problem(error))
+        return error_response(HTTPStatus.UNPROCESSABLE_ENTITY, in_words(first_problem(error.errors())))
 
     @app.exception_handler(KeepsightError)
     async def ours(_: Request, error: KeepsightError) -> JSONResponse:
@@ -85,15 +84,3 @@ def answer_errors(app: FastAPI) -> None:
         del error  # uvicorn logs it with its traceback
         # This response bypasses the gate, which adds these headers to all others.
         return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, UNFORESEEN, SECURITY_HEADERS)
-
-
-def first_problem(error: RequestValidationError) -> str:
-    """Location of the first problem and what is allowed; never the value, which may be a password."""
-    problem = error.errors()[0]
-    if problem["type"] in _NO_JSON:
-        return "the body must be a JSON object, with Content-Type: application/json"
-    where, *within = problem["loc"]
-    parts = within if where in _WHERE else problem["loc"]
-    place = ".".join(map(str, parts)) or "the body"
-    # A JSON key may have an unpaired surrogate, which UTF-8 cannot encode.
-    return f"{place}: {problem['msg'].removeprefix('Value error, ')}".encode("utf-8", "backslashreplace").decode()

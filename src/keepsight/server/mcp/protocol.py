@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 
 from keepsight.errors import KeepsightError
 from keepsight.hub.states import UNFORESEEN
+from keepsight.server.http.problems import first_problem, in_words
 from keepsight.server.mcp import arguments, tools, views
 from keepsight.server.mcp.tools import ToolError
 from keepsight.server.mcp.waiting import watch_for
@@ -140,9 +141,7 @@ def _failed(message: str) -> CallToolResult:
 
 
 def _one_line(error: Exception) -> str:
-    """Error in one line; for invalid arguments the first problem, without its value."""
+    """Error in one line; for invalid arguments the first problem."""
     if isinstance(error, ValidationError):
-        problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "the arguments"
-        return f"{place}: {problem['msg']}".encode("utf-8", "backslashreplace").decode()
+        return in_words(first_problem(error.errors(include_url=False)), whole="the arguments")
     return str(error)

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from keepsight.errors import KeepsightError
-from keepsight.server.http.failures import first_problem, headers_of, status_of
+from keepsight.server.http.failures import headers_of, status_of
+from keepsight.server.http.problems import first_problem, in_words, place_of
 
 _CODES = {
     HTTPStatus.NOT_FOUND: "model_not_found",
@@ -95,11 +96,8 @@ def openai_refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _malformed(error: RequestValidationError) -> OpenAiRefusal:
-    place = error.errors()[0]["loc"]
-    param = next((part for part in place if part != "body" and isinstance(part, str)), None)
-    # A JSON key may have an unpaired surrogate, which UTF-8 cannot encode.
-    safe = None if param is None else param.encode("utf-8", "backslashreplace").decode()
-    return refusal_of(HTTPStatus.BAD_REQUEST, first_problem(error), safe)
+    problem = first_problem(error.errors())
+    return refusal_of(HTTPStatus.BAD_REQUEST, in_words(problem), next(iter(place_of(problem)), None))
 
 
 def _failure(error: KeepsightError) -> JSONResponse:

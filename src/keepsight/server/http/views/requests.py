@@ -14,11 +14,13 @@ from pydantic import (
     create_model,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from keepsight.asking.answering import Ask
 from keepsight.hub.uploads.upload import UPLOAD_SCHEME
 from keepsight.incoming import LONGEST_QUESTION, LONGEST_STANDING_QUESTION, check_json, checked_text
 from keepsight.schema import Spec, specs_of
+from keepsight.server.http.problems import UNKNOWN_FIELD
 from keepsight.settings import Settings
 from keepsight.sources.credentials import SourceCredentials
 from keepsight.sources.network.urls import Credentials
@@ -39,8 +41,13 @@ class Received(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _is_unicode(cls, values: Any) -> Any:
+    def _is_readable(cls, values: Any) -> Any:
+        """Find unknown fields before missing ones: a misspelled field is both, and its name tells more."""
         check_json(values)
+        if cls.model_config.get("extra") == "forbid" and isinstance(values, dict):
+            for name in (one for one in values if one not in cls.model_fields):
+                context = {"field": name, "known": tuple(cls.model_fields)}
+                raise PydanticCustomError(UNKNOWN_FIELD, "unknown field", context)
         return values
 
 
