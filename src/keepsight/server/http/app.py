@@ -9,7 +9,7 @@ from keepsight.hub.limiter import Limiter
 from keepsight.hub.newest_pictures import NewestPictures
 from keepsight.hub.questions import QuestionService
 from keepsight.hub.service import StreamService
-from keepsight.server.http.access.body_limit import BodyLimit
+from keepsight.server.http.access.bodies import BodyLimit
 from keepsight.server.http.access.gate import Gate, token_ring
 from keepsight.server.http.access.players import Players
 from keepsight.server.http.access.queries import QueryText

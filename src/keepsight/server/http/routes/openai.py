@@ -1,19 +1,20 @@
 """OpenAI-compatible routes: streams as models, questions as chat completions."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
+from keepsight.errors import UnknownStreamError
 from keepsight.hub.service import StreamService
 from keepsight.hub.uploads.upload import shown_source
-from keepsight.journal import StreamRecord
+from keepsight.journal import Journal, StreamRecord, stream_named
 from keepsight.server.http.events.answer_events import answer_events
 from keepsight.server.http.events.stream_events import EventResponse
 from keepsight.server.http.openai.completions import CompletionWriter
-from keepsight.server.http.openai.names import model_named
-from keepsight.server.http.openai.refusals import OpenAiRoute, openai_refusals
+from keepsight.server.http.openai.refusals import OpenAiError, OpenAiRoute, openai_refusals, refusal_of
 from keepsight.server.http.openai.requests import ChatRequest, last_text, question_of
 from keepsight.server.http.openai.tasks import reply_to_task
 from keepsight.server.http.openai.views import ChatCompletion, ModelList, ModelView, WatchedModel
@@ -38,7 +39,7 @@ def models(service: Service) -> ModelList:
 @router.get("/models/{stream_id:path}", responses=openai_refusals(404))
 def model(stream_id: ModelName, service: Service) -> ModelView:
     """Show a stream as a model."""
-    return _model_view(service, model_named(service.journal, stream_id))
+    return _model_view(service, _model_named(service.journal, stream_id))
 
 
 @router.post(
@@ -58,7 +59,7 @@ async def complete(
     `keepsight.num_messages_not_shown`. `keepsight.citations` has the evidence. A chat program's automatic prompts, for
     titles or tags, are answered by rule and not stored.
     """
-    named = await run_in_threadpool(model_named, service.journal, asked.model)
+    named = await run_in_threadpool(_model_named, service.journal, asked.model)
     by_rule = reply_to_task(last_text(asked.messages), shown_source(named.source))
     if by_rule is not None:
         writer = CompletionWriter(asked, named.id, service.model)
@@ -79,3 +80,15 @@ def _model_view(service: StreamService, stream: StreamRecord) -> ModelView:
         source=view.source, model=view.model, is_live=view.is_live, state=view.state, num_clips=view.num_clips
     )
     return ModelView(id=view.id, created=int(view.started_at.timestamp()), keepsight=watched)
+
+
+def _model_named(journal: Journal, name: str) -> StreamRecord:
+    """Stream of a model name, by the rule of `journal.stream_named`.
+
+    Raises:
+        OpenAiError: 404, no stream or several match.
+    """
+    try:
+        return stream_named(journal.streams.all(), name)
+    except UnknownStreamError as error:
+        raise OpenAiError(HTTPStatus.NOT_FOUND, refusal_of(HTTPStatus.NOT_FOUND, str(error), "model")) from None
