@@ -5,14 +5,17 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import SourceChangedError
 from keepsight.journal import EndReason, Journal, StreamRecord, stream_named
 from keepsight.journal.schema import migrate, shipped_migrations
+from keepsight.settings import Settings
 from tests.fake_model import FakeModel
 from tests.test_growing_sources import QUICK, record, watch
 
@@ -55,10 +58,10 @@ def by_writing(new: Path, path: Path) -> None:
     path.write_bytes(new.read_bytes())
 
 
-@pytest.mark.parametrize("replace", [by_renaming, by_writing])
+@pytest.mark.parametrize("put", [by_renaming, by_writing])
 @pytest.mark.parametrize("stop_after", [None, 2])
 def test_another_video_under_the_name_is_another_stream(
-    tmp_path: Path, first: Path, second: Path, replace: Move, stop_after: int | None
+    tmp_path: Path, first: Path, second: Path, put: Move, stop_after: int | None
 ) -> None:
     path, journal = tmp_path / "latest.ts", tmp_path / "a.db"
     shutil.copy(first, path)
@@ -66,7 +69,7 @@ def test_another_video_under_the_name_is_another_stream(
         for number, _ in enumerate(moments, start=1):
             if number == stop_after:
                 break
-    replace(second, path)
+    put(second, path)
     _, (note,) = watch(journal, path)
     old, new = streams_of(journal)
     assert note == f"{path} was replaced since stream {old.id} was watched: watching it as a new stream"
@@ -83,9 +86,9 @@ def test_another_video_under_the_name_is_another_stream(
     assert streams_of(journal)[0].end_reason == EndReason.COMPLETE
 
 
-@pytest.mark.parametrize("replace", [by_renaming, by_writing])
+@pytest.mark.parametrize("put", [by_renaming, by_writing])
 def test_replaced_while_it_is_watched_no_stream_holds_both(
-    tmp_path: Path, first: Path, second: Path, replace: Move
+    tmp_path: Path, first: Path, second: Path, put: Move
 ) -> None:
     path, journal = tmp_path / "latest.ts", tmp_path / "a.db"
     shutil.copy(first, path)
@@ -94,15 +97,15 @@ def test_replaced_while_it_is_watched_no_stream_holds_both(
     with Watcher(FakeModel(), journal, QUICK) as watcher:
         moments = watcher.watch(path)
         seen = [next(moments).caption]
-        replace(second, path)
-        if replace is by_renaming:  # who has the old one open reads it to its end
+        put(second, path)
+        if put is by_renaming:  # who has the old one open reads it to its end
             seen += [moment.caption for moment in moments]
         else:
             with pytest.raises(SourceChangedError, match="was replaced while it was watched"):
                 seen += [moment.caption for moment in moments]
     (old,) = streams_of(journal)
     assert captions(journal, old) == seen == whole[: len(seen)]
-    assert (old.end_reason == EndReason.COMPLETE) == (replace is by_renaming)
+    assert (old.end_reason == EndReason.COMPLETE) == (put is by_renaming)
     assert watch(journal, path)[0][0].clip_index == 0
     assert len(streams_of(journal)) == 2
 
@@ -190,7 +193,6 @@ def test_a_journal_that_knew_no_content_goes_on_by_name(tmp_path: Path, first: P
 
 
 def test_the_video_stream_is_part_of_what_is_watched(tmp_path: Path) -> None:
-    from keepsight.engine.watched_source import SourceNote
     from keepsight.sources.address import SourceAddress
     from tests.video.test_stream_choice import two_with_default
 
@@ -204,3 +206,29 @@ def test_the_video_stream_is_part_of_what_is_watched(tmp_path: Path) -> None:
     assert len(events) == len(seen)
     assert not any(isinstance(event, SourceNote) for event in events)
     assert [stream.video_stream for stream in streams_of(journal)] == [1, 0]
+
+
+def test_other_settings_or_another_model_make_another_stream_and_that_is_said(tmp_path: Path, first: Path) -> None:
+    path, journal = tmp_path / "a.ts", tmp_path / "a.db"
+    shutil.copy(first, path)
+
+    def notes_of(settings: Settings, name: str = "fake", *, restart: bool = False) -> list[str]:
+        with Watcher(FakeModel(name=name), journal, settings) as watcher:
+            return [event.text for event in watcher.events(path, restart=restart) if isinstance(event, SourceNote)]
+
+    assert notes_of(QUICK) == []
+    (old,) = streams_of(journal)
+    assert notes_of(replace(QUICK, memory_clips=2, retention=0.5)) == [
+        f"{path} was watched with other settings (retention, memory_clips) as stream {old.id}: "
+        "watching it as a new stream"
+    ]
+    assert notes_of(replace(QUICK, memory_clips=2, retention=0.5)) == []  # that was watched
+    assert notes_of(replace(QUICK, max_answer_tokens=9)) == []  # it only affects answers
+    newest = streams_of(journal)[-1]
+    assert notes_of(QUICK, "other") == [
+        f"{path} was watched with the model fake as stream {newest.id}: watching it as a new stream"
+    ]
+    assert notes_of(QUICK, restart=True) == []  # as asked for
+    assert len(streams_of(journal)) == 4
+    for stream in streams_of(journal):
+        assert captions(journal, stream)

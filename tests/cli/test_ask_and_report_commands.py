@@ -20,6 +20,14 @@ def test_an_answer_uses_only_what_had_ended(keepsight: Keepsight, make_video: Ma
     assert (answer["num_captions_given"], answer["num_captions_left_out"]) == (3, 0)
 
 
+def test_a_time_after_the_last_caption_is_answered_and_said(keepsight: Keepsight, make_video: MakeVideo) -> None:
+    keepsight("watch", make_video(seconds=40), *WATCH)
+    ended = keepsight("ask", "a.db", "Where is it?", "--at", "99:00:00")
+    assert ended.of("answer")[0]["num_captions_given"] == 5
+    assert "99:00:00 is after the last caption, which ends at 00:40" in ended.complaint
+    assert keepsight("ask", "a.db", "Where is it?", "--at", "40").err == ""
+
+
 def test_a_question_before_the_first_clip_has_ended(keepsight: Keepsight, make_video: MakeVideo) -> None:
     keepsight("watch", make_video(seconds=16), *WATCH)
     ended = keepsight("ask", "a.db", "Where is it?", "--at", "3")

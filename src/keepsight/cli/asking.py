@@ -20,6 +20,7 @@ from keepsight.cli.output import complain, emit_answer, make_console, print_cita
 from keepsight.cli.times import stream_seconds
 from keepsight.errors import EmptyJournalError
 from keepsight.settings import Settings
+from keepsight.spans import format_clock
 
 if TYPE_CHECKING:
     from keepsight.asking.answering import AnswerStream
@@ -60,6 +61,9 @@ def ask(
             raise EmptyJournalError(f"nothing has been captioned yet in {journal}" + (f"; {note}" if note else ""))
         if note:
             complain(note)
+        last = opened.clips.last(stream.id)
+        if at_seconds is not None and last is not None and at_seconds > last.span.end_seconds:
+            complain(f"{at} is after the last caption, which ends at {format_clock(last.span.end_seconds)}")
         loaded = load_model_or_say(model or stream.model, device, dtype)
         from keepsight.asking.answering import Ask
         from keepsight.asking.answering import ask as ask_model

@@ -19,6 +19,8 @@ from keepsight.sources.contents import is_still_at
 from keepsight.sources.identity import Relation, SourceIdentity, is_equal
 from keepsight.spans import format_clock
 
+_AS_NEW = "watching it as a new stream"
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -66,6 +68,7 @@ def find_or_begin(
     found = _found(journal, now, streams)
     if found is not None:
         return found
+    note = "" if restart else _why_new(journal, now, model.info.name, settings, is_live=is_live)
     moment = None if started_at is None else datetime.fromtimestamp(started_at, UTC)
     begun = journal.streams.begin(
         now.name,
@@ -76,9 +79,7 @@ def find_or_begin(
         identity_json=now.identity_json,
         video_stream=now.video_stream,
     )
-    before = next((stream for stream in streams if stream.source == now.name), None)
-    note = "" if before is None else f"replaced since stream {before.id} was watched: watching it as a new stream"
-    return Begun(begun, note and f"{one_line(now.name)} was {note}")
+    return Begun(begun, note)
 
 
 def streams_like(
@@ -165,6 +166,26 @@ def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord])
         if relations[stream.id] is Relation.GROWN and _can_grow(journal, stream):
             return _grown(journal, stream, source)
     return _grown_elsewhere(journal, others, source) if content.is_local else None
+
+
+def _why_new(journal: Journal, source: SourceNow, model_name: str, settings: Settings, *, is_live: bool) -> str:
+    """Notice that a source known by its name is watched as a new stream; empty for an unknown one."""
+    named = [one for one in reversed(journal.streams.all()) if source.name in one.names and one.is_live == is_live]
+    for stream in filter(source.is_of, named):
+        is_other = stream.identity_json is not None and source.relation_to(stream) is Relation.DIFFERENT
+        if source.content is not None and is_other:
+            if stream.source == source.name:
+                return f"{one_line(source.name)} was replaced since stream {stream.id} was watched: {_AS_NEW}"
+            continue
+        known, wanted = Settings.from_json(stream.settings_json).watching(), settings.watching()
+        changed = ", ".join(name for name, value in wanted.items() if known[name] != value)
+        if stream.model != model_name:
+            return f"{one_line(source.name)} was watched with the model {stream.model} as stream {stream.id}: {_AS_NEW}"
+        if changed:
+            return (
+                f"{one_line(source.name)} was watched with other settings ({changed}) as stream {stream.id}: {_AS_NEW}"
+            )
+    return ""
 
 
 def _grown_elsewhere(journal: Journal, streams: Sequence[StreamRecord], source: SourceNow) -> Begun | None:

@@ -301,10 +301,12 @@ class Watcher:
         settings: Settings,
         restart: bool,
         known: StreamRecord | None,
-    ) -> Generator[Moment | StateChange, None, None]:
+    ) -> Generator[Moment | StateChange | SourceNote, None, None]:
         journal, begun = self._claim(SourceNow(address.name), settings, restart, is_live=True, known=known)
         session = LiveSession(self.model, journal, begun.stream, settings)
         self._session = session
+        if begun.note:
+            yield SourceNote(NoteKind.IDENTITY, begun.note)
         waiting = [] if first is None else [first]
         self._live = LiveWatch.begin(
             session,
