@@ -2,6 +2,7 @@
 
     KeepsightError
     ├── SettingError            a setting is out of range (also a ValueError)
+    ├── PlugInError             a plug-in raised an exception, or returned something else than it must
     ├── VideoError
     │   ├── SourceNotFoundError     no such file
     │   ├── NotAVideoError          the file is not readable media
@@ -68,6 +69,13 @@ class SettingError(KeepsightError, ValueError):
     def spelled(self, spelling: str) -> "SettingError":
         """The same error with the setting spelled as given: a flag, a variable, a key of a file."""
         return SettingError(f"{spelling} {self.problem}")
+
+
+class PlugInError(KeepsightError):
+    """A plug-in raised an exception, or returned something else than it must; the message names its package.
+
+    `__cause__` is the exception with its traceback.
+    """
 
 
 class VideoError(KeepsightError):

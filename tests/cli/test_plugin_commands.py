@@ -35,6 +35,21 @@ def test_a_selector_of_another_package_is_watched_and_shown_with(
     assert unknown.complaint.endswith("k-means, mean-pool, all, centre, got 'edge'")
 
 
+def test_a_selector_that_fails_is_one_line_and_the_end_of_its_stream(
+    keepsight: Keepsight, make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "failing_plug_in", raising=False)
+    code = CENTRE.replace("return Selected(", "return list(")
+    site = install(tmp_path / "site", "failing", "failing_plug_in", code, selectors="centre = failing_plug_in:Centre")
+    monkeypatch.syspath_prepend(site)
+    ended = keepsight("watch", make_video(), "--selector", "centre", "--model", "fake", "--sample-fps", 2)
+    assert ended.code == 2
+    assert ended.complaint == (
+        "selector 'centre' of failing 1.2 failed in select: TypeError: list expected at most 1 argument, got 2; "
+        "use another one, or report it to the author of the package"
+    )
+
+
 def test_architectures_of_other_packages_are_listed(
     keepsight: Keepsight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from keepsight.asking.candidates import Candidates, JournalCaptions
-from keepsight.asking.retrieval import Retriever, make_retriever
+from keepsight.asking.retrieval import Retriever, choose, make_retriever
 from keepsight.errors import EmptyJournalError, PromptTooLongError
 from keepsight.journal import CaptionRecord, GapRecord, Journal, StreamRecord
 from keepsight.method.prompts import caption_line, captions_context
@@ -145,7 +145,7 @@ def choose_captions(
     wanted = model.embed(question if query is None else query)
     budget = min(settings.retrieval_budget_tokens, room)
     while budget > 0:
-        chosen = retriever.choose(candidates.embeddings, wanted, candidates.costs, budget)
+        chosen = choose(retriever, candidates.embeddings, wanted, candidates.costs, budget)
         context = captions_context(candidates.read_lines(chosen))
         excess = model.count_prompt_tokens(context, question, num_visual_tokens, like=live) - room
         if excess <= 0 or not chosen:

@@ -5,9 +5,11 @@ the budget is full: one that exceeds the remaining budget is skipped and the nex
 block the rest. The result is in time order.
 """
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from keepsight.errors import SettingError
+from keepsight.incoming import short
 from keepsight.method.mmr import Floats, Indices, mmr_order
 from keepsight.plugins import Part
 from keepsight.settings import PARTS
@@ -198,6 +201,34 @@ def make_retriever(
     settings = {"lambda_": mmr_lambda, "pool_budgets": mmr_pool_budgets, "seed": seed}
     made: Retriever = PARTS["retriever"].make(name, RETRIEVERS, settings)
     return made
+
+
+def choose(retriever: Retriever, embeddings: Embeddings, query: Embeddings, costs: Costs, budget: int) -> list[int]:
+    """What a retriever chooses (see `Retriever.choose`), checked.
+
+    Raises:
+        PlugInError: the retriever is a plug-in that fails.
+    """
+    with PARTS["retriever"].calling(retriever, "choose"):
+        return _checked(retriever.choose(embeddings, query, costs, budget), len(costs))
+
+
+def _checked(chosen: object, num_captions: int) -> list[int]:
+    """Check that a retriever returned indices of captions in time order.
+
+    Raises:
+        SettingError: it did not.
+    """
+    try:
+        indices = [operator.index(one) for one in chosen]  # type: ignore[attr-defined]
+    except TypeError:
+        raise SettingError(f"the result must be a list of whole numbers, got {type(chosen).__name__}") from None
+    increase = all(first < second for first, second in pairwise(indices))
+    if indices and not (increase and indices[0] >= 0 and indices[-1] < num_captions):
+        raise SettingError(
+            f"chosen indices must be strictly increasing, from 0 to {num_captions - 1}, got {short(indices)}"
+        )
+    return indices
 
 
 def cosine_similarities(embeddings: Embeddings, query: Embeddings) -> Floats:

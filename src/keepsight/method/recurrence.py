@@ -15,7 +15,8 @@ from torch import Tensor
 from keepsight.method.memory import MemoryView, VisualMemory, make_policy
 from keepsight.method.protocol import DescribeRequest, Description, ScoreRule, VideoModel, VisualInput
 from keepsight.method.selection import Selected, Selector, make_selector
-from keepsight.settings import Settings
+from keepsight.method.selection.base import check_selected
+from keepsight.settings import PARTS, Settings
 from keepsight.video import Clip
 
 RECENT_CAPTIONS = 8
@@ -120,8 +121,14 @@ class Recurrence:
         return model.describe(work.visual, self.request)
 
     def keep(self, work: ClipWork, description: Description) -> Selected:
-        """Select tokens of a clip and add them to the memory."""
-        selected = selector_of(self.settings, work.clip.index).select(work.visual.tokens, description.scores)
+        """Select tokens of a clip and add them to the memory.
+
+        Raises:
+            PlugInError: the selector or memory policy is a plug-in that fails.
+        """
+        selector, tokens = selector_of(self.settings, work.clip.index), work.visual.tokens
+        with PARTS["selector"].calling(selector, "select"):
+            selected = check_selected(selector.select(tokens, description.scores), tokens)
         self.memory.append(
             work.clip.index,
             selected.tokens,

@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from keepsight.errors import SettingError
-from keepsight.plugins.packages import PlugIn, class_name, offered
+from keepsight.plugins.faults import blaming, reason_of
+from keepsight.plugins.packages import PlugIn, class_name, offered, package_of
 from keepsight.plugins.recorded import Part, Recorded
 
 
@@ -77,8 +79,7 @@ class Group:
         try:
             part = plug_in.entry_point.load()
         except Exception as error:  # importing another package may raise anything
-            reason = next(iter(str(error).splitlines()), "no reason given")
-            raise SettingError(f"could not load {where}: {type(error).__name__}: {reason}") from error
+            raise SettingError(f"could not load {where}: {reason_of(error)}") from error
         if self.is_dataclass and not (isinstance(part, type) and dataclasses.is_dataclass(part)):
             raise SettingError(f"{where} must be a frozen dataclass, got {part!r}")
         if not self._has_methods(part):
@@ -112,7 +113,8 @@ class Group:
             settings: field values of a named part; fields that it does not have are ignored.
 
         Raises:
-            SettingError: no such part, or it refuses a value.
+            SettingError: no such part, or it lacks a value.
+            PlugInError: a plug-in refuses a value, or fails.
         """
         if not isinstance(part, str | Recorded):
             return part
@@ -139,12 +141,30 @@ class Group:
         record = self.record(part)
         return record if isinstance(record, str) else record.name
 
+    def calling(self, part: object, member: str) -> AbstractContextManager[None]:
+        """Context for calling a part: a fault of a plug-in becomes an error that names it (see `blaming`).
+
+        Args:
+            part: the part, which may be built in.
+            member: method that is called.
+        """
+        return blaming(type(part), self._with_package, member)
+
+    def _with_package(self, kind: type) -> str:
+        """A part's class as in messages: its registered name and package, as far as known."""
+        for one in offered(self.entry_points):
+            if f"{one.entry_point.module}:{one.entry_point.attr}" == class_name(kind):
+                return f"{self.noun} {one.name!r} of {one.package}"
+        package = package_of(kind)
+        return f"{self.noun} {class_name(kind)}" + (f" of {package}" if package else "")
+
     def _has_methods(self, part: object) -> bool:
         return callable(part) and all(callable(getattr(part, one, None)) for one in self.methods)
 
     def _build(self, factory: Any, values: Mapping[str, Any], part: object) -> Any:
         try:
-            return factory(**values)
+            with blaming(factory, self._with_package, "its creation"):
+                return factory(**values)
         except TypeError as error:
             raise SettingError(f"could not make {self.noun} {part!r}: {error}") from error
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from keepsight.asking.evidence import longest_reply, retriever_of
+from keepsight.asking.retrieval import choose
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver, WatchedClip
@@ -38,7 +39,8 @@ def choose_clips(
         return []
     budget = max(0, min(settings.retrieval_budget_tokens, room_tokens))
     costs = [len(clip.tokens) for clip in clips]
-    return retriever_of(settings).choose(mean_tokens(clips, model.info.dim), model.embed(asked.question), costs, budget)
+    means, wanted = mean_tokens(clips, model.info.dim), model.embed(asked.question)
+    return choose(retriever_of(settings), means, wanted, costs, budget)
 
 
 def mean_tokens(clips: list[WatchedClip], dim: int) -> np.ndarray:

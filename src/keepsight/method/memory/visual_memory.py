@@ -18,6 +18,7 @@ from keepsight.method.memory.clips import (
     num_tokens_of,
 )
 from keepsight.method.memory.policies import Fifo
+from keepsight.settings import PARTS
 
 
 class VisualMemory:
@@ -94,13 +95,14 @@ class VisualMemory:
         Raises:
             SettingError: a shape, dtype, device, index or position does not match the held clips. The memory is
                 unchanged.
+            PlugInError: the policy is a plug-in that fails.
         """
         clip = RememberedClip(clip_index, _copy(tokens), _copy(positions).cpu(), _copy(scores).cpu())
         _check_order((*self._clips[-1:], clip))
         if not self._capacity.first_clip_tokens:
             self._capacity = replace(self._capacity, first_clip_tokens=clip.num_tokens)
         before = {id(held) for held in self._clips}
-        self._clips = self._policy.retain((*self._clips, clip), self._capacity)
+        self._clips = self._retained((*self._clips, clip))
         self._changed = tuple(held for held in self._clips if id(held) not in before)
 
     def restore(self, clips: Iterable[RememberedClip], first_clip_tokens: int) -> None:
@@ -116,8 +118,15 @@ class VisualMemory:
         held = tuple(clips)
         _check_order(held)
         self._capacity = replace(self._capacity, first_clip_tokens=first_clip_tokens)
-        self._clips = self._policy.retain(held, self._capacity)
+        self._clips = self._retained(held)
         self._changed = ()
+
+    def _retained(self, clips: Clips) -> Clips:
+        """What the policy holds of `clips`, checked."""
+        with PARTS["memory_policy"].calling(self._policy, "retain"):
+            retained = self._policy.retain(clips, self._capacity)
+            _check_retained(retained, clips)
+        return retained
 
     def tokens(self, like: Tensor | None = None) -> Tensor:
         """All tokens, `[num_tokens, dim]`, oldest first.
@@ -169,6 +178,27 @@ def _check_order(clips: Clips) -> None:
             )
         if _kind(clip.tokens) != _kind(last.tokens):
             raise SettingError(f"tokens must match those in memory, {_kind(last.tokens)}, got {_kind(clip.tokens)}")
+
+
+def _check_retained(retained: object, clips: Clips) -> None:
+    """Check that a policy returned some of the clips that it was given, in order.
+
+    Raises:
+        SettingError: it did not.
+    """
+    if not isinstance(retained, tuple) or not all(isinstance(clip, RememberedClip) for clip in retained):
+        raise SettingError(f"the result must be a tuple of RememberedClip, got {_type_of(retained)}")
+    _check_order(retained)
+    added = {clip.clip_index for clip in retained} - {clip.clip_index for clip in clips}
+    if added:
+        raise SettingError(f"the result must have no other clips than were given, got clip {min(added)}")
+
+
+def _type_of(value: object) -> str:
+    """Type of a value; of a tuple or list with the types in it."""
+    name = type(value).__name__
+    inner = sorted({type(one).__name__ for one in value}) if isinstance(value, tuple | list) else []
+    return f"{name} of {', '.join(inner)}" if inner else name
 
 
 def _kind(tokens: Tensor) -> str:

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from keepsight.method.selection.base import DEFAULT_RETENTION, Selected, Selector, count_kept
+from keepsight.method.selection.base import (
+    DEFAULT_RETENTION,
+    Retaining,
+    Selected,
+    Selector,
+    check_clip,
+    count_kept,
+    keep,
+)
 from keepsight.method.selection.clustering import KMeans
 from keepsight.method.selection.selectors import AttentionTopK, KeepAll, MeanPool, Random, Uniform
 from keepsight.plugins import Part
@@ -50,9 +58,12 @@ __all__ = [
     "KeepAll",
     "MeanPool",
     "Random",
+    "Retaining",
     "Selected",
     "Selector",
     "Uniform",
+    "check_clip",
     "count_kept",
+    "keep",
     "make_selector",
 ]

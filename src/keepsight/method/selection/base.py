@@ -12,16 +12,23 @@ from keepsight.errors import SettingError
 DEFAULT_RETENTION = 0.0625
 """Share of a clip's visual tokens that enters the memory: 196 of 3,136 (paper, section 4, arXiv 2510.17364)."""
 
+_MOST_SHOWN = 8
+"""Number of indices shown in a message."""
+
 
 @dataclass(frozen=True, eq=False)
 class Selected:
-    """Selected tokens of a clip, in temporal order.
+    """Selected tokens of a clip, in temporal order: what `Selector.select` returns.
+
+    `keep` makes one from indices. Whether indices and tokens fit the clip is checked when they enter the memory (see
+    `check_selected`).
 
     Attributes:
         tokens: `[num_kept, dim]` in the dtype and on the device of the clip's tokens, copied.
-        indices: int64 `[num_kept]`, strictly increasing positions among the clip's visual tokens. `AttentionTopK`,
-            `Uniform`, `Random` and `KeepAll` keep tokens unchanged, so row i is the token at `indices[i]`. `MeanPool`
-            and `KMeans` compute new tokens; each index is that of a representative token.
+        indices: int64 `[num_kept]`, strictly increasing positions among the clip's visual tokens, from 0 and below
+            `num_visual_tokens`; on any device. `AttentionTopK`, `Uniform`, `Random` and `KeepAll` keep tokens
+            unchanged, so row i is the token at `indices[i]`. `MeanPool` and `KMeans` compute new tokens; each index is
+            that of a representative token.
 
     Raises:
         SettingError: the shapes do not match, nothing is kept, or the indices do not increase.
@@ -41,7 +48,9 @@ class Selected:
                 f"got {self.indices.dtype} of shape {list(self.indices.shape)}"
             )
         if bool(self.indices[0] < 0) or bool((self.indices.diff() <= 0).any()):
-            raise SettingError("indices of kept tokens must be at least 0 and strictly increasing")
+            raise SettingError(
+                f"indices of kept tokens must be at least 0 and strictly increasing, got {_shown(self.indices)}"
+            )
 
     @property
     def num_kept(self) -> int:
@@ -121,6 +130,39 @@ def check_clip(tokens: Tensor, scores: Tensor) -> int:
             f"scores of {tokens.shape[0]} visual tokens must have shape [{tokens.shape[0]}], got {list(scores.shape)}"
         )
     return tokens.shape[0]
+
+
+def check_selected(selected: object, tokens: Tensor) -> Selected:
+    """Check that a selector's result fits its clip, and return it.
+
+    Args:
+        selected: what `select` returned.
+        tokens: the clip's tokens, `[num_visual_tokens, dim]`.
+
+    Raises:
+        SettingError: it is not a `Selected`, an index is beyond the clip, or its tokens are of another kind.
+    """
+    if not isinstance(selected, Selected):
+        raise SettingError(f"the result must be a Selected, got {type(selected).__name__}")
+    if int(selected.indices[-1]) >= len(tokens):
+        raise SettingError(
+            f"indices of kept tokens must be below {len(tokens)}, the number of visual tokens, "
+            f"got {int(selected.indices[-1])}"
+        )
+    wanted, got = _kind(tokens), _kind(selected.tokens)
+    if got != wanted:
+        raise SettingError(f"kept tokens must be like those of the clip, {wanted}, got {got}")
+    return selected
+
+
+def _shown(indices: Tensor) -> str:
+    """The first indices, for a message."""
+    shown = ", ".join(str(int(index)) for index in indices[:_MOST_SHOWN])
+    return f"[{shown}{', ...' if len(indices) > _MOST_SHOWN else ''}]"
+
+
+def _kind(tokens: Tensor) -> str:
+    return f"{tokens.shape[1]} dims, {tokens.dtype}, on {tokens.device}"
 
 
 def keep(tokens: Tensor, indices: Tensor) -> Selected:
