@@ -143,6 +143,23 @@ def test_a_copy_is_not_watched_again_and_has_both_names(tmp_path: Path, first: P
     assert watch(journal, copy) == ([], [])  # said once
 
 
+def test_a_name_means_what_is_there_now(tmp_path: Path, first: Path, second: Path) -> None:
+    path, moved, elsewhere = tmp_path / "v.ts", tmp_path / "z.ts", tmp_path / "w.ts"
+    journal = tmp_path / "a.db"
+    shutil.copy(first, path)
+    watch(journal, path)
+    path.rename(moved)
+    shutil.copy(second, elsewhere)
+    for each in (moved, elsewhere):
+        watch(journal, each)
+    shutil.copy(second, path)
+    watch(journal, path)
+    old, new = streams_of(journal)
+    assert (old.source, new.source) == (str(moved), str(elsewhere))
+    assert stream_named([old, new], str(path)).id == new.id
+    assert (old.other_names, new.other_names) == ((), (str(path),))
+
+
 def test_touched_it_is_the_same(tmp_path: Path, first: Path) -> None:
     path, journal = tmp_path / "camera.ts", tmp_path / "a.db"
     shutil.copy(first, path)

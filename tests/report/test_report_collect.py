@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 import keepsight
-from keepsight.errors import EmptyJournalError, KeepsightError
+from keepsight.errors import EmptyJournalError, KeepsightError, SettingError
 from keepsight.journal import EndReason, GapRecord, Journal
 from keepsight.report import collect, collect_report, render_report, write_report
 from keepsight.settings import Settings
@@ -187,3 +188,15 @@ def test_a_report_takes_no_more_memory_for_more_pictures(watched: Journal, tmp_p
     assert written.num_clips == num_clips
     assert written.num_bytes > 40_000_000
     assert most < 10 * len(out.getvalue())
+
+
+def test_only_a_report_is_replaced(watched: Journal, tmp_path: Path) -> None:
+    video, path, empty = tmp_path / "toy.mp4", tmp_path / "a.html", tmp_path / "empty.html"
+    video.write_bytes(b"\0\0\0 ftypisom")
+    with pytest.raises(SettingError, match=f"^{re.escape(str(video))} exists and is not a report; give the report"):
+        write_report(watched, video)
+    assert video.read_bytes() == b"\0\0\0 ftypisom"
+    empty.touch()
+    for each in (path, path, empty):
+        write_report(watched, each)
+        assert each.read_bytes().startswith(b"<!doctype html>")

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,8 @@ def test_the_same_settings_give_the_same_bytes(made: Path, tmp_path: Path) -> No
 def test_a_full_disk_spares_the_video_that_was_there(made: Path, tmp_path: Path) -> None:
     video = tmp_path / "toy.mp4"
     video.write_bytes(made.read_bytes())
+    truth = json.loads(made.with_suffix(".json").read_text()) | {"video_path": "toy.mp4"}
+    video.with_suffix(".json").write_text(json.dumps(truth))
     code = "from keepsight.cli import main; main()"
     make = [sys.executable, "-c", code, "toyworld", "make", str(video), "--minutes", "2", "--seed", "5"]
     words = ["sh", "-c", 'ulimit -f 50; exec "$@"', "sh", *make]
@@ -60,7 +63,23 @@ def test_a_full_disk_spares_the_video_that_was_there(made: Path, tmp_path: Path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert str(video) in done.stderr
     assert video.read_bytes() == made.read_bytes()
-    assert [path.name for path in tmp_path.iterdir()] == ["toy.mp4"]
+    assert json.loads(video.with_suffix(".json").read_text()) == truth
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["toy.json", "toy.mp4"]
+
+
+@pytest.mark.parametrize("name", ["holiday.mp4", "holiday.json"])
+def test_no_other_file_is_replaced(tmp_path: Path, name: str) -> None:
+    other, settings = tmp_path / name, ToyVideoSettings(minutes=0.1)
+    for content in (b"{}", b'{"video_path": "other.mp4"}', b"\0\0\0 ftypisom"):
+        other.write_bytes(content)
+        with pytest.raises(SettingError, match=f"^{re.escape(str(other))} exists and is not a toy video"):
+            make_video(tmp_path / "holiday.mp4", settings)
+        assert other.read_bytes() == content
+        assert list(tmp_path.iterdir()) == [other]
+    other.unlink()
+    for seed in (1, 2):  # a toy video is
+        make_video(tmp_path / "holiday.mp4", ToyVideoSettings(minutes=0.1, seed=seed))
+    assert json.loads((tmp_path / "holiday.json").read_text())["seed"] == 2
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,11 @@ def _elsewhere(journal: Journal, stream: StreamRecord, source: SourceNow, seen: 
     if not is_still_at(stream.source, seen):
         return _moved(journal, stream, source)
     names = tuple(dict.fromkeys((*stream.other_names, source.name)))
+    for other in journal.streams.all():  # what had the name before was moved away
+        is_another = (known := recorded_identity(other)) is None or not is_equal(known, seen)
+        if source.name in other.other_names and is_another:
+            others = tuple(name for name in other.other_names if name != source.name)
+            journal.streams.rename(other.id, other.source, others)
     noted = journal.streams.rename(stream.id, stream.source, names)
     return _known(journal, noted, source, f"has the same content as {one_line(stream.source)}")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from keepsight.errors import KeepsightError
+from keepsight.errors import KeepsightError, SettingError
 from keepsight.journal import Journal, StreamRecord
 from keepsight.report.collect import collect_report
 from keepsight.report.page import render_report, report_parts
@@ -23,6 +23,9 @@ __all__ = [
     "report_parts",
     "write_report",
 ]
+
+
+_START = b"<!doctype html>"
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,27 @@ def write_report(journal: Journal, out: str | PathLike[str], stream: StreamRecor
 
     Raises:
         JournalError: the journal has no stream, or is unreadable.
+        SettingError: another file is at the path, such as the video itself.
         KeepsightError: writing failed.
     """
-    report, path = collect_report(journal, stream), Path(out)
+    path = Path(out)
+    _check_replaceable(path)
+    report = collect_report(journal, stream)
     try:
         num_bytes = write_whole(path, (part.encode("utf-8") for part in report_parts(report)))
     except OSError as error:
         raise KeepsightError(f"cannot write the report {path}: {error.strerror}") from error
     return WrittenReport(path, num_bytes, len(report.clips))
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse to replace a file that is no web page."""
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_START))
+    except OSError as error:
+        raise KeepsightError(f"cannot write the report {path}: {error.strerror}") from error
+    if start and start.lower() != _START:
+        raise SettingError(f"{path} exists and is not a report; give the report another name")

@@ -119,13 +119,15 @@ def make_video(
         progress: called with the finished fraction.
 
     Raises:
-        SettingError: the folder does not exist or the name does not end in `.mp4`.
+        SettingError: the folder does not exist, the name does not end in `.mp4`, or another file has a name that the
+            video or its ground truth would take.
     """
     settings = settings or ToyVideoSettings()
     if out_path.suffix.lower() != ".mp4":
         raise SettingError(f"a toy video must be an .mp4 file, got {out_path.name!r}")
     if not out_path.parent.is_dir():
         raise SettingError(f"cannot write {out_path.name}: no such folder {out_path.parent}")
+    _check_replaceable(out_path)
     truth = make_truth(settings)
     part = out_path.with_name(f".{out_path.stem}-{secrets.token_hex(4)}.mp4")  # a full disk leaves the old file intact
     try:
@@ -136,6 +138,19 @@ def make_video(
     finally:
         part.unlink(missing_ok=True)
     return truth
+
+
+def _check_replaceable(out_path: Path) -> None:
+    """Refuse to replace files other than a toy video and its ground truth."""
+    truth_path = out_path.with_suffix(".json")
+    if truth_path.exists() or out_path.exists():
+        try:
+            is_toy = json.loads(truth_path.read_bytes())["video_path"] == out_path.name
+        except (OSError, ValueError, KeyError, TypeError):
+            is_toy = False
+        if not is_toy:
+            other = out_path if out_path.exists() else truth_path
+            raise SettingError(f"{other} exists and is not a toy video with its ground truth; give another name")
 
 
 def _frames(story: Story, settings: ToyVideoSettings) -> Iterator[np.ndarray]:
