@@ -87,7 +87,7 @@ class Settings:
     )
     sample_fps: float = setting(
         0.5,
-        Number(0, 1000, is_above=True),
+        Number(1e-6, 1000),
         "Frames sampled per second of video.",
         "basic",
         unit="fps",

@@ -97,7 +97,13 @@ def copy_pictures(source: Path, target: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--sample-fps", 0), "--sample-fps must be a number over 0 and at most 1000, got 0.0"),
+        (("--sample-fps", 0), "--sample-fps must be a number from 1e-06 to 1000, got 0.0"),
+        (("--max-days", 1e308), "--max-days must be a number over 0 and at most 1000000, or none, got 1e+308"),
+        (
+            ("--max-gigabytes", 1e308),
+            "--max-gigabytes must be a number over 0 and at most 1000000, or none, got 1e+308",
+        ),
+        (("--sample-fps", 1e-320), "--sample-fps must be a number from 1e-06 to 1000, got 1e-320"),
         (("--sample-fps", -1), "--sample-fps must"),
         (("--sample-fps", "nan"), "--sample-fps must"),
         (("--retention", 0), "--retention must"),

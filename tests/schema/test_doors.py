@@ -204,7 +204,7 @@ def test_a_request_without_settings_leaves_them_alone() -> None:
 
 NONSENSE: dict[str, tuple[Any, str]] = {
     "frames_per_clip": (0, "must be a whole number of at least 1, got 0"),
-    "sample_fps": ("fast", "must be a number over 0 and at most 1000, got 'fast'"),
+    "sample_fps": ("fast", "must be a number from 1e-06 to 1000, got 'fast'"),
     "selector": ("best", "must be one of attention, uniform, random, k-means, mean-pool, all, got 'best'"),
     "retention": (1.5, "must be a number over 0 and at most 1, got 1.5"),
     "score_layers": ([0], 'must be whole numbers of at least 1, "all" or none, got [0]'),
@@ -214,7 +214,7 @@ NONSENSE: dict[str, tuple[Any, str]] = {
     "mmr_pool_budgets": (0.5, "must be a finite number of at least 1, or none, got 0.5"),
     "drop": ("wait", "must be one of drop-oldest, drop-newest, thin, got 'wait'"),
     "stall_seconds": (0.0, "must be a finite number over 0, got 0.0"),
-    "max_days": (-2.0, "must be a finite number over 0, or none, got -2.0"),
+    "max_days": (-2.0, "must be a number over 0 and at most 1000000, or none, got -2.0"),
     "dtype": ("float8", "must be one of float32, float16, bfloat16, or none, got 'float8'"),
     "port": (70_000, "must be a whole number from 0 to 65535, got 70000"),
 }

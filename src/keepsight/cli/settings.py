@@ -64,20 +64,24 @@ class StorageSettings:
 
     max_gigabytes: float | None = setting(
         None,
-        Maybe(Number(0, is_above=True)),
+        Maybe(Number(0, 1_000_000, is_above=True)),
         "Limit the journal's size; the oldest pictures go first, then clips.",
         "storage",
         unit="gigabytes",
     )
     max_stream_gigabytes: float | None = setting(
         None,
-        Maybe(Number(0, is_above=True)),
+        Maybe(Number(0, 1_000_000, is_above=True)),
         "Limit the size of each stream: clips, pictures and memory.",
         "storage",
         unit="gigabytes",
     )
     max_days: float | None = setting(
-        None, Maybe(Number(0, is_above=True)), "Remove clips older than this from the journal.", "storage", unit="days"
+        None,
+        Maybe(Number(0, 1_000_000, is_above=True)),
+        "Remove clips older than this from the journal.",
+        "storage",
+        unit="days",
     )
 
     def __post_init__(self) -> None:
