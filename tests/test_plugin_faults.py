@@ -110,6 +110,16 @@ FAULTS = [
         "kept tokens must be like those of the clip, 12 dims, torch.float32, on cpu, "
         "got 12 dims, torch.float64, on cpu",
     ),
+    (
+        "selector",
+        "return Selected(tokens[:1] * float('nan'), torch.tensor([0]))",
+        "kept tokens must be finite, got NaN or infinity",
+    ),
+    (
+        "selector",
+        "return Selected(tokens[:1] + float('inf'), torch.tensor([0]))",
+        "kept tokens must be finite, got NaN or infinity",
+    ),
     ("memory_policy", "return 1 / 0", "ZeroDivisionError: division by zero"),
     ("memory_policy", "return list(clips)", "the result must be a tuple of RememberedClip, got list of RememberedClip"),
     (

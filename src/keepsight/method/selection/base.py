@@ -140,7 +140,8 @@ def check_selected(selected: object, tokens: Tensor) -> Selected:
         tokens: the clip's tokens, `[num_visual_tokens, dim]`.
 
     Raises:
-        SettingError: it is not a `Selected`, an index is beyond the clip, or its tokens are of another kind.
+        SettingError: it is not a `Selected`, an index is beyond the clip, or its tokens are of another kind or not finite,
+            which also a model gives whose numbers overflow; the captions after them would be empty.
     """
     if not isinstance(selected, Selected):
         raise SettingError(f"the result must be a Selected, got {type(selected).__name__}")
@@ -152,6 +153,8 @@ def check_selected(selected: object, tokens: Tensor) -> Selected:
     wanted, got = _kind(tokens), _kind(selected.tokens)
     if got != wanted:
         raise SettingError(f"kept tokens must be like those of the clip, {wanted}, got {got}")
+    if not bool(torch.isfinite(selected.tokens).all()):
+        raise SettingError("kept tokens must be finite, got NaN or infinity")
     return selected
 
 
