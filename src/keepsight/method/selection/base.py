@@ -140,8 +140,8 @@ def check_selected(selected: object, tokens: Tensor) -> Selected:
         tokens: the clip's tokens, `[num_visual_tokens, dim]`.
 
     Raises:
-        SettingError: it is not a `Selected`, an index is beyond the clip, or its tokens are of another kind or not finite,
-            which also a model gives whose numbers overflow; the captions after them would be empty.
+        SettingError: it is not a `Selected`, an index is beyond the clip, or its tokens are of another kind or not
+            finite, as those of a model whose numbers overflow; the captions after them would be empty.
     """
     if not isinstance(selected, Selected):
         raise SettingError(f"the result must be a Selected, got {type(selected).__name__}")
