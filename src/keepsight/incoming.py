@@ -94,10 +94,10 @@ def one_line(text: object) -> str:
     )
 
 
-def short(text: object) -> str:
+def short(text: object, longest: int = LONGEST_SHOWN) -> str:
     """Text on one line as in `one_line`, truncated for an error."""
     line = one_line(text)
-    return line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}..."
+    return line if len(line) <= longest else f"{line[:longest]}..."
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

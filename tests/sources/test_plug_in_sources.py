@@ -15,7 +15,9 @@ from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import (
     AddressRefusedError,
+    DecoderDiedError,
     IncompleteVideoError,
+    PlugInError,
     SettingError,
     SourceNotFoundError,
     VideoError,
@@ -24,6 +26,7 @@ from keepsight.journal import Journal
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress, SourceKind, check_is_under
 from keepsight.sources.isolated import connect
+from keepsight.sources.plug_in import lister_of
 from keepsight.sources.reader import ArrayReader
 from keepsight.sources.settings import SourceSettings
 from keepsight.sources.supervision import SourceState, StateChange
@@ -201,8 +204,10 @@ def test_what_is_no_source_is_refused_in_one_line(tmp_path: Path) -> None:
         SourceAddress.parse("patern://4")
     with pytest.raises(SettingError) as caught:
         SourceAddress.parse("pattern://me:hunter2@many")
-    assert str(caught.value).startswith("pattern-source 1.2 cannot read pattern://many: could not convert")
-    assert str(caught.value).endswith("; write the address as that package documents it")
+    assert str(caught.value) == (
+        "pattern://many is not an address of the source kind pattern (pattern-source 1.2): "
+        "could not convert string to float: '***@many'"
+    )
     for name in ("/data/video.mp4", "http://camera/", "", "npy://two\nlines"):
         with pytest.raises(SettingError, match="name of a source must be an address"):
             SourceAddress.of(Named(name))
@@ -225,6 +230,105 @@ def test_an_error_while_it_is_opened_names_it() -> None:
     with pytest.raises(VideoError) as caught:
         connect(SourceAddress.parse("pattern://-1"), SourceSettings())
     assert str(caught.value) == "pattern://-1: the source has no pictures"
+
+
+FAILING = """
+from dataclasses import dataclass
+from keepsight.errors import VideoError
+from keepsight.sources.reader import ArrayReader
+
+@dataclass(frozen=True)
+class Failing:
+    how: str = "ValueError"
+    password: str = ""
+
+    @classmethod
+    def from_address(cls, text):
+        how, _, password = text.partition("://")[2].partition("?pw=")
+        if how == "KeyError":
+            raise KeyError(text)
+        if how == "ValueError":
+            raise ValueError(f"seed must be a number in {text}")
+        return None if how == "None" else cls(how, password)
+
+    @property
+    def name(self):
+        return f"failing://{self.how}"
+
+    def items(self):
+        if self.how == "items":
+            raise IndexError("no such part")
+        return [("a", "1")]
+
+    def open(self):
+        kind = VideoError if self.how == "VideoError" else ArithmeticError
+        raise kind(f"two\\nlines of {self.password} at rtsp://me:{self.password}@camera/ and me:other@camera")
+"""
+
+
+@pytest.fixture
+def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plug_ins: Path) -> None:
+    """A package with a source that fails as its address says."""
+    monkeypatch.delitem(sys.modules, "failing_source", raising=False)
+    install(plug_ins, "failing-source", "failing_source", FAILING, sources="failing = failing_source:Failing")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])  # packages are listed once per path
+
+
+@pytest.mark.usefixtures("failing")
+@pytest.mark.parametrize(
+    ("address", "kind", "says"),
+    [
+        (
+            "failing://ValueError?pw=hunter2",
+            SettingError,
+            "failing://ValueError?pw=*** is not an address of the source kind failing (failing-source 1.2): "
+            "seed must be a number in failing://ValueError?pw=***",
+        ),
+        (
+            "failing://KeyError",
+            PlugInError,
+            "source 'failing' of failing-source 1.2 failed in from_address: KeyError: 'failing://KeyError'; "
+            "use another one, or report it to the author of the package",
+        ),
+    ],
+)
+def test_an_address_that_is_refused_says_why_and_by_which_package(address: str, kind: type, says: str) -> None:
+    with pytest.raises(kind) as caught:
+        SourceAddress.parse(address)
+    assert str(caught.value) == says
+
+
+@pytest.mark.usefixtures("failing")
+def test_what_from_address_makes_must_be_a_source() -> None:
+    with pytest.raises(PlugInError) as caught:
+        SourceAddress.parse("failing://None")
+    assert str(caught.value).startswith("source 'failing' of failing-source 1.2 failed in from_address: source must be")
+    assert "a frozen dataclass with open, got None" in str(caught.value)
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_fault_while_it_is_opened_is_said_with_its_text_and_no_password() -> None:
+    text = "two\\nlines of *** at rtsp://camera/ and ***@camera"
+    with pytest.raises(DecoderDiedError) as caught:
+        connect(SourceAddress.parse("failing://x?pw=hunter2"), SourceSettings())
+    line = FAILING.splitlines().index(next(one for one in FAILING.splitlines() if "raise kind" in one)) + 1
+    where = f"(failing_source.py, line {line})"
+    assert str(caught.value) == f"failing://x: decoding failed in failing-source 1.2: ArithmeticError: {text} {where}"
+    with pytest.raises(VideoError) as caught_error:
+        connect(SourceAddress.parse("failing://VideoError?pw=hunter2"), SourceSettings())
+    assert str(caught_error.value) == f"failing://VideoError: {text}"
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_fault_of_its_parts_list_names_the_package(tmp_path: Path, fake_model: FakeModel) -> None:
+    source = SourceAddress.parse("failing://items").part
+    assert source is not None
+    listed = lister_of(source)
+    assert listed is not None
+    with pytest.raises(
+        PlugInError, match=r"^source 'failing' of failing-source 1\.2 failed in items: IndexError: no such"
+    ):
+        listed()
 
 
 def test_a_class_that_the_decoding_process_lacks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,9 @@ def reason_of(error: Exception) -> str:
 
 
 @contextmanager
-def blaming(kind: type, name_of: Callable[[type], str], member: str) -> Iterator[None]:
+def blaming(
+    kind: type, name_of: Callable[[type], str], member: str, expected: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
     """Raise what a plug-in's code raises as `PlugInError`, and log its traceback at debug level.
 
     Exceptions of Keepsight's own parts pass unchanged, since they are faults of Keepsight. So do errors of the tree
@@ -35,12 +37,15 @@ def blaming(kind: type, name_of: Callable[[type], str], member: str) -> Iterator
         kind: class of the part.
         name_of: gives a class's name in messages, with its package.
         member: what is called.
+        expected: exceptions that the caller handles, which pass unchanged.
 
     Raises:
         PlugInError: the plug-in raised an exception.
     """
     try:
         yield
+    except expected:
+        raise
     except Exception as error:
         is_on_purpose = isinstance(error, KeepsightError) and not isinstance(error, SettingError)
         if is_built_in(kind) or is_on_purpose:

@@ -141,14 +141,18 @@ class Group:
         record = self.record(part)
         return record if isinstance(record, str) else record.name
 
-    def calling(self, part: object, member: str) -> AbstractContextManager[None]:
+    def calling(
+        self, part: object, member: str, expected: tuple[type[Exception], ...] = ()
+    ) -> AbstractContextManager[None]:
         """Context for calling a part: a fault of a plug-in becomes an error that names it (see `blaming`).
 
         Args:
-            part: the part, which may be built in.
+            part: the part or its class, which may be built in.
             member: method that is called.
+            expected: exceptions that the caller handles.
         """
-        return blaming(type(part), self._with_package, member)
+        kind = part if isinstance(part, type) else type(part)
+        return blaming(kind, self._with_package, member, expected)
 
     def _with_package(self, kind: type) -> str:
         """A part's class as in messages: its registered name and package, as far as known."""

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 from keepsight.errors import SettingError, SourceNotFoundError, VideoError
 from keepsight.incoming import one_line, short
 from keepsight.plugins import Group, Part, Recorded
+from keepsight.sources.network.masking import masked, secrets_of_address, secrets_of_fields
 from keepsight.sources.network.urls import strip_credentials
 
 if TYPE_CHECKING:
     from dataclasses import Field
 
     from keepsight.sources.reader import Reader
+
+LONGEST_REASON = 500
+"""Length limit of an exception's text in a message, in characters."""
 
 BUILT_IN_SCHEMES = ("http", "https", "rtsp", "rtsps")
 """Schemes that Keepsight reads itself."""
@@ -30,8 +34,8 @@ class Source(Protocol):
     """A source of a plug-in: a frozen dataclass whose fields are JSON values.
 
     A class registered as an entry point in `keepsight.sources` also has a class method `from_address(text)`, which
-    parses an address such as `npy:///data/frames`. It opens nothing, and raises `SettingError` or `ValueError` for an
-    invalid address. Two more members are optional:
+    parses an address such as `npy:///data/frames`. It opens nothing, and raises `ValueError` for an invalid address,
+    with a text that says what must be, such as `fps must be above 0, got -1`. Two more members are optional:
 
     - `path: str`: local file or folder that it reads. A server checks that it is under its roots; without it, a
       server needs `allow_private` to watch the source.
@@ -62,6 +66,7 @@ def source_of_address(scheme: str, text: str) -> Source:
 
     Raises:
         SettingError: no package registered the scheme, or it refuses the address.
+        PlugInError: the package raised another exception, or made something else than a source.
     """
     found = SOURCE_GROUP.find(scheme)
     if found is None:
@@ -71,12 +76,16 @@ def source_of_address(scheme: str, text: str) -> Source:
     if not callable(make):
         raise SettingError(f"source {scheme!r} of {found.package} must have a class method from_address")
     try:
-        return checked_source(make(text))
+        with SOURCE_GROUP.calling(part, "from_address", (ValueError,)):
+            made = make(text)
     except ValueError as error:
         name = short(strip_credentials(text))
+        reason = short(masked(one_line(error), secrets_of_address(text)), LONGEST_REASON)
         raise SettingError(
-            f"{found.package} cannot read {name}: {one_line(error)}; write the address as that package documents it"
+            f"{name} is not an address of the source kind {scheme} ({found.package}): {reason}"
         ) from error
+    with SOURCE_GROUP.calling(part, "from_address"):
+        return checked_source(made)
 
 
 def checked_source(source: object) -> Source:
@@ -124,6 +133,13 @@ def from_request(data: object) -> Source:
     return made
 
 
+def fault_of_request(error: Exception, data: object) -> str:
+    """An exception of a plug-in's source on one line, for data of `to_request`; credentials are masked."""
+    record = Recorded.from_data(data)
+    secrets = secrets_of_fields(record.values()) if isinstance(record, Recorded) else ()
+    return short(masked(one_line(error) or "no reason given", secrets), LONGEST_REASON)
+
+
 def path_of(source: Source) -> str | None:
     """Local file or folder that a source reads; None if not stated."""
     path: str | None = getattr(source, "path", None)
@@ -139,7 +155,8 @@ def lister_of(source: Source) -> Callable[[], list[tuple[str, str]]] | None:
 
     def listed() -> list[tuple[str, str]]:
         try:
-            found = [(str(item), str(detail)) for item, detail in items()]
+            with SOURCE_GROUP.calling(source, "items", (OSError,)):
+                found = [(str(item), str(detail)) for item, detail in items()]
         except OSError as error:
             raise SourceNotFoundError(f"{name} can't be read: {error.strerror or error}") from error
         if not found:

@@ -24,29 +24,47 @@ from keepsight.video.packet_times import PacketExtent
 def main() -> int:
     """Serve one source until it ends or the reader is gone."""
     out = claim_stdout()
+    part = None
     try:
-        extent = _serve(out)
+        request = _next_request()
+        part = request["part"]
+        extent = _serve(out, request)
     except BrokenPipeError:  # the reader exited or was killed
         return 1
     except KeepsightError as error:
-        write_message(out, "error", kind=type(error).__name__, message=str(error))
+        message = str(error) if part is None else _text(error, part)
+        write_message(out, "error", kind=type(error).__name__, message=message)
     except MemoryError:
         write_message(out, "error", kind="DecoderDiedError", message="decoding exceeds the memory limit")
     except Exception as error:  # noqa: BLE001 - process boundary: report without addresses
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
-        write_message(out, "error", kind="DecoderDiedError", message=f"decoding failed: {where}")
+        write_message(out, "error", kind="DecoderDiedError", message=f"decoding failed{_fault(error, part)}")
     else:
         write_message(out, "end", **({} if extent is None else asdict(extent)))
     return 0
 
 
-def _serve(out: BinaryIO) -> PacketExtent | None:
+def _fault(error: Exception, part: Mapping[str, Any] | None) -> str:
+    """Kind and place of an exception; for a plug-in's source its package, and the exception's text, too."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    kind, where = type(error).__name__, f"{Path(place.filename).name}, line {place.lineno}"
+    if part is None:
+        return f": {kind} in {where}"
+    package = f" in {part['package']}" if part.get("package") else ""
+    return f"{package}: {kind}: {_text(error, part)} ({where})"
+
+
+def _text(error: Exception, part: Mapping[str, Any]) -> str:
+    """Text of an exception of a plug-in's source, on one line and without credentials."""
+    from keepsight.sources.plug_in import fault_of_request
+
+    return fault_of_request(error, part)
+
+
+def _serve(out: BinaryIO, request: Mapping[str, Any]) -> PacketExtent | None:
     """Serve one source to its end; return the extent of its packets, if known."""
     from keepsight.sources.opening import OpeningOptions, open_source
     from keepsight.sources.plug_in import from_request
 
-    request = _next_request()
     limit_this_process(request["memory_megabytes"])
     options = OpeningOptions(request["allow_private"], request["stdin_descriptor"], request["video_stream"])
     source = request["source"] if request["part"] is None else from_request(request["part"])

@@ -169,6 +169,19 @@ def strip_credentials(url: str) -> str:
         )
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a name is one of a password, token or key."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def secret_values(path_and_query: str) -> set[str]:
+    """Values in a path and query that are displayed as `***`."""
+    path, _, query = path_and_query.partition("?")
+    in_path = {found.group(2) for found in _SECRET_IN_PATH.finditer(path)}
+    pairs = [piece for piece in re.split("[&;]", query) if _masked_pair(piece) != piece]
+    return in_path | {pair.partition("=")[2] or pair for pair in pairs}
+
+
 def looks_like_credentials(text: str) -> bool:
     """Whether text that is no URL may contain a password, like a mistyped URL."""
     return _USER_AND_PASSWORD.search(text) is not None or _masked_path(text) != text
