@@ -1,10 +1,13 @@
 """Plug-ins on the command line: listed with their packages, and refused in one line before a model is loaded."""
 
+import inspect
 import sys
 from pathlib import Path
 
 import pytest
 
+from keepsight.cli.settings import SERVE, WATCH
+from keepsight.cli.settings_options import TakesSettings
 from tests.cli.ended import Keepsight, MakeVideo
 from tests.plug_in import CENTRE, install
 
@@ -47,6 +50,18 @@ def test_a_selector_that_fails_is_one_line_and_the_end_of_its_stream(
     assert ended.complaint == (
         "selector 'centre' of failing 1.2 failed in select: TypeError: list expected at most 1 argument, got 2; "
         "use another one, or report it to the author of the package"
+    )
+
+
+@pytest.mark.parametrize("command", ["watch", "serve"])
+def test_help_says_that_parts_may_be_plug_ins(command: str) -> None:
+    specs = TakesSettings(WATCH if command == "watch" else SERVE)(lambda load: None)
+    texts = {name: one.annotation.__metadata__[0].help for name, one in inspect.signature(specs).parameters.items()}
+    named = {name for name, text in texts.items() if ", or a plug-in's name; default: " in text}
+    assert named == {"selector", "retriever", "memory_policy"}
+    assert texts["selector"] == (
+        "Select the visual tokens of a clip to keep by this rule: attention, uniform, random, k-means, mean-pool, all, "
+        "or a plug-in's name; default: attention."
     )
 
 

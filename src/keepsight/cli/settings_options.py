@@ -10,7 +10,7 @@ import typer
 
 from keepsight.cli.options import checked_path
 from keepsight.cli.output import complain
-from keepsight.schema import GROUPS, Flag, Kind, Maybe, SettingGroup, Spec, specs_of
+from keepsight.schema import GROUPS, Flag, Kind, Maybe, PartName, SettingGroup, Spec, specs_of
 from keepsight.schema.sources import LoadedSettings, load_settings, misspelled_variables
 from keepsight.settings import DIFFERENCES
 from keepsight.sources.credentials import PASSWORD_VARIABLE, USER_VARIABLE
@@ -121,4 +121,5 @@ def _type(kind: Kind) -> Any:
 
 def _help(spec: Spec) -> str:
     names = f": {', '.join(spec.kind.names)}" if spec.kind.names else ""
+    names += ", or a plug-in's name" if isinstance(spec.kind, PartName) else ""
     return f"{spec.help.rstrip('.')}{names}; default: {spec.default_text.rstrip('.')}."
