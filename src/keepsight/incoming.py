@@ -46,8 +46,16 @@ def checked_text(text: str, name: str, *, longest: int = LONGEST_QUESTION) -> st
     if found := _CONTROL.search(text):
         raise SettingError(f"{name} must be text without control characters, got {_where(found)}")
     if not any(character.isprintable() and not character.isspace() for character in text):
-        raise SettingError(f"{name} must be text, got only invisible characters; write what you want to know")
+        raise SettingError(f"{name} must have at least one visible character, got {_invisible(text)}")
     return text
+
+
+def _invisible(text: str) -> str:
+    """What a text without a visible character is."""
+    if not text:
+        return "an empty text"
+    hidden = next((character for character in text if not character.isspace()), None)
+    return "only white space" if hidden is None else f"only invisible characters, such as {hidden!r}"
 
 
 def check_unicode(text: str, name: str) -> None:

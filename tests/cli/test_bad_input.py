@@ -110,7 +110,7 @@ def copy_pictures(source: Path, target: Path) -> None:
         (("--retention", 1.5), "--retention must"),
         (("--memory-clips", -1), "--memory-clips must"),
         (("--selector", "best"), "--selector must be one of attention"),
-        (("--ask", " "), "the question of --ask must be text, got only invisible characters"),
+        (("--ask", " "), "the question of --ask must have at least one visible character, got only white space"),
         (
             ("--ask", "Who?", "--ask", "\udcff"),
             "the question of --ask must be valid UTF-8, got '\\udcff' at character 1",

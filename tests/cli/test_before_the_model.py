@@ -72,7 +72,12 @@ def pages() -> Iterator[str]:
         (("watch", "VIDEO", "--journal", "/proc/a.db"), "/proc/a.db"),
         (("watch", "VIDEO", "--ask", "\udcff"), "must be valid UTF-8"),
         (("ask", "a.db", "\udcff"), "the question must be valid UTF-8"),
-        (("ask", "a.db", "\u200b"), "the question must be text"),
+        (("ask", "a.db", ""), "the question must have at least one visible character, got an empty text"),
+        (("ask", "a.db", " \t"), "the question must have at least one visible character, got only white space"),
+        (
+            ("ask", "a.db", "\u200b"),
+            "the question must have at least one visible character, got only invisible characters, such as '\\u200b'",
+        ),
         (("ask", "watched.db", "What?", "--at", "never"), "never"),
         (("ask", "watched.db", "What?", "--at", "99:99:99"), "99:99:99"),
         (("ask", "watched.db", "What?", "--source", "garden"), "no stream matches 'garden'"),

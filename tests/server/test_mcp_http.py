@@ -91,7 +91,7 @@ async def test_what_cannot_be_done_is_said_in_one_line(served: Served, stream_id
     async with connect(served.client.port, ASK) as client:
         assert "no stream matches" in await refusal(client, "ask", stream="0" * 16, question="What?")
         said = await refusal(client, "ask", stream=stream_id, question="")
-        assert said == "question must have at least 1 character, got 0"
+        assert said == "the question must have at least one visible character, got an empty text"
         assert await refusal(client, "ask", stream=stream_id) == "question is required"
         assert await refusal(client, "search", words="dog", limit=0) == "limit must be at least 1, got 0"
         said = await refusal(client, "search", words="dog", colour="red")

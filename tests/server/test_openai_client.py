@@ -209,8 +209,8 @@ PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA
     [
         ([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, PICTURE]}], "text parts only"),
         ([{"role": "user", "content": "A?"}, {"role": "assistant", "content": "B"}], "last message"),
-        ([{"role": "user", "content": "  \n"}], "only invisible characters"),
-        ([{"role": "user", "content": []}], "only invisible characters"),
+        ([{"role": "user", "content": "  \n"}], "must have at least one visible character, got only white space"),
+        ([{"role": "user", "content": []}], "must have at least one visible character, got an empty text"),
         ([{"role": "user", "content": "x" * 4001}], "4000"),
         (
             [{"role": "king", "content": "x"}],

@@ -375,6 +375,20 @@ def test_bad_queries(client: Client, stream_id: str, query: str) -> None:
         ("POST", "/v1/streams", {"query": "x"}, 422, "query is unknown; known fields: caption_partial_clip, "),
         ("POST", "/v1/streams", {"sorce": "x"}, 422, "sorce is unknown; did you mean source?"),
         ("POST", "/v1/questions", {}, 422, "stream_id is required"),
+        (
+            "POST",
+            "/v1/questions",
+            QUESTION | {"question": ""},
+            422,
+            "the question must have at least one visible character, got an empty text",
+        ),
+        (
+            "POST",
+            "/v1/questions",
+            QUESTION | {"question": " \u200b"},
+            422,
+            "the question must have at least one visible character, got only invisible characters, such as '\\u200b'",
+        ),
         ("POST", "/v1/questions", QUESTION | {"at_second": 1}, 422, "at_second is unknown; did you mean at_seconds?"),
         ("POST", "/v1/questions", QUESTION | {"at_seconds": -1}, 422, "at_seconds must be at least 0, got -1"),
         ("POST", "/v1/questions", QUESTION | {"at_seconds": "soon"}, 422, "at_seconds must be a number, got 'soon'"),
@@ -387,7 +401,13 @@ def test_bad_queries(client: Client, stream_id: str, query: str) -> None:
         ),
         ("POST", "/v1/toy", {"minutes": 0}, 422, "minutes must be a number over 0, got 0"),
         ("POST", "/v1/toy", {"seed": 1e300}, 422, "seed must be a whole number of fewer digits, got 1e+300"),
-        ("POST", "/v1/standing-questions", {"question": " "}, 422, "question must be text that is not blank"),
+        (
+            "POST",
+            "/v1/standing-questions",
+            {"question": " "},
+            422,
+            "the question must have at least one visible character, got only white space",
+        ),
         (
             "POST",
             "/v1/standing-questions",
@@ -412,6 +432,74 @@ def test_what_is_wrong_is_said_in_words(
 ) -> None:
     reply = client(method, path, body)
     assert (reply.status, reply.message[: len(said)]) == (status, said)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("GET", "/v1/moments?query=apple&limt=3", "limt is unknown; did you mean limit?"),
+        ("GET", "/v1/moments?qurey=apple", "qurey is unknown; did you mean query?"),
+        ("GET", "/v1/moments?query=a&colour=1", "colour is unknown; known parameters: limit, method, query"),
+        (
+            "GET",
+            "/v1/moments?query=a&=1",
+            "a parameter without a name is unknown; known parameters: limit, method, query",
+        ),
+        ("GET", "/v1/moments?query=a&Limit=1", "Limit is unknown; did you mean limit?"),
+        ("GET", "/v1/events?folow=false", "folow is unknown; did you mean follow?"),
+        (
+            "GET",
+            f"/v1/streams/{SOME_ID}/clips?from_indx=1",
+            "from_indx is unknown; did you mean from_index?",
+        ),
+        (
+            "GET",
+            f"/v1/streams/{SOME_ID}/clips?stream_id=x",
+            "stream_id is unknown; known parameters: from_index, limit",
+        ),
+        ("GET", "/v1/streams?limit=1", "limit is unknown; this route has no query parameters"),
+        ("GET", "/v1/health/live?verbose=1", "verbose is unknown; this route has no query parameters"),
+        ("POST", "/v1/questions?stream=true", "stream is unknown; this route has no query parameters"),
+        ("GET", "/v1/streams?a%0Ab=1", "a\\nb is unknown; this route has no query parameters"),
+    ],
+)
+def test_an_unknown_query_parameter_is_named(client: Client, method: str, path: str, said: str) -> None:
+    reply = client(method, path, {"stream_id": SOME_ID, "question": "A dog?"} if method == "POST" else None)
+    assert (reply.status, reply.message) == (422, said)
+
+
+def test_every_route_of_ours_refuses_an_unknown_query_parameter(served: Served) -> None:
+    """All that are described, but those for OpenAI's clients, which may send some of their own."""
+    checked = 0
+    for path, methods in served.client("GET", "/v1/openapi.json").data["paths"].items():
+        for method, operation in methods.items():
+            if not path.startswith("/v1/") or operation["tags"] == ["openai"]:
+                continue
+            known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+            concrete = re.sub(r"{(\w+)}", lambda found: str(IN_PATHS[found[1]]), path)
+            reply = served.client(
+                method.upper(), f"{concrete}?no_such_name=1", b"{}" if "requestBody" in operation else None
+            )
+            assert reply.status == 422, (method, path)
+            if method != "head":
+                assert reply.message.startswith("no_such_name is unknown; "), (method, path)
+                assert all(name in reply.message for name in known), (method, path)
+            assert "422" in operation["responses"], (method, path)
+            checked += 1
+    assert checked >= 25
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/v1/models", "/v1/openapi.json"])
+def test_where_other_programs_add_parameters_they_are_ignored(client: Client, path: str) -> None:
+    assert client("GET", f"{path}?no_such_name=1").status == 200
+
+
+def test_what_is_given_is_said_to_be_wrong_before_what_is_missing(client: Client) -> None:
+    """The name that was meant to be the missing one is among what is given."""
+    asked = {"question": "A dog?", "stream": "toy"}
+    assert client("POST", "/v1/questions", asked).message == "stream must be true or false, got 'toy'"
+    said = client("POST", "/v1/standing-questions", asked).message
+    assert said == "stream is unknown; did you mean stream_id?"
 
 
 SECRET = "4f9b1c7e-a-secret"

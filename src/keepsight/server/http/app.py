@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from keepsight.hub.limiter import Limiter
 from keepsight.hub.newest_pictures import NewestPictures
@@ -12,7 +12,7 @@ from keepsight.hub.service import StreamService
 from keepsight.server.http.access.bodies import BodyLimit
 from keepsight.server.http.access.gate import Gate, token_ring
 from keepsight.server.http.access.players import Players
-from keepsight.server.http.access.queries import QueryText
+from keepsight.server.http.access.queries import QueryText, refuse_unknown_query
 from keepsight.server.http.access.sessions import SessionStore
 from keepsight.server.http.description import DescribedApp
 from keepsight.server.http.failures import answer_errors
@@ -36,6 +36,7 @@ from keepsight.server.http.routes import (
     uploads,
     video,
 )
+from keepsight.server.http.routes.context import refusals
 from keepsight.server.mcp.served import mcp_route
 from keepsight.server.settings import ServerSettings
 from keepsight.server.telemetry.logs import AccessLog, LogObserver
@@ -68,6 +69,9 @@ ROUTES = (
     toys,
 )
 """Modules of `routes/` whose `router` is included, in the order of the reference: a new one goes here."""
+
+_ANY_QUERY = (openai, page, metrics)
+"""Modules whose routes ignore unknown query parameters, as their clients may add some of their own."""
 
 _DESCRIPTION = """
 Watch video and ask about it. Every error is `{"error": {"message": ...}}`. Where the server has a token, every request
@@ -107,7 +111,10 @@ def make_app(service: StreamService, settings: ServerSettings, tracer: "Tracer |
     app.state.metrics = Metrics(service, app.state.questions, app.state.viewers)
     service.observers.all += [app.state.metrics, LogObserver()]
     for resource in ROUTES:
-        app.include_router(resource.router)
+        if resource in _ANY_QUERY:
+            app.include_router(resource.router)
+        else:
+            app.include_router(resource.router, dependencies=[Depends(refuse_unknown_query)], responses=refusals(422))
     app.router.routes.append(mcp_route(may_watch=settings.mcp_may_watch))
     answer_errors(app)
     # The last middleware added runs first, so access is checked before anything is read.

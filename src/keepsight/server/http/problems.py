@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from types import MappingProxyType
 from typing import Any
 
+from keepsight.errors import SettingError
 from keepsight.incoming import one_line, short, unknown
 
 Problem = Mapping[str, Any]
@@ -27,7 +28,6 @@ _WANTED: Mapping[str, Callable[[Problem], str]] = MappingProxyType(
     {
         "string_type": lambda problem: f"text, got {_kind(problem)}",
         "string_unicode": lambda _: "text in UTF-8",
-        "string_pattern_mismatch": lambda _: "text that is not blank",
         "string_too_short": lambda problem: f"at least {_counted(problem, 'min_length')}",
         "string_too_long": lambda problem: f"at most {_counted(problem, 'max_length')}",
         "too_short": lambda problem: f"at least {_counted(problem, 'min_length')}",
@@ -55,8 +55,11 @@ _WANTED: Mapping[str, Callable[[Problem], str]] = MappingProxyType(
 
 
 def first_problem(problems: Sequence[Problem]) -> Problem:
-    """The first problem; where several forms of a field are allowed, that of the form that fits furthest."""
-    first = problems[0]
+    """The first problem of what is given, else what is missing, as a misspelled field often is both.
+
+    Where several forms of a field are allowed, it is that of the form that fits furthest.
+    """
+    first = next((one for one in problems if one["type"] != "missing"), problems[0])
     depth = next((place for place, part in enumerate(first["loc"]) if _is_form(part)), None)
     if depth is None:
         return first
@@ -86,6 +89,9 @@ def in_words(problem: Problem, whole: str = "the body") -> str:
         return f"{name} is {unknown(problem['ctx']['field'], problem['ctx']['known'])}"
     if kind in _WANTED:
         return f"{name} {'must have' if 'too_' in kind else 'must be'} {_WANTED[kind](problem)}"
+    ours = problem.get("ctx", {}).get("error")
+    if isinstance(ours, SettingError):
+        return one_line(ours)  # a whole message, which names the field
     return one_line(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
 
 

@@ -14,6 +14,7 @@ from pydantic import (
     create_model,
     model_validator,
 )
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from keepsight.asking.answering import Ask
@@ -25,13 +26,13 @@ from keepsight.settings import Settings
 from keepsight.sources.credentials import SourceCredentials
 from keepsight.sources.network.urls import Credentials
 
-Question = Annotated[
-    str, Field(min_length=1, max_length=LONGEST_QUESTION), AfterValidator(partial(checked_text, name="the question"))
-]
+# Only described: `checked_text` checks it, so that its message is that of all interfaces.
+_VISIBLE: JsonDict = {"minLength": 1, "pattern": r"\S"}
+_CHECKED_QUESTION = AfterValidator(partial(checked_text, name="the question"))
+
+Question = Annotated[str, Field(max_length=LONGEST_QUESTION, json_schema_extra=_VISIBLE), _CHECKED_QUESTION]
 StandingText = Annotated[
-    str,
-    Field(min_length=1, max_length=LONGEST_STANDING_QUESTION, pattern=r"\S"),
-    AfterValidator(partial(checked_text, name="the question")),
+    str, Field(max_length=LONGEST_STANDING_QUESTION, json_schema_extra=_VISIBLE), _CHECKED_QUESTION
 ]
 Seconds = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 
