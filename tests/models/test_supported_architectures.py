@@ -1,5 +1,6 @@
 """What `keepsight models` says of architectures, against published sizes and the adapters."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,3 +147,11 @@ def test_figures_follow_from_the_published_sizes(known: SupportedArchitecture) -
     assert shape.num_parameters == known.num_parameters
     assert shape.tokens_per_step == known.tokens_per_frame * shape.frames_per_step
     assert describe_footprint(shape, bytes_per_value=2).total_bytes == known.memory_bytes
+
+
+def test_the_page_says_the_memory_that_the_command_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "real-models.md").read_text(encoding="utf-8")
+    (known,) = (known for known in ARCHITECTURES if known.model_type == "llava_onevision")
+    assert known.memory_bytes is not None
+    name = known.examples[0].partition("/")[2]
+    assert f"| `{name}` | {known.memory_bytes / 1e9:.1f} GB, " in page
