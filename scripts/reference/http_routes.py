@@ -1,7 +1,7 @@
 """The page of all HTTP routes with the scope that each needs, from the server's own OpenAPI description."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 def http_routes_page() -> str:
     """Routes by resource, then those that are not part of the OpenAPI description."""
     described = _description()
+    check_scopes(described["paths"])
     parts = [_INTRODUCTION]
     by_tag: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = {}
     for path, methods in described["paths"].items():
@@ -40,6 +41,20 @@ def http_routes_page() -> str:
     others = [each for each in ROUTE_SCOPES if not each.path.endswith("*") and each.path not in described["paths"]]
     parts += ["## Beside the API", table(("path", "reading (GET)", "everything else"), map(_scope_row, others))]
     return page("HTTP routes", "the routes in `src/keepsight/server/http/`", parts)
+
+
+def check_scopes(paths: Iterable[str], scopes: Sequence[RouteScope] = ROUTE_SCOPES) -> None:
+    """Check that each path has a line in the table of scopes; the server would silently ask for the largest.
+
+    Raises:
+        SystemExit: one has none.
+    """
+    for path in paths:
+        if not any(route.pattern().fullmatch(path) for route in scopes):
+            raise SystemExit(
+                f"{path} must have a line in ROUTE_SCOPES, got none: add it in "
+                "src/keepsight/server/http/access/scopes.py"
+            )
 
 
 def _description() -> Mapping[str, Any]:

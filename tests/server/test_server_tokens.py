@@ -83,7 +83,7 @@ def concrete(path: str) -> str:
 def test_each_route_is_in_the_table(walked: list[tuple[str, str]]) -> None:
     patterns = [route.pattern() for route in ROUTE_SCOPES]
     forgotten = [path for _, path in walked if not any(pattern.fullmatch(path) for pattern in patterns)]
-    assert not forgotten, "these have no line in server/scopes.py"
+    assert not forgotten, "these have no line in ROUTE_SCOPES of server/http/access/scopes.py"
 
 
 def test_each_route_refuses_without_a_token_and_with_one_that_is_good_for_less(
