@@ -113,6 +113,17 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(name, list(known), n=1, cutoff=_LIKENESS)), None)
 
 
+def did_you_mean(value: object, known: Iterable[str]) -> str:
+    """Name that a refused value is a misspelling of, to end an error with; empty if none is close.
+
+    Args:
+        value: rejected value; only text can be misspelled.
+        known: allowed names.
+    """
+    near = closest(value, known) if isinstance(value, str) else None
+    return f"; did you mean {near}?" if near and near != value else ""
+
+
 def unknown(name: str, known: Iterable[str], kind: str = "fields") -> str:
     """Why a name is refused, and what to write instead; completes "NAME is".
 

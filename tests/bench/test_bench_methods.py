@@ -390,9 +390,15 @@ def test_settings_that_a_text_leaves_open() -> None:
         ("Captions", "got 'Captions'"),
         ("captions:retention", "name:setting=value"),
         ("captions:,retention=0.1,nonsense", "name:setting=value"),
-        ("captions:settings=1", "no setting 'settings'"),
-        ("captions:num_frames=3", "no setting 'num_frames'"),
-        ("blind:=3", "no setting ''"),
+        (
+            "captions:settings=1",
+            "the setting 'settings' of captions is unknown; known settings: caption_partial_clip, ",
+        ),
+        (
+            "captions:num_frames=3",
+            "the setting 'num_frames' of captions is unknown; known settings: caption_partial_clip, ",
+        ),
+        ("blind:=3", "the setting '' of blind is unknown; known settings: caption_partial_clip, "),
         ("captions:retention=0", "retention"),
         ("captions:retention=NaN", "retention"),
         ("captions:retention=lots", "retention must be"),

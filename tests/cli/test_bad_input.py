@@ -44,9 +44,13 @@ def make_newer_journal(path: Path) -> None:
         (lambda path: path.mkdir(), "has no images"),
         (lambda path: path.touch(), "is empty"),
         (lambda path: path.write_text("hello " * 500), "as a video"),
+        (
+            lambda path: path.write_text("1\n00:00:00,000 --> 00:00:01,000\nA dog.\n\n" * 3),
+            "^cannot read a.mp4 as a video: it is none, or its format is not supported$",
+        ),
         (make_audio, "no pictures|no video"),
     ],
-    ids=["missing", "empty folder", "empty", "text", "audio"],
+    ids=["missing", "empty folder", "empty", "text", "subtitles", "audio"],
 )
 def test_a_source_that_cannot_be_watched(keepsight: Keepsight, make: Callable[[Path], object], says: str) -> None:
     make(Path("a.mp4"))
@@ -109,7 +113,24 @@ def copy_pictures(source: Path, target: Path) -> None:
         (("--retention", 0), "--retention must"),
         (("--retention", 1.5), "--retention must"),
         (("--memory-clips", -1), "--memory-clips must"),
-        (("--selector", "best"), "--selector must be one of attention"),
+        (
+            ("--selector", "best"),
+            "--selector must be one of attention, uniform, random, k-means, mean-pool, all, got 'best'",
+        ),
+        (
+            ("--selector", "atention"),
+            "--selector must be one of attention, uniform, random, k-means, mean-pool, all, got 'atention'; "
+            "did you mean attention?",
+        ),
+        (("--score-heads", "maxx"), "--score-heads must be one of mean, max, got 'maxx'; did you mean max?"),
+        (
+            ("--drop", "drop-odlest"),
+            "--drop must be one of drop-oldest, drop-newest, thin, got 'drop-odlest'; did you mean drop-oldest?",
+        ),
+        (
+            ("--dtype", "float61"),
+            "--dtype must be one of float32, float16, bfloat16, or none, got 'float61'; did you mean float16?",
+        ),
         (("--ask", " "), "the question of --ask must have at least one visible character, got only white space"),
         (
             ("--ask", "Who?", "--ask", "\udcff"),
@@ -142,10 +163,25 @@ def test_a_command_that_is_not_complete(keepsight: Keepsight, words: tuple[str, 
     assert "See keepsight --help." in ended.complaint
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("wacth",), "No such command 'wacth'. Did you mean 'watch'? See keepsight --help."),
+        (("frobnicate",), "No such command 'frobnicate'. See keepsight --help."),
+        (("ask",), "Missing argument 'JOURNAL'. See keepsight --help."),
+    ],
+    ids=str,
+)
+def test_typers_own_lines_end_with_one_mark(keepsight: Keepsight, words: tuple[str, ...], says: str) -> None:
+    assert keepsight(*words).complaint == says
+
+
 def test_an_unknown_model(keepsight: Keepsight, make_video: MakeVideo) -> None:
     ended = keepsight("watch", make_video(seconds=8), "--model", "hugest")
     assert ended.code == 2
     assert "no such model: 'hugest'" in ended.complaint
+    ended = keepsight("watch", make_video(seconds=8), "--model", "tinny")
+    assert (ended.code, ended.complaint) == (2, "no such model: 'tinny'; did you mean tiny?")
     assert not list(Path().glob("*.db"))
 
 
@@ -153,11 +189,11 @@ def test_a_model_that_does_not_fit(
     keepsight: Keepsight, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise ModelTooBigError("big needs about 17.3 GB in float16, but cpu has 2.0 GB free")
+        raise ModelTooBigError("big needs about 17.4 GB in float16, but cpu has 2.0 GB free")
 
     monkeypatch.setattr("keepsight.models.loading.load_model", refuse)
     ended = keepsight("watch", make_video(seconds=8), "--model", "big")
-    assert (ended.code, ended.complaint) == (2, "big needs about 17.3 GB in float16, but cpu has 2.0 GB free")
+    assert (ended.code, ended.complaint) == (2, "big needs about 17.4 GB in float16, but cpu has 2.0 GB free")
 
 
 @pytest.mark.parametrize(

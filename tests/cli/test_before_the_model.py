@@ -267,6 +267,19 @@ def test_a_misspelled_variable_is_said_and_ignored(
     assert "hunter2" not in ended.out
 
 
+@pytest.mark.parametrize("words", [("ask", "gone.db", "What?"), ("mcp", "gone.db")], ids=" ".join)
+def test_a_command_whose_settings_are_the_journals_says_so_of_a_misspelled_variable(
+    keepsight: Keepsight, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("KEEPSIGHT_RETENTON", "0.2")
+    monkeypatch.setenv("KEEPSIGHT_MAX_STREAMS", "7")
+    said, _ = keepsight(*words).err.splitlines()
+    assert said == (
+        "keepsight: the variable KEEPSIGHT_RETENTON is ignored; "
+        "did you mean KEEPSIGHT_RETENTION, which watch and serve read?"
+    )
+
+
 QUIET = [
     *(f"KEEPSIGHT_REQUIRE_{name}" for name in ("CADDY", "CHROMIUM", "FFMPEG", "NGINX", "RTSP", "SYSTEMD")),
     *("KEEPSIGHT_RVS_EGO", "KEEPSIGHT_RVS_MOVIE", "KEEPSIGHT_SOURCE_USER", "KEEPSIGHT_SOURCE_PASSWORD"),

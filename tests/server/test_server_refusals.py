@@ -418,6 +418,28 @@ def test_bad_queries(client: Client, stream_id: str, query: str) -> None:
         (
             "POST",
             "/v1/standing-questions",
+            {"question": "A dog?", "method": "modle"},
+            422,
+            "method must be one of model, words, got 'modle'; did you mean model?",
+        ),
+        (
+            "GET",
+            "/v1/moments?query=a&method=meanin",
+            None,
+            422,
+            "method must be one of words, meaning, got 'meanin'; did you mean meaning?",
+        ),
+        (
+            "POST",
+            "/v1/streams",
+            {"source": "x", "selector": "atention"},
+            422,
+            "selector must be one of attention, uniform, random, k-means, mean-pool, all, got 'atention'; "
+            "did you mean attention?",
+        ),
+        (
+            "POST",
+            "/v1/standing-questions",
             {"question": "A dog?", "cooldown_seconds": 1e12},
             422,
             "cooldown_seconds must be at most 31622400, got 1000000000000.0",

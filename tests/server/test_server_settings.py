@@ -158,6 +158,18 @@ NONSENSE: list[tuple[str, str]] = [
     ('otlp_endpoint = "http://me:short-secret@a"', "otlp_endpoint in FILE must be an address such as http://127.0.0.1"),
     ('host = "0.0.0.0"', "host in FILE must be loopback, such as 127.0.0.1, unless there is a token"),
     ("prot = 1", "FILE: the setting 'prot' is unknown; did you mean port?"),
+    (
+        "[method]\nretention = 0.1",
+        "FILE: settings must be at the top level, got the table [method]; write them without tables",
+    ),
+    (
+        "port = 1\n[[model]]\ndevice = 'cpu'",
+        "FILE: settings must be at the top level, got the table [model]; write them without tables",
+    ),
+    (
+        "model = { device = 'cpu' }",
+        "FILE: settings must be at the top level, got the table [model]; write them without tables",
+    ),
     ("colour = 1", "FILE: the setting 'colour' is unknown; known settings: allow_private, allowed_hosts, "),
     ("score_layers = [0]", 'score_layers in FILE must be whole numbers of at least 1, "all" or none, got [0]'),
     (

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from keepsight.errors import SettingError
+from keepsight.incoming import did_you_mean
 from keepsight.method.protocol import ModelInfo
 from keepsight.models.architectures import ARCHITECTURES
 from keepsight.settings import Settings
@@ -170,7 +171,8 @@ def make_experiments(names: tuple[str, ...], info: ModelInfo) -> tuple[Experimen
     """
     for name in names:
         if name not in EXPERIMENTS:
-            raise SettingError(f"experiment must be one of {', '.join(EXPERIMENTS)}, got {name!r}")
+            near = did_you_mean(name, EXPERIMENTS)
+            raise SettingError(f"experiment must be one of {', '.join(EXPERIMENTS)}, got {name!r}{near}")
     return tuple(_with_blind(EXPERIMENTS[name](info)) for name in names or EXPERIMENTS)
 
 

@@ -78,7 +78,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return EXIT_BAD_INPUT
     except TyperException as error:
-        complain(f"{error.format_message().rstrip('.')}. See keepsight --help.")
+        message = error.format_message().rstrip(".")  # Typer ends a suggestion with "?."
+        complain(f"{message}{'' if message.endswith('?') else '.'} See keepsight --help.")
         return EXIT_BAD_INPUT
     except (ReaderGone, BrokenPipeError):
         _forget_stdout()

@@ -17,6 +17,8 @@ from keepsight.cli.options import (
     load_model_or_say,
 )
 from keepsight.cli.output import complain, emit_answer, make_console, print_citations, printable, wants_json
+from keepsight.cli.settings import SERVE
+from keepsight.cli.settings_options import complain_of_variables
 from keepsight.cli.times import stream_seconds
 from keepsight.errors import EmptyJournalError
 from keepsight.settings import Settings
@@ -50,6 +52,7 @@ def ask(
     The video is not needed, and another process may still be watching it.
     """
     as_json = wants_json(json)
+    complain_of_variables(SERVE, "watch and serve")  # the journal has the settings here
     from keepsight.journal import Journal, missing_note
 
     # Problems with the journal show before a large model is loaded.

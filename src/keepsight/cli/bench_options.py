@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keepsight.errors import SettingError
+from keepsight.incoming import did_you_mean
 
 if TYPE_CHECKING:
     from keepsight.bench.experiments import Experiment
@@ -28,10 +29,9 @@ def read_data_set(
     from keepsight.bench.datasets.toyworld import ToyWorldSettings, make_toyworld
 
     if name != PAPER_TOY:
-        if name not in DATASET_GROUP.names():
-            raise SettingError(
-                f"data set must be one of {', '.join((PAPER_TOY, *DATASET_GROUP.names()))}, got {name!r}"
-            )
+        names = (PAPER_TOY, *DATASET_GROUP.names())
+        if name not in names:
+            raise SettingError(f"data set must be one of {', '.join(names)}, got {name!r}{did_you_mean(name, names)}")
         if folder is None:
             raise SettingError(f"{name} needs its folder: give it with --folder")
         return load_dataset(name, folder)

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from keepsight.cli.options import DeviceOption, DtypeOption, JournalArgument, load_model_or_say
+from keepsight.cli.settings import SERVE
+from keepsight.cli.settings_options import complain_of_variables
 from keepsight.extras import require_extra
 
 
@@ -24,6 +26,7 @@ def mcp(
     first question.
     """
     require_extra("serve", "keepsight mcp")
+    complain_of_variables(SERVE, "watch and serve")  # the journal has the settings here
     from keepsight.journal import Journal
     from keepsight.server.mcp.kept import KeptStreams
     from keepsight.server.mcp.stdio import serve_stdio

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,12 +78,21 @@ class TakesSettings:
         Raises:
             SettingError: as for `load_settings`.
         """
-        misspelled = misspelled_variables((*self._owners, *self._known), (USER_VARIABLE, PASSWORD_VARIABLE))
-        for name, meant in misspelled.items():
-            complain(f"the variable {name} is ignored; did you mean {meant}?")
+        complain_of_variables((*self._owners, *self._known))
         given = {name: value or None if isinstance(value, list) else value for name, value in flags.items()}
         presets = {name: ("--paper", theirs) for name, (_, theirs, _) in DIFFERENCES.items()} if paper else {}
         return load_settings(self._owners, given, config, presets=presets, known=self._known)
+
+
+def complain_of_variables(owners: Sequence[type], readers: str = "") -> None:
+    """Name misspelled variables on stderr.
+
+    Args:
+        owners: dataclasses of all settings.
+        readers: commands that read the variables, where this one does not.
+    """
+    for name, meant in misspelled_variables(owners, (USER_VARIABLE, PASSWORD_VARIABLE)).items():
+        complain(f"the variable {name} is ignored; did you mean {meant}{readers and f', which {readers} read'}?")
 
 
 def panel(group: SettingGroup) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from keepsight.errors import SettingError
+from keepsight.incoming import did_you_mean
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Number formats by name."""
@@ -29,7 +30,8 @@ def choose_device(device: str | None) -> torch.device:
     if kind == "cuda" and has_cuda and int(index or 0) < torch.cuda.device_count():
         return torch.device(f"cuda:{int(index or 0)}")
     allowed = ["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    raise SettingError(f"device must be one of {', '.join(allowed)} on this machine, got {device!r}")
+    near = did_you_mean(device, allowed)
+    raise SettingError(f"device must be one of {', '.join(allowed)} on this machine, got {device!r}{near}")
 
 
 def choose_dtype(dtype: str | None, device: torch.device, *, without_float16: bool = False) -> torch.dtype:
@@ -47,7 +49,8 @@ def choose_dtype(dtype: str | None, device: torch.device, *, without_float16: bo
     if dtype is None:
         return torch.float32 if device.type == "cpu" else possible.get("float16", torch.bfloat16)
     if dtype not in possible:
-        raise SettingError(f"dtype must be one of {', '.join(possible)}, got {dtype!r}")
+        near = did_you_mean(dtype, possible)
+        raise SettingError(f"dtype must be one of {', '.join(possible)}, got {dtype!r}{near}")
     return possible[dtype]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keepsight.errors import ModelTooBigError, UnknownModelError, UnsupportedModelError
+from keepsight.incoming import closest
 from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def _local_folder(name: str) -> Path | None:
     if folder.exists():
         raise UnknownModelError(f"{name} is not a model folder: it has no config.json (bundled: {bundled_names})")
     if not _looks_like_hub_id(name):
+        if near := closest(name, (model.name for model in installed)):
+            raise UnknownModelError(f"no such model: {name!r}; did you mean {near}?")
         raise UnknownModelError(
             f"no such model: {name!r}; give a bundled model ({bundled_names}), a local folder or a "
             "Hugging Face id such as llava-hf/llava-onevision-qwen2-0.5b-ov-hf"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keepsight.errors import SettingError
+from keepsight.incoming import did_you_mean
 
 _LONGEST_SHOWN = 80
 _FLAGS = {
@@ -64,7 +65,8 @@ class Kind(ABC):
 
     def refusal(self, value: object, name: str) -> SettingError:
         """Error for a rejected value."""
-        return SettingError(f"must be {self.wanted}" + (f", got {shown(value)}" if self.is_shown else ""), name)
+        given = f", got {shown(value)}{did_you_mean(value, self.names)}" if self.is_shown else ""
+        return SettingError(f"must be {self.wanted}{given}", name)
 
     def check(self, value: object, name: str) -> Any:
         """Check and convert a value.

@@ -4,8 +4,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from keepsight.errors import SettingError
+from keepsight.incoming import did_you_mean
 from keepsight.plugins import Group
 from keepsight.schema.kinds import Kind
+
+
+def near_part(value: object, group: Group) -> str:
+    """What `did_you_mean` says of a part that its group refused.
+
+    Args:
+        value: the refused name or object.
+        group: its group; a name of it was refused for another reason.
+    """
+    try:
+        names = group.names()
+    except SettingError:
+        return ""
+    return "" if value in names else did_you_mean(value, names)
 
 
 @dataclass(frozen=True)
@@ -46,7 +61,7 @@ class PartName(Kind):
         try:
             self.group.check(value)
         except SettingError as error:
-            raise SettingError(error.problem, name) from error
+            raise SettingError(f"{error.problem}{near_part(value, self.group)}", name) from error
         return value
 
     def read(self, value: object, name: str) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from keepsight.errors import SettingError
-from keepsight.incoming import check_unicode, closest, unknown
+from keepsight.incoming import check_unicode, closest, short, unknown
 from keepsight.schema.fields import VARIABLE_PREFIX, Spec, specs_of
 
 Part = TypeVar("Part")
@@ -136,10 +136,23 @@ def _of_file(path: Path, known: set[str]) -> dict[str, tuple[Origin, object]]:
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise SettingError(f"{path} must be TOML: {reason}") from None
-    for name in values:
+    for name, value in values.items():
+        if _is_table_of_settings(name, value, known):
+            raise SettingError(
+                f"{path}: settings must be at the top level, got the table [{short(name)}]; write them without tables"
+            )
         if name not in known:
             raise SettingError(f"{path}: the setting {name!r} is {unknown(name, known, 'settings')}")
     return {name: (Origin(str(path), f"{name} in {path}"), value) for name, value in values.items()}
+
+
+def _is_table_of_settings(name: str, value: object, known: set[str]) -> bool:
+    """Whether a key of a TOML file is a table, or a list of them, that was meant to group settings.
+
+    It may have the name of a setting, such as `[model]`; then it has settings in it.
+    """
+    tables = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+    return bool(tables) and (name not in known or any(key in known for table in tables for key in table))
 
 
 def _of_environment(specs: Mapping[str, Spec]) -> Iterator[tuple[str, tuple[Origin, object]]]:

@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from keepsight.errors import SettingError
+from keepsight.incoming import did_you_mean
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_captions
 from keepsight.toyworld.questions import ToyQuestion, ask_all
 from keepsight.toyworld.render import render_frame
@@ -45,7 +46,8 @@ class ToyVideoSettings:
 
     def __post_init__(self) -> None:
         if self.difficulty not in DIFFICULTIES:
-            raise SettingError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, got {self.difficulty!r}")
+            near = did_you_mean(self.difficulty, DIFFICULTIES)
+            raise SettingError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, got {self.difficulty!r}{near}")
         if not 0 < self.minutes <= 24 * 60:
             raise SettingError(f"minutes must be above 0 and at most 1440, got {self.minutes}")
         if not 1 <= self.fps <= 60:

@@ -1,5 +1,6 @@
 """Opening of media containers, limited to listed formats and codecs; animated WebP is refused by name."""
 
+import errno
 from collections.abc import Mapping
 from io import RawIOBase
 from pathlib import Path
@@ -116,7 +117,7 @@ def open_container(path: Path) -> InputContainer:
                 f"{one_line(path)} is truncated before its index, so no frame can be decoded"
             ) from error
         reason = why_not_read(head_of(path), one_line(path))
-        raise NotAVideoError(reason or f"cannot read {one_line(path)} as a video: {error.strerror}") from error
+        raise NotAVideoError(reason or f"cannot read {one_line(path)} as a video: {_problem(error)}") from error
 
 
 def open_stream(
@@ -155,7 +156,13 @@ def open_stream(
     except FFmpegError as error:
         head = file.read(HEAD_BYTES) if file.seekable() and file.seek(0) == 0 else b""
         reason = why_not_read(head, name)
-        raise NotAVideoError(reason or f"cannot read {name} as a video: {error.strerror}") from error
+        raise NotAVideoError(reason or f"cannot read {name} as a video: {_problem(error)}") from error
+
+
+def _problem(error: FFmpegError) -> str:
+    """FFmpeg's reason, in words for what it calls an invalid argument: a format that is not in `FORMATS`."""
+    is_format = error.errno == errno.EINVAL
+    return "it is none, or its format is not supported" if is_format else str(error.strerror)
 
 
 def video_stream(container: InputContainer, path: Path | str, number: int | None = None) -> VideoStream:

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from keepsight.bench.records import DataSet, Question, Video
 from keepsight.errors import SettingError
+from keepsight.incoming import did_you_mean
 from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption
 from keepsight.toyworld.files import ToyTruth, ToyVideoSettings, make_truth
@@ -59,9 +60,11 @@ class ToyWorldSettings:
 
     def __post_init__(self) -> None:
         if self.difficulty not in DIFFICULTIES:
-            raise SettingError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, got {self.difficulty!r}")
+            near = did_you_mean(self.difficulty, DIFFICULTIES)
+            raise SettingError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, got {self.difficulty!r}{near}")
         if self.split not in SPLITS:
-            raise SettingError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}")
+            near = did_you_mean(self.split, SPLITS)
+            raise SettingError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}{near}")
         if self.num_videos < 1 or self.first_video < 0 or self.first_video + self.num_videos > MAX_VIDEOS:
             raise SettingError(
                 f"num_videos must be at least 1 and end within the split's {MAX_VIDEOS} videos, got {self.num_videos} "

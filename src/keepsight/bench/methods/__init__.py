@@ -20,7 +20,9 @@ from keepsight.bench.methods.selected_tokens import SelectedTokens
 from keepsight.bench.methods.uniform_frames import UniformFrames
 from keepsight.bench.methods.visual_similarity import VisualSimilarity
 from keepsight.errors import SettingError
+from keepsight.incoming import unknown
 from keepsight.plugins import Group
+from keepsight.schema.parts import near_part
 from keepsight.settings import Settings
 
 __all__ = ["METHODS", "METHOD_GROUP", "Asked", "Captioned", "Method", "Observer", "Reply", "make_method"]
@@ -56,7 +58,10 @@ def make_method(text: str, settings: Settings | None = None) -> Method[Any]:
         SettingError: no such method, or a setting is unknown or invalid.
     """
     name, _, listed = text.partition(":")
-    plug_in = METHOD_GROUP.find(name)
+    try:
+        plug_in = METHOD_GROUP.find(name)
+    except SettingError as error:
+        raise SettingError(f"{error}{near_part(name, METHOD_GROUP)}") from error
     factory: Any = METHODS[name] if plug_in is None else METHOD_GROUP.load(plug_in)
     own_names = {field.name for field in fields(factory)} - {"settings"}
     values = dict(_pair(text, pair) for pair in _split(listed))
@@ -65,7 +70,7 @@ def make_method(text: str, settings: Settings | None = None) -> Method[Any]:
     known = [field.name for field in fields(Settings)]
     for key in shared:
         if key not in known:
-            raise SettingError(f"{name} has no setting {key!r}; settings: {', '.join([*sorted(own_names), *known])}")
+            raise SettingError(f"the setting {key!r} of {name} is {unknown(key, (*own_names, *known), 'settings')}")
     wanted = replace(settings or Settings(), **shared)
     try:
         made: Method[Any] = factory(settings=wanted, **own)

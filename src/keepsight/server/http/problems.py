@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from keepsight.errors import SettingError
-from keepsight.incoming import one_line, short, unknown
+from keepsight.incoming import did_you_mean, one_line, short, unknown
 
 Problem = Mapping[str, Any]
 """An error of pydantic: its type, location, input and context."""
@@ -45,8 +45,8 @@ _WANTED: Mapping[str, Callable[[Problem], str]] = MappingProxyType(
         "greater_than_equal": lambda problem: f"at least {_limited(problem, 'ge')}",
         "less_than": lambda problem: f"a number below {_limited(problem, 'lt')}",
         "less_than_equal": lambda problem: f"at most {_limited(problem, 'le')}",
-        "literal_error": lambda problem: f"one of {_names(problem)}, got {_value(problem)}",
-        "enum": lambda problem: f"one of {_names(problem)}, got {_value(problem)}",
+        "literal_error": lambda problem: _one_of(problem),
+        "enum": lambda problem: _one_of(problem),
         "list_type": lambda problem: f"a list, got {_kind(problem)}",
         **{kind: lambda problem: f"an object, got {_kind(problem)}" for kind in _NO_OBJECT_TYPES},
     }
@@ -121,9 +121,10 @@ def _limited(problem: Problem, key: str) -> str:
     return f"{int(limit) if is_whole else limit}, got {short(given)}"
 
 
-def _names(problem: Problem) -> str:
-    """Allowed names, without pydantic's quotes and `or`."""
-    return str(problem["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+def _one_of(problem: Problem) -> str:
+    """Allowed names, without pydantic's quotes and `or`, and what is given."""
+    names = str(problem["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+    return f"one of {names}, got {_value(problem)}{did_you_mean(problem.get('input'), names.split(', '))}"
 
 
 def _counted(problem: Problem, limit: str) -> str:
