@@ -277,7 +277,11 @@ def test_settings_are_read_as_the_command_line_of_lmms_eval_leaves_them() -> Non
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"retain": 0.1}, "no setting 'retain'"), ({"score_layers": "[2"}, "JSON list"), ({"seed": "x"}, "seed must be")],
+    [
+        ({"retain": 0.1}, "the setting 'retain' is unknown; known settings: caption_partial_clip, "),
+        ({"score_layers": "[2"}, "JSON list"),
+        ({"seed": "x"}, "seed must be"),
+    ],
 )
 def test_wrong_settings_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(SettingError, match=re.escape(message)):
