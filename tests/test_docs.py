@@ -111,6 +111,19 @@ def test_files_and_packages_named_in_the_architecture_exist() -> None:
     assert [name for name in named if not any((home / name).exists() for home in homes)] == []
 
 
+def test_each_class_named_in_the_architecture_is_in_a_file_of_its_row() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [
+        line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ") and line.count(" | ") == 2
+    ]
+    named = [(re.findall(r"`([A-Z]\w+)`", classes), re.findall(r"`([\w/]+\.py)`", files)) for _, classes, files in rows]
+    assert len(named) > 12
+    for classes, files in named[1:]:
+        code = "".join((ROOT / "src" / "keepsight" / file).read_text(encoding="utf-8") for file in files)
+        for name in classes:
+            assert re.search(rf"^(class {name}\b|{name} = )", code, re.MULTILINE), f"{name} is not in {files}"
+
+
 def test_each_promise_names_a_check_that_there_is() -> None:
     text = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
     checks = [row.split("|")[2] for row in re.findall(r"^\| (?!promise).*$", text, flags=re.MULTILINE)]

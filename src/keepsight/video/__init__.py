@@ -1,7 +1,7 @@
 """Frames with times, from files; sampling and clips."""
 
-from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, ClipBuffer, cut_clips, cut_clips_to_end
-from keepsight.video.frames import Clip, Frame
+from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, Clip, ClipBuffer, cut_clips, cut_clips_to_end
+from keepsight.video.frames import Frame
 from keepsight.video.live_clips import LiveClipBuffer
 from keepsight.video.source import VideoFile, VideoInfo, open_video
 

@@ -1,8 +1,8 @@
 """Cutting a live stream into clips by time, since frames may be missing."""
 
 from keepsight.spans import Span
-from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, ClipBuffer
-from keepsight.video.frames import Clip, Frame
+from keepsight.video.clips import DEFAULT_FRAMES_PER_CLIP, Clip, ClipBuffer
+from keepsight.video.frames import Frame
 
 _LATE_STEPS = 0.5
 """A frame belongs to a clip until half a step before its end, since live times are slightly irregular."""
