@@ -171,13 +171,16 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         (("--drop", "wait"), "drop-oldest"),
         (("--drop", "nonsense"), "drop-oldest"),
         (("--stall-seconds", "0"), "must be a finite number over 0"),
-        (("--max-gigabytes", "0"), "must be a finite number over 0"),
-        (("--max-gigabytes", "inf"), "must be a finite number over 0"),
-        (("--max-stream-gigabytes", "0"), "--max-stream-gigabytes must be a finite number over 0, or none, got 0.0"),
-        (("--max-stream-gigabytes", "-1"), "must be a finite number over 0"),
-        (("--max-stream-gigabytes", "nan"), "must be a finite number over 0"),
-        (("--max-stream-gigabytes", "much"), "must be a finite number over 0, or none, got 'much'"),
-        (("--max-days", "-3"), "must be a finite number over 0"),
+        (("--max-gigabytes", "0"), "must be a number over 0 and at most 1000000"),
+        (("--max-gigabytes", "inf"), "must be a number over 0 and at most 1000000"),
+        (
+            ("--max-stream-gigabytes", "0"),
+            "--max-stream-gigabytes must be a number over 0 and at most 1000000, or none, got 0.0",
+        ),
+        (("--max-stream-gigabytes", "-1"), "must be a number over 0 and at most 1000000"),
+        (("--max-stream-gigabytes", "nan"), "must be a number over 0 and at most 1000000"),
+        (("--max-stream-gigabytes", "much"), "must be a number over 0 and at most 1000000, or none, got 'much'"),
+        (("--max-days", "-3"), "must be a number over 0 and at most 1000000"),
     ],
 )
 def test_nonsense_is_refused(keepsight: Keepsight, make_video: MakeVideo, words: tuple[str, ...], says: str) -> None:

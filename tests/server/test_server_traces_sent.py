@@ -69,16 +69,23 @@ def test_a_collector_that_takes_nothing_for_a_while(
     server_settings: ServerSettings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    # A busy machine answers late, which is no refusal.
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", f"{PATIENCE_SECONDS:.0f}")
+    monkeypatch.setattr("keepsight.server.telemetry.exporting.END_SECONDS", PATIENCE_SECONDS)
     caplog.set_level("INFO")
     end = time.monotonic() + PATIENCE_SECONDS
     with receiving(401, 400, 401) as collector:
+        address = f"http://127.0.0.1:{collector.port}/v1/traces"
+        told = [
+            f"WARNING could not export traces to {address}: status 401",
+            f"INFO exporting traces to {address} again",
+        ]
         with traced(server_settings, ServedModel(), address_of(collector)) as served:
-            while len(collector.received) < 5:
+            while told[-1] not in said(caplog):
                 assert served.client("GET", "/v1/about").status == 200
                 assert time.monotonic() < end
-        address = f"http://127.0.0.1:{collector.port}/v1/traces"
-    lost = f"WARNING could not export traces to {address}: status 401"
-    assert said(caplog) == [lost, f"INFO exporting traces to {address} again"]
+    assert len(collector.received) >= 4
+    assert said(caplog) == told
 
 
 @pytest.mark.parametrize("is_listening", [False, True], ids=["refuses", "is silent"])
