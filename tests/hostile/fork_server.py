@@ -21,8 +21,11 @@ from keepsight.sources.worker_pipe import DecodeLimits, limit_this_process
 from keepsight.video import open_video
 from tests.child_process import importing_tests
 from tests.hostile.outcomes import MOST_FRAMES, SAMPLE_FPS, Outcome
+from tests.patience import PROCESS_SECONDS
 
 MEMORY_MEGABYTES = DecodeLimits().memory_megabytes
+
+_LOOK_SECONDS = 0.1
 
 
 def read_here(path: str) -> Outcome:
@@ -51,8 +54,14 @@ def read_here(path: str) -> Outcome:
     return Outcome(num_frames, first if first == last else first + last, error, message)
 
 
-def read_apart(path: str, most_seconds: float = 10.0) -> Outcome:
-    """Read a file in a fork of this process, for so long at most."""
+def read_apart(path: str, most_seconds: float = 10.0, hangs_after_seconds: float = PROCESS_SECONDS) -> Outcome:
+    """Read a file in a fork of this process.
+
+    Args:
+        path: the file.
+        most_seconds: CPU time after which it is late; on a busy machine that takes longer, which is no fault.
+        hangs_after_seconds: time on the clock after which it is, whatever it did.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -62,7 +71,7 @@ def read_apart(path: str, most_seconds: float = 10.0) -> Outcome:
             json.dump(asdict(read_here(path)), out)
         os._exit(0)
     os.close(writing)
-    said, is_late = _read_until(reading, time.monotonic() + most_seconds)
+    said, is_late = _read_from(child, reading, most_seconds, hangs_after_seconds)
     if is_late:
         os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
@@ -74,15 +83,24 @@ def read_apart(path: str, most_seconds: float = 10.0) -> Outcome:
     return replace(outcome, signal=ended_by, peak_bytes=usage.ru_maxrss * 1024)
 
 
-def _read_until(descriptor: int, deadline: float) -> tuple[bytes, bool]:
-    said = b""
+def _read_from(child: int, descriptor: int, most_seconds: float, hangs_after_seconds: float) -> tuple[bytes, bool]:
+    """What a process writes, and whether it was late."""
+    said, deadline = b"", time.monotonic() + hangs_after_seconds
     with os.fdopen(descriptor, "rb", buffering=0) as pipe:
-        while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        while time.monotonic() < deadline and seconds_of_work(child) < most_seconds:
+            if not select.select([pipe], [], [], _LOOK_SECONDS)[0]:
+                continue
             chunk = pipe.read(65_536)
             if not chunk:
                 return said, False
             said += chunk
     return said, True
+
+
+def seconds_of_work(process: int) -> float:
+    """CPU time of a process that was not waited for (Linux manual, proc_pid_stat(5): utime and stime)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class ForkServer:

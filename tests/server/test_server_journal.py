@@ -1,14 +1,11 @@
 """A server whose journal goes away, or is locked by another program."""
 
-import time
 from pathlib import Path
 
 from keepsight.server.settings import ServerSettings
 from tests.journal.lock_holder import release, write_lock_held
 from tests.server.served import Client, Served, ServedModel, serve
 from tests.small_videos import MakeVideo
-
-FAR_LESS_THAN_PATIENCE_SECONDS = 15.0
 
 
 def test_a_journal_that_is_removed_is_told_everywhere(
@@ -61,11 +58,9 @@ def test_a_lock_of_another_program_stops_no_reading(
     stream_id = client.begin(video)
     client.wait_for(stream_id, lambda view: view["num_clips"] >= 1)
     client.wait_for_state(stream_id, "complete")
-    with write_lock_held(server_settings.journal) as holder:
-        began = time.monotonic()
+    with write_lock_held(server_settings.journal) as holder:  # until it is released: whoever needs it is refused
         for _ in range(3):
             ask_everything(client, stream_id)
-        assert time.monotonic() - began < FAR_LESS_THAN_PATIENCE_SECONDS
         answer = client("POST", "/v1/questions", {"stream_id": stream_id, "question": "where is the dog?"})
         assert answer.status == 200
         assert "another program holds its lock" in answer.data["not_stored"]

@@ -11,6 +11,7 @@ from keepsight.engine.watcher import Watcher
 from keepsight.errors import StreamLockedError
 from keepsight.journal import EndReason, Journal, StreamLock, split_sheet
 from keepsight.method.memory.visual_memory import VisualMemory
+from keepsight.server.http.views.streams import stream_view
 from keepsight.server.settings import ServerSettings
 from tests.patience import wait_for
 from tests.server.served import QUICK, Client, Served, ServedModel, serve
@@ -41,6 +42,22 @@ def test_a_file_is_watched_to_its_end(client: Client, make_video: MakeVideo, tmp
     # Given again, it is there already.
     assert client.begin(video) == stream_id
     assert client.begin(video, restart=True) != stream_id
+
+
+def test_a_stream_that_ends_while_it_is_looked_at_has_its_end(served: Served, make_video: MakeVideo) -> None:
+    """State and end are of one moment, though the record was read before the run came to its end."""
+    served.model.gate.clear()
+    stream_id = served.client.begin(make_video(10))
+    read_before = served.service.get(stream_id)
+    assert stream_view(served.service, read_before).state == "watching"
+    served.model.gate.set()
+    served.client.wait_for_state(stream_id, "complete")
+    view = stream_view(served.service, read_before)
+    assert (view.state, view.end_seconds) == ("complete", 10.0)
+    run = served.service.runs.of(stream_id)
+    assert run is not None
+    run.join()
+    assert stream_view(served.service, read_before).state == "complete"
 
 
 def test_an_older_stream_of_a_source_is_resumed(served: Served, make_video: MakeVideo, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ UNFORESEEN = "internal error; see the server's log"
 """Message to clients for an internal error."""
 
 
+_FINAL = frozenset((PAUSED, *EndReason))
+
+
 def state_of(stream: StreamRecord, failure: str = "") -> str:
     """State of an inactive stream.
 
@@ -24,6 +27,11 @@ def state_of(stream: StreamRecord, failure: str = "") -> str:
     if stream.end_reason is None:
         return "failed" if failure else "interrupted"
     return stream.end_reason.value
+
+
+def is_final(state: str) -> bool:
+    """Whether a state is that of an inactive stream."""
+    return state in _FINAL
 
 
 def is_wanted(stream: StreamRecord) -> bool:

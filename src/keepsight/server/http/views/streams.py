@@ -1,12 +1,14 @@
 """Streams as JSON."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from keepsight.errors import UnknownStreamError
 from keepsight.hub.service import StreamService
-from keepsight.hub.states import state_of
+from keepsight.hub.states import is_final, state_of
 from keepsight.hub.stats import StreamStats
 from keepsight.hub.uploads.upload import shown_source
 from keepsight.journal import StreamRecord
@@ -74,6 +76,9 @@ class StreamView(BaseModel):
 def stream_view(service: StreamService, stream: StreamRecord) -> StreamView:
     """View of a stream."""
     run = service.runs.of(stream.id)
+    if run is not None and is_final(run.state) and stream.end_reason is None:
+        with suppress(UnknownStreamError):  # removed meanwhile
+            stream = service.journal.streams.get(stream.id)  # it ended after its record was read
     figures, reason = StreamStats() if run is None else run.figures(), "" if run is None else run.reason
     is_running = run is not None and run.is_alive
     if is_running and not reason:
