@@ -1,5 +1,6 @@
 """What tests of several modules share: a stand-in model, small videos, and a place for journals."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,20 @@ from tests.small_videos import MakeVideo, write_video
 # A busy machine is slow, not wrong.
 settings.register_profile("keepsight", deadline=None)
 settings.load_profile("keepsight")
+
+
+@pytest.fixture(autouse=True)
+def kept_logging() -> Iterator[None]:
+    """What a test sets of logging is set back: a command that serves sets its level, for whatever test comes next."""
+    root, ours = logging.getLogger(), logging.getLogger("keepsight")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
 
 
 @pytest.fixture

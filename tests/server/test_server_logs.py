@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,6 @@ from tests.small_videos import MakeVideo
 
 TOKEN = "a-token-for-tests-only"
 SECRETS = (TOKEN, "hunter2-the-password", "whereismysecretparrot", "searchedforprivately")
-
-
-@pytest.fixture
-def kept_logging() -> Iterator[None]:
-    """What is set of logging is set back."""
-    root, ours = logging.getLogger(), logging.getLogger("keepsight")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    yield
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-    for handler in handlers:
-        root.addHandler(handler)
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
 
 
 def visit(client: Client, video: Path) -> str:
@@ -52,7 +37,6 @@ def visit(client: Client, video: Path) -> str:
     return stream_id
 
 
-@pytest.mark.usefixtures("kept_logging")
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_what_is_logged(server_settings: ServerSettings, make_video: MakeVideo, form: Any) -> None:
     log = io.StringIO()
@@ -88,7 +72,6 @@ def check_lines(lines: list[dict[str, Any]], stream_id: str) -> None:
     assert {line["level"] for line in lost} == {"warning"}
 
 
-@pytest.mark.usefixtures("kept_logging")
 def test_a_failure_has_its_traceback_and_a_line_stays_a_line() -> None:
     log = io.StringIO()
     log_to(log, "json", "info")
@@ -110,7 +93,6 @@ def test_a_failure_has_its_traceback_and_a_line_stays_a_line() -> None:
     assert text.getvalue() == "keepsight: it failed  [31m\n"
 
 
-@pytest.mark.usefixtures("kept_logging")
 def test_clients_that_hang_up_fill_no_log() -> None:
     """asyncio warns of each piece for them (`selector_events`), hundreds a minute where viewers come and go."""
     log = io.StringIO()
