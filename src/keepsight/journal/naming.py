@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from keepsight.errors import UnknownStreamError
-from keepsight.incoming import one_line
+from keepsight.incoming import one_line, short
 from keepsight.journal.records import StreamRecord
 from keepsight.sources.network.urls import strip_credentials
 
@@ -163,8 +163,7 @@ def _resolved(name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    shown = one_line(strip_credentials(name))
-    return f"'{shown if len(shown) <= _MAX_NAME_SHOWN else shown[:_MAX_NAME_SHOWN] + '...'}'"
+    return f"'{short(strip_credentials(name), _MAX_NAME_SHOWN)}'"
 
 
 def _listed(streams: Sequence[StreamRecord]) -> str:

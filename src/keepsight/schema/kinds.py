@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from keepsight.errors import SettingError
-from keepsight.incoming import did_you_mean
+from keepsight.incoming import did_you_mean, short
 
-_LONGEST_SHOWN = 80
 _FLAGS = {
     **dict.fromkeys(("true", "yes", "on", "t", "y", "1"), True),
     **dict.fromkeys(("false", "no", "off", "f", "n", "0"), False),
@@ -22,7 +21,7 @@ def shown(value: object) -> str:
     if isinstance(value, Path):
         value = str(value)
     text = f"[{', '.join(map(shown, value))}]" if isinstance(value, list | tuple) else repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return short(text)
 
 
 class Kind(ABC):
