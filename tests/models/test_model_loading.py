@@ -53,6 +53,13 @@ def test_info_says_what_was_loaded(model_folder: ModelFolder) -> None:
     assert info.memory_bytes > 4 * info.num_parameters
 
 
+def test_a_relative_folder_is_known_by_its_absolute_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    info = load_model("model", device="cpu").info
+    assert (info.name, info.checkpoint) == ("model", str(folder))
+    assert load_model("tiny", device="cpu").info.checkpoint == "tiny"
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_a_number_format_can_be_named(model_folder: ModelFolder, dtype: str) -> None:
     model = load_model(model_folder(), device="cpu", dtype=dtype)

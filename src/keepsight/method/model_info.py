@@ -29,6 +29,8 @@ class ModelInfo:
             features after their first layers (DeepStack, arXiv 2406.04334).
         quantization: `int8` or `int4` if the decoder's weights are quantised.
         judging_style: prompt form for judging standing questions; `plain` uses the user's own words.
+        checkpoint: what the name stands for, wherever it is used from: a bundled name, an absolute folder, or a
+            hub id with its commit; empty if unknown.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ModelInfo:
     visual_dim: int | None = None
     quantization: str | None = None
     judging_style: JudgingStyle = "plain"
+    checkpoint: str = ""
 
     @property
     def tokens_per_step(self) -> int:

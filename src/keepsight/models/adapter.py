@@ -26,6 +26,7 @@ from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import Draft, generate, single_reply, stream_text
 from keepsight.models.footprint import ModelShape, describe_footprint
 from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
+from keepsight.models.load_options import LoadOptions
 from keepsight.models.prompting.chat import ChatPrompts, PromptIds, VideoPlace
 from keepsight.models.prompting.layout import Piece, PromptBuilder
 from keepsight.models.prompting.positions import GridRule
@@ -103,61 +104,48 @@ class VideoAdapter(ABC):
         self._compiled = CompiledDecoder(self._language, backend)
 
     @classmethod
-    def load(
-        cls,
-        folder: Path,
-        *,
-        name: str,
-        device: torch.device,
-        dtype: torch.dtype,
-        score_layers: tuple[int, ...] | None,
-        quantization: str | None = None,
-        compile_passes: bool = False,
-    ) -> Self:
+    def load(cls, folder: Path, options: LoadOptions) -> Self:
         """Load a checkpoint folder in Hugging Face format: safetensors weights, no code from the checkpoint.
 
         Args:
             folder: holds config, weights, tokenizer, chat template and preprocessor settings.
-            name: name given by the user.
-            device: device of the weights.
-            dtype: type of the weights.
-            score_layers: layers that score tokens, 1-based; None for the paper's, scaled to the model's depth.
-            quantization: quantisation of the decoder, see `quantization`; None for none.
-            compile_passes: compile the passes after prompts, see `compiled_passes`.
+            options: device, number format and the like.
 
         Raises:
             ModelError: a file is missing or inconsistent.
             SettingError: `score_layers` names layers that the model does not have.
         """
+        dtype, quantization = options.dtype, options.quantization
         model: Any = load_weights(cls.model_class, folder, dtype)
         num_parameters = sum(parameter.numel() for parameter in model.parameters())
         if quantization is not None:
-            quantize_decoder(model.get_decoder(), quantization, device)
-        model.to(device)
+            quantize_decoder(model.get_decoder(), quantization, options.device)
+        model.to(options.device)
         settings = cls.settings(folder)
         shape = cls.shape(model.config, settings)
         frame_size = (shape.frame_height, shape.frame_width)
         if not cls.takes_any_frame_size:
             check_frame_size(settings, folder, frame_size)
         info = ModelInfo(
-            name=name,
+            name=options.name,
+            checkpoint=options.checkpoint,
             architecture=type(model).__name__,
             num_parameters=num_parameters,
-            device=str(device),
+            device=str(options.device),
             dtype=str(dtype).removeprefix("torch."),
             memory_bytes=describe_footprint(shape, dtype.itemsize, quantization=quantization).total_bytes,
             dim=shape.hidden_size,
             context_window_tokens=model.config.get_text_config().max_position_embeddings,
             frame_size_pixels=frame_size,
             token_grid=shape.token_grid,
-            score_layers=cls.scored_layers(model.config) if score_layers is None else score_layers,
+            score_layers=cls.scored_layers(model.config) if options.score_layers is None else options.score_layers,
             frames_per_step=shape.frames_per_step,
             visual_dim=shape.visual_dim,
             quantization=quantization,
             judging_style=judging_style_of(folder),
         )
         adapter = cls(model, load_tokenizer(folder), make_preprocessor(settings, frame_size), info)
-        if compile_passes:
+        if options.compile_passes:
             adapter.compile_passes()
         return adapter
 

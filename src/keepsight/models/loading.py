@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keepsight.errors import ModelTooBigError, UnknownModelError, UnsupportedModelError
 from keepsight.incoming import closest
+from keepsight.models.load_options import LoadOptions
 from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models
 
 if TYPE_CHECKING:
@@ -67,15 +68,26 @@ def load_model(
     adapter = adapter_class(model_type)
     chosen_dtype = choose_dtype(dtype, chosen_device, without_float16=adapter.overflows_float16)
     _check_fits(name, adapter, config_folder, chosen_device, chosen_dtype, quantization)
-    return adapter.load(
-        folder or _download(name, _SMALL_FILES + _WEIGHT_FILES),
+    folder = folder or _download(name, _SMALL_FILES + _WEIGHT_FILES)
+    options = LoadOptions(
         name=name,
+        checkpoint=_checkpoint(name, folder),
         device=chosen_device,
         dtype=chosen_dtype,
         score_layers=None if score_layers is None else tuple(score_layers),
         quantization=quantization,
         compile_passes=compile_passes,
     )
+    return adapter.load(folder, options)
+
+
+def _checkpoint(name: str, folder: Path) -> str:
+    """What a name stands for, wherever it is used from: see `LoadOptions.checkpoint`."""
+    if any(name == bundled.name for bundled in list_models()):
+        return name
+    if (Path(name) / "config.json").is_file():
+        return str(Path(name).absolute())
+    return f"{name}@{folder.name}"  # in the hub's cache, a snapshot's folder is named by its commit
 
 
 def _local_folder(name: str) -> Path | None:

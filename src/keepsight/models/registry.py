@@ -17,11 +17,10 @@ from keepsight.errors import ModelError
 from keepsight.plugins import Group
 
 if TYPE_CHECKING:
-    import torch
-
     from keepsight.method.model_info import JudgingStyle
     from keepsight.method.protocol import BatchModel
     from keepsight.models.footprint import ModelShape
+    from keepsight.models.load_options import LoadOptions
 
 ADAPTERS = {
     "gemma3": "keepsight.models.adapters.gemma3:Gemma3Adapter",
@@ -46,17 +45,7 @@ class AdapterClass(Protocol):
     overflows_float16: bool
     """Whether its numbers overflow float16."""
 
-    def load(
-        self,
-        folder: Path,
-        *,
-        name: str,
-        device: "torch.device",
-        dtype: "torch.dtype",
-        score_layers: tuple[int, ...] | None,
-        quantization: str | None,
-        compile_passes: bool,
-    ) -> "BatchModel":
+    def load(self, folder: Path, options: "LoadOptions") -> "BatchModel":
         """Load a checkpoint folder: see `VideoAdapter.load`."""
 
     def settings(self, folder: Path) -> Mapping[str, Any]:
