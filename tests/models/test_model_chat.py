@@ -51,6 +51,16 @@ def test_the_letters_of_a_control_token_are_kept_as_text(text: str) -> None:
     assert tokenizer.decode(ChatPrompts(tokenizer, VideoPlace("<video>")).text_ids(text)) == text
 
 
+def test_a_template_with_a_switch_for_thinking_is_rendered_without() -> None:
+    tokenizer = TOKENIZERS["bytes"]
+    switch = "{{ '<think>' if enable_thinking is not defined or enable_thinking else '<think></think>' }}"
+    thinking = byte_tokenizer()
+    thinking.chat_template = CHAT_TEMPLATE + switch
+    ids = ChatPrompts(thinking, VideoPlace("<video>")).ids("dog", with_video=False)
+    whole = "<|im_start|>user \ndog<|im_end|><|im_start|>assistant\n<think></think>"
+    assert list(ids.before) == tokenizer(whole, add_special_tokens=False)["input_ids"]
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [

@@ -29,8 +29,10 @@ class ChatTokenizer(Protocol):
     def encode(self, text: str, *, add_special_tokens: bool, split_special_tokens: bool) -> list[int]:
         """Token ids of a text."""
 
-    def apply_chat_template(self, conversation: Any, *, tokenize: bool, add_generation_prompt: bool) -> Any:
-        """Conversation as text."""
+    def apply_chat_template(
+        self, conversation: Any, *, tokenize: bool, add_generation_prompt: bool, enable_thinking: bool
+    ) -> Any:
+        """Conversation as text; templates without a switch for thinking ignore `enable_thinking`."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,9 @@ class ChatPrompts:
     def _render(self, *, with_video: bool) -> tuple[str, str]:
         content: list[dict[str, str]] = [{"type": self._place.content_type}] if with_video else []
         turn = {"role": "user", "content": [*content, {"type": "text", "text": _MARKER}]}
-        rendered: str = self._tokenizer.apply_chat_template([turn], tokenize=False, add_generation_prompt=True)
+        rendered: str = self._tokenizer.apply_chat_template(
+            [turn], tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
         opening, marker, closing = rendered.partition(_MARKER)
         if not marker or rendered.count(self._place.text) != int(with_video):
             raise ModelError(f"the chat template must render a video, got {rendered!r}")
