@@ -1,6 +1,7 @@
 """The table of models: every architecture that has an adapter, once. It parametrises the contract of adapters."""
 
 from tests.models.arch_gemma3 import Gemma3
+from tests.models.arch_glm4v import Glm4v
 from tests.models.arch_internvl import InternVL
 from tests.models.arch_llava_next_video import LlavaNextVideo
 from tests.models.arch_llava_onevision import LlavaOnevision
@@ -11,6 +12,7 @@ from tests.models.architecture import Architecture
 
 ARCHITECTURES: tuple[Architecture, ...] = (
     Gemma3(),
+    Glm4v(),
     InternVL(),
     LlavaNextVideo(),
     LlavaOnevision(),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import InternVLProcessor, Qwen3VLProcessor, SmolVLMProcessor
+from transformers import Glm4vProcessor, Glm46VProcessor, InternVLProcessor, Qwen3VLProcessor, SmolVLMProcessor
 from transformers.models.smolvlm import processing_smolvlm
 
 from keepsight.errors import PromptTooLongError, SettingError
@@ -17,6 +17,7 @@ from keepsight.models.prompting.framed_layout import step_seconds
 from keepsight.models.prompting.layout import Frames, Memory, Piece, Separator
 from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
 from keepsight.settings import DESCRIBE_PROMPT
+from tests.models.arch_glm4v import Glm4v
 from tests.models.arch_internvl import InternVL
 from tests.models.arch_qwen2_5_vl import Qwen25VL
 from tests.models.arch_qwen3_vl import Qwen3VL
@@ -25,7 +26,7 @@ from tests.models.architecture import Architecture, random_frames
 from tests.models.contract_pair import Pair
 
 PairOf = Callable[[Architecture], Pair]
-FRAMED = [InternVL(), Qwen3VL(), SmolVLM()]
+FRAMED = [Glm4v(), InternVL(), Qwen3VL(), SmolVLM()]
 NUM_FRAMES = 6
 HALF_A_MINUTE_APART = tuple(70.0 + 30.0 * index for index in range(NUM_FRAMES))
 
@@ -84,10 +85,31 @@ def smolvlm_text(pair: Pair, seconds: tuple[float, ...]) -> str:
     return f"<|im_start|>User: {inside}{DESCRIBE_PROMPT}<end_of_utterance>\nAssistant:"
 
 
+def glm_text(pair: Pair, seconds: tuple[float, ...]) -> str:
+    """Of the processor that the checkpoint names."""
+    assert isinstance(pair.architecture, Glm4v)
+    kinds: dict[str, Any] = {"Glm46VProcessor": Glm46VProcessor, "Glm4vProcessor": Glm4vProcessor}
+    kind = kinds[pair.architecture.processor_class]
+    processor: Any = SimpleNamespace(image_token="<|image|>", video_processor=SimpleNamespace(merge_size=2))
+    processor.replace_frame_token_id = lambda *given, **named: kind.replace_frame_token_id(processor, *given, **named)
+    rows, columns = pair.model.token_grid(*random_frames(1)[0].shape[:2])
+    video = {
+        "video_grid_thw": torch.tensor([[NUM_FRAMES // 2, 2 * rows, 2 * columns]]),
+        "video_metadata": [SimpleNamespace(fps=1.0, timestamps=[time - seconds[0] for time in seconds])],
+    }
+    inside = f"<|begin_of_video|>{kind.replace_video_token(processor, video, 0)}<|end_of_video|>"
+    return f"[gMASK]<sop><|user|>\n{inside}{DESCRIBE_PROMPT}/nothink<|assistant|>\n<think></think>"
+
+
 @pytest.mark.parametrize(
     ("architecture", "stock_text"),
-    [(InternVL(), internvl_text), (Qwen3VL(), qwen3_text), (SmolVLM(), smolvlm_text)],
-    ids=["internvl", "qwen3_vl", "smolvlm"],
+    [
+        (Glm4v(), glm_text),
+        (InternVL(), internvl_text),
+        (Qwen3VL(), qwen3_text),
+        (SmolVLM(), smolvlm_text),
+    ],
+    ids=["glm4v", "internvl", "qwen3_vl", "smolvlm"],
 )
 def test_a_clip_without_memory_has_the_ids_of_the_stock_processors_text(
     pair_of: PairOf,

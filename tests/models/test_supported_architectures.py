@@ -12,6 +12,15 @@ from keepsight.models.footprint import describe_footprint
 from keepsight.models.registry import ADAPTERS, adapter_class
 
 SIGLIP_SO400M = {"hidden_size": 1152, "intermediate_size": 4304, "num_attention_heads": 16}
+GLM_TOWER = {
+    "depth": 24,
+    "hidden_size": 1536,
+    "intermediate_size": 13_696,
+    "num_heads": 12,
+    "out_hidden_size": 4096,
+    "image_size": 336,
+    "patch_size": 14,
+}
 QWEN3_TOWER = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "num_heads": 16}
 PUBLISHED: dict[str, dict[str, Any]] = {
     "gemma3": {
@@ -26,6 +35,18 @@ PUBLISHED: dict[str, dict[str, Any]] = {
             "num_attention_heads": 8,
             "num_key_value_heads": 4,
             "head_dim": 256,
+        },
+    },
+    "glm4v": {
+        "tie_word_embeddings": False,
+        "vision_config": GLM_TOWER,
+        "text_config": {
+            "vocab_size": 151_552,
+            "hidden_size": 4096,
+            "intermediate_size": 13_696,
+            "num_hidden_layers": 40,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 2,
         },
     },
     "internvl": {

@@ -41,6 +41,14 @@ ARCHITECTURES = (
         memory_bytes=11_589_788_512,
     ),
     SupportedArchitecture(
+        model_type="glm4v",
+        model_class="Glm4vForConditionalGeneration",
+        examples=("zai-org/GLM-4.6V-Flash",),
+        tokens_per_frame=98,
+        num_parameters=10_292_777_472,
+        memory_bytes=21_116_577_536,
+    ),
+    SupportedArchitecture(
         model_type="internvl",
         model_class="InternVLForConditionalGeneration",
         examples=("OpenGVLab/InternVL3-1B-hf", "OpenGVLab/InternVL3-2B-hf", "OpenGVLab/InternVL3-8B-hf"),

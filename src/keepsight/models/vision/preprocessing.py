@@ -162,6 +162,18 @@ def read_settings(folder: Path, kinds: Sequence[str] = ("video", "image")) -> Ma
     return {}
 
 
+def read_processor_class(folder: Path) -> str | None:
+    """Name of the transformers processor that a checkpoint was made for, None if its files name none.
+
+    Raises:
+        ModelError: a preprocessor file is not JSON.
+    """
+    for file in ("processor_config.json", *PREPROCESSOR_FILES.values()):
+        if name := _read_json(folder / file).get("processor_class"):
+            return str(name)
+    return None
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
