@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from tests.models.arch_qwen2_5_vl import CONTROLS, FRAMES_PER_STEP, GRIDS, MERGE, PATCH_PIXELS, Qwen25VL
 from tests.models.architecture import Stock, StockPrompt
@@ -26,45 +26,16 @@ START, PAD, END = "<|vision_start|>", "<|video_pad|>", "<|vision_end|>"
 
 class Qwen3VL(Qwen25VL):
     model_type = "qwen3_vl"
-    model_class = Qwen3VLForConditionalGeneration
+    model_class: ClassVar[type[PreTrainedModel]] = Qwen3VLForConditionalGeneration
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return word_tokenizer(CONTROLS, TEMPLATE, eos="<|im_end|>", pad="<|endoftext|>")
 
     def config(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> Any:
         return Qwen3VLConfig(
-            vision_config={
-                "depth": 3,
-                "hidden_size": 16,
-                "intermediate_size": 24,
-                "num_heads": 2,
-                "out_hidden_size": 32,
-                "patch_size": PATCH_PIXELS,
-                "spatial_merge_size": MERGE,
-                "temporal_patch_size": FRAMES_PER_STEP,
-                "num_position_embeddings": 16,
-                "deepstack_visual_indexes": [0, 1],
-                "initializer_range": 0.2,
-            },
-            text_config={
-                "vocab_size": len(tokenizer),
-                "hidden_size": 32,
-                "intermediate_size": 40,
-                "num_hidden_layers": num_layers,
-                "num_attention_heads": 4,
-                "num_key_value_heads": 2,
-                "head_dim": 12,
-                "max_position_embeddings": window,
-                "initializer_range": 0.2,
-                "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 2, 2]},
-                "bos_token_id": None,
-                "eos_token_id": tokenizer.eos_token_id,
-                "pad_token_id": tokenizer.pad_token_id,
-            },
-            image_token_id=tokenizer.get_vocab()["<|image_pad|>"],
-            video_token_id=tokenizer.get_vocab()[PAD],
-            vision_start_token_id=tokenizer.get_vocab()[START],
-            vision_end_token_id=tokenizer.get_vocab()[END],
+            vision_config=tower_sizes() | {"deepstack_visual_indexes": [0, 1]},
+            text_config=decoder_sizes(tokenizer, num_layers, window),
+            **token_ids(tokenizer),
         )
 
     def stock_features(self, stock: Stock, frames: Sequence[np.ndarray]) -> Tensor:
@@ -114,3 +85,46 @@ class Qwen3VL(Qwen25VL):
             attentions=output.attentions,
             hidden_states=output.hidden_states,
         )
+
+
+def tower_sizes() -> dict[str, Any]:
+    return {
+        "depth": 3,
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_heads": 2,
+        "out_hidden_size": 32,
+        "patch_size": PATCH_PIXELS,
+        "spatial_merge_size": MERGE,
+        "temporal_patch_size": FRAMES_PER_STEP,
+        "num_position_embeddings": 16,
+        "initializer_range": 0.2,
+    }
+
+
+def decoder_sizes(tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> dict[str, Any]:
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 40,
+        "num_hidden_layers": num_layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 12,
+        "max_position_embeddings": window,
+        "initializer_range": 0.2,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 2, 2]},
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    ids = tokenizer.get_vocab()
+    return {
+        "image_token_id": ids["<|image_pad|>"],
+        "video_token_id": ids[PAD],
+        "vision_start_token_id": ids[START],
+        "vision_end_token_id": ids[END],
+    }

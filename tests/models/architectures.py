@@ -7,6 +7,7 @@ from tests.models.arch_llava_next_video import LlavaNextVideo
 from tests.models.arch_llava_onevision import LlavaOnevision
 from tests.models.arch_qwen2_5_vl import Qwen25VL
 from tests.models.arch_qwen3_vl import Qwen3VL
+from tests.models.arch_qwen3_vl_moe import Qwen3VLMoe
 from tests.models.arch_smolvlm import SmolVLM
 from tests.models.architecture import Architecture
 
@@ -18,5 +19,6 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     LlavaOnevision(),
     Qwen25VL(),
     Qwen3VL(),
+    Qwen3VLMoe(),
     SmolVLM(),
 )

@@ -1,13 +1,11 @@
 """The computed footprint against measured tensors of random models, and the numbers that docs/memory.md states."""
 
 import re
-import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from keepsight.method.protocol import DescribeRequest, VisualInput
@@ -16,6 +14,7 @@ from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.checkpoint import load_config
 from keepsight.models.footprint import ModelShape
 from keepsight.models.loading import load_model
+from tests.models.live_bytes import LiveBytes
 from tests.models.random_model import ModelFolder, RandomShape, random_config, word_tokenizer
 from tests.models.stock_model import StockModel, random_frames
 
@@ -70,49 +69,6 @@ def test_keys_and_values_are_counted_exactly(model_folder: ModelFolder, sizes: d
     measured = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
     shape = LlavaOnevisionAdapter.shape(stock.model.config, {})
     assert footprint.key_value_bytes(shape, ids.shape[1], bytes_per_value=2) == measured
-
-
-class LiveBytes(TorchDispatchMode):
-    """Largest sum of bytes alive at once of tensors made inside; what comes in from outside does not count."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._outside: set[int] = set()
-        self._uses: dict[int, int] = {}
-        self._now = 0
-        self.peak = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        for tensor in self._tensors((args, list((kwargs or {}).values()))):
-            if not self._uses.get(tensor.untyped_storage().data_ptr()):
-                self._outside.add(tensor.untyped_storage().data_ptr())
-        result = func(*args, **(kwargs or {}))
-        for tensor in self._tensors(result):
-            self._note(tensor)
-        self.peak = max(self.peak, self._now)
-        return result
-
-    def _tensors(self, value: object) -> list[torch.Tensor]:
-        if isinstance(value, torch.Tensor):
-            return [value]
-        return [found for part in value for found in self._tensors(part)] if isinstance(value, list | tuple) else []
-
-    def _note(self, tensor: torch.Tensor) -> None:
-        storage = tensor.untyped_storage()
-        address, num_bytes = storage.data_ptr(), storage.nbytes()
-        if address in self._outside or num_bytes == 0:
-            return
-        if not self._uses.get(address):
-            self._now += num_bytes
-        self._uses[address] = self._uses.get(address, 0) + 1
-        weakref.finalize(tensor, self._drop, address, num_bytes)
-
-    def _drop(self, address: int, num_bytes: int) -> None:
-        self._uses[address] -= 1
-        if self._uses[address] == 0:
-            self._now -= num_bytes
 
 
 @pytest.mark.parametrize("sizes", SHAPES)

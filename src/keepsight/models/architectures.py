@@ -88,6 +88,14 @@ ARCHITECTURES = (
         memory_bytes=4_868_605_184,
     ),
     SupportedArchitecture(
+        model_type="qwen3_vl_moe",
+        model_class="Qwen3VLMoeForConditionalGeneration",
+        examples=("Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen/Qwen3-VL-235B-A22B-Instruct"),
+        tokens_per_frame=98,
+        num_parameters=31_070_754_032,
+        memory_bytes=63_019_106_016,
+    ),
+    SupportedArchitecture(
         model_type="smolvlm",
         model_class="SmolVLMForConditionalGeneration",
         examples=(

@@ -33,7 +33,7 @@ class ModelShape:
         num_heads: query heads.
         num_key_value_heads: key and value heads.
         head_dim: width of one head.
-        intermediate_size: width of the decoder's feed-forward part.
+        intermediate_size: width of the decoder's feed-forward part; of one expert if it has experts.
         vocab_size: tokens in the vocabulary.
         vision_hidden_size: width of the tower.
         vision_intermediate_size: width of the tower's feed-forward part.
@@ -43,6 +43,7 @@ class ModelShape:
         token_grid: rows and columns of visual tokens per step.
         frames_per_step: consecutive frames merged into one step.
         deepstack_levels: DeepStack features per visual token besides the embedding.
+        experts_per_token: experts that compute a token in each layer; 0 for a decoder without experts.
     """
 
     num_parameters: int
@@ -61,6 +62,7 @@ class ModelShape:
     token_grid: tuple[int, int]
     frames_per_step: int = 1
     deepstack_levels: int = 0
+    experts_per_token: int = 0
 
     @classmethod
     def of(
@@ -77,6 +79,7 @@ class ModelShape:
         """Sizes from a transformers configuration; counts weights without allocating them."""
         text, vision = config.get_text_config(), config.vision_config
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        experts_per_token = getattr(text, "num_experts_per_tok", None) or 0
         return cls(
             num_parameters=count_weights(model_class, config),
             num_layers=text.num_hidden_layers,
@@ -84,7 +87,7 @@ class ModelShape:
             num_heads=text.num_attention_heads,
             num_key_value_heads=text.num_key_value_heads,
             head_dim=head_dim,
-            intermediate_size=text.intermediate_size,
+            intermediate_size=text.moe_intermediate_size if experts_per_token else text.intermediate_size,
             vocab_size=text.vocab_size,
             vision_hidden_size=vision.hidden_size,
             vision_intermediate_size=vision.intermediate_size,
@@ -94,6 +97,7 @@ class ModelShape:
             token_grid=token_grid,
             frames_per_step=frames_per_step,
             deepstack_levels=deepstack_levels,
+            experts_per_token=experts_per_token,
         )
 
     @property
@@ -140,6 +144,8 @@ class Footprint:
 def weight_bytes(shape: ModelShape, bytes_per_value: int, quantization: str | None = None) -> int:
     """Bytes of all weights; for a quantised decoder without scales, 1 to 2 percent of its linear layers.
 
+    Experts are not linear layers, so they keep their size.
+
     Args:
         shape: the model's sizes.
         bytes_per_value: bytes of an unquantised weight.
@@ -149,7 +155,8 @@ def weight_bytes(shape: ModelShape, bytes_per_value: int, quantization: str | No
     if quantization is None:
         return whole
     query, key_value = shape.num_heads * shape.head_dim, shape.num_key_value_heads * shape.head_dim
-    layer = shape.hidden_size * (2 * query + 2 * key_value + 3 * shape.intermediate_size)
+    feed_forward = 0 if shape.experts_per_token else 3 * shape.intermediate_size
+    layer = shape.hidden_size * (2 * query + 2 * key_value + feed_forward)
     return whole - shape.num_layers * layer * (8 * bytes_per_value - QUANTIZATION_BITS[quantization]) // 8
 
 
@@ -169,13 +176,26 @@ def decoder_activation_bytes(shape: ModelShape, num_tokens: int, bytes_per_value
 
     Alive at once per token: prompt embeddings, layer input, residual and normalised input (hidden_size each), rotary
     cosines and sines (head_dim each), and in the feed-forward part the activated gate, the up projection and their
-    product (intermediate_size each). With DeepStack also its features.
+    product (intermediate_size each). With DeepStack also its features. With experts, the feed-forward part holds copies
+    of the token for each of its experts.
     """
     beside = (4 + shape.deepstack_levels) * shape.hidden_size + 2 * shape.head_dim
-    feed_forward = 3 * shape.intermediate_size
+    feed_forward = _feed_forward_values(shape)
     query, key_value = shape.num_heads * shape.head_dim, shape.num_key_value_heads * shape.head_dim
     attention = 4 * query + 4 * key_value
     return (beside + max(feed_forward, attention)) * num_tokens * bytes_per_value
+
+
+def _feed_forward_values(shape: ModelShape) -> int:
+    """Values per token alive at once in the feed-forward part.
+
+    transformers gathers the input of each of a token's experts, and holds it to the end. With it are alive first the
+    gate and up projections, the activated gate and its product (intermediate_size each), then the experts' outputs,
+    these weighted, and these in the tokens' order (hidden_size each).
+    """
+    if not shape.experts_per_token:
+        return 3 * shape.intermediate_size
+    return shape.experts_per_token * (shape.hidden_size + max(4 * shape.intermediate_size, 3 * shape.hidden_size))
 
 
 def tower_activation_bytes(shape: ModelShape, num_frames: int, bytes_per_value: int) -> int:

@@ -30,6 +30,7 @@ ADAPTERS = {
     "llava_onevision": "keepsight.models.adapters.llava_onevision:LlavaOnevisionAdapter",
     "qwen2_5_vl": "keepsight.models.adapters.qwen2_5_vl:Qwen25VLAdapter",
     "qwen3_vl": "keepsight.models.adapters.qwen3_vl:Qwen3VLAdapter",
+    "qwen3_vl_moe": "keepsight.models.adapters.qwen3_vl_moe:Qwen3VLMoeAdapter",
     "smolvlm": "keepsight.models.adapters.smolvlm:SmolVLMAdapter",
 }
 """Built-in adapter class, as `module:name`, by `model_type` of config.json."""

@@ -15,12 +15,12 @@ keeps the template's own marks around the whole, so the first step is opened twi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import Qwen3VLForConditionalGeneration
+from transformers import PreTrainedModel, Qwen3VLForConditionalGeneration
 
 from keepsight.method.protocol import VisualInput
 from keepsight.models.adapters.qwen2_5_vl import Qwen25VLAdapter
@@ -36,7 +36,7 @@ OPENING, CLOSING = "<|vision_start|>", "<|vision_end|>"
 class Qwen3VLAdapter(Qwen25VLAdapter):
     """A Qwen3-VL model as a `VideoModel`."""
 
-    model_class = Qwen3VLForConditionalGeneration
+    model_class: ClassVar[type[PreTrainedModel]] = Qwen3VLForConditionalGeneration
     place = VideoPlace(f"{OPENING}<|video_pad|>{CLOSING}")
 
     @classmethod
