@@ -38,6 +38,7 @@ class Glm4v(Architecture):
     model_type = "glm4v"
     model_class: ClassVar[type[PreTrainedModel]] = Glm4vForConditionalGeneration
     placeholder = PAD
+    half_dtypes: ClassVar[tuple[str, ...]] = ("bfloat16",)
     turn_end = "<|user|>"
     processor_class = "Glm46VProcessor"
 

@@ -2,6 +2,7 @@
 
 from tests.models.arch_gemma3 import Gemma3
 from tests.models.arch_glm4v import Glm4v
+from tests.models.arch_glm4v_moe import Glm4vMoe
 from tests.models.arch_internvl import InternVL
 from tests.models.arch_llava_next_video import LlavaNextVideo
 from tests.models.arch_llava_onevision import LlavaOnevision
@@ -14,6 +15,7 @@ from tests.models.architecture import Architecture
 ARCHITECTURES: tuple[Architecture, ...] = (
     Gemma3(),
     Glm4v(),
+    Glm4vMoe(),
     InternVL(),
     LlavaNextVideo(),
     LlavaOnevision(),

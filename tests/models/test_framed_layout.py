@@ -18,6 +18,7 @@ from keepsight.models.prompting.layout import Frames, Memory, Piece, Separator
 from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
 from keepsight.settings import DESCRIBE_PROMPT
 from tests.models.arch_glm4v import Glm4v
+from tests.models.arch_glm4v_moe import Glm4vMoe
 from tests.models.arch_internvl import InternVL
 from tests.models.arch_qwen2_5_vl import Qwen25VL
 from tests.models.arch_qwen3_vl import Qwen3VL
@@ -105,11 +106,12 @@ def glm_text(pair: Pair, seconds: tuple[float, ...]) -> str:
     ("architecture", "stock_text"),
     [
         (Glm4v(), glm_text),
+        (Glm4vMoe(), glm_text),
         (InternVL(), internvl_text),
         (Qwen3VL(), qwen3_text),
         (SmolVLM(), smolvlm_text),
     ],
-    ids=["glm4v", "internvl", "qwen3_vl", "smolvlm"],
+    ids=["glm4v", "glm4v_moe", "internvl", "qwen3_vl", "smolvlm"],
 )
 def test_a_clip_without_memory_has_the_ids_of_the_stock_processors_text(
     pair_of: PairOf,

@@ -49,6 +49,23 @@ PUBLISHED: dict[str, dict[str, Any]] = {
             "num_key_value_heads": 2,
         },
     },
+    "glm4v_moe": {
+        "tie_word_embeddings": False,
+        "vision_config": GLM_TOWER,
+        "text_config": {
+            "vocab_size": 151_552,
+            "hidden_size": 4096,
+            "intermediate_size": 10_944,
+            "num_hidden_layers": 46,
+            "num_attention_heads": 96,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "moe_intermediate_size": 1408,
+            "n_routed_experts": 128,
+            "n_shared_experts": 1,
+            "first_k_dense_replace": 1,
+        },
+    },
     "internvl": {
         "tie_word_embeddings": False,
         "vision_config": {"attention_bias": True},

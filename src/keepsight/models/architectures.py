@@ -49,6 +49,14 @@ ARCHITECTURES = (
         memory_bytes=21_116_577_536,
     ),
     SupportedArchitecture(
+        model_type="glm4v_moe",
+        model_class="Glm4vMoeForConditionalGeneration",
+        examples=("zai-org/GLM-4.5V", "zai-org/GLM-4.6V"),
+        tokens_per_frame=98,
+        num_parameters=107_744_743_936,
+        memory_bytes=217_131_460_096,
+    ),
+    SupportedArchitecture(
         model_type="internvl",
         model_class="InternVLForConditionalGeneration",
         examples=("OpenGVLab/InternVL3-1B-hf", "OpenGVLab/InternVL3-2B-hf", "OpenGVLab/InternVL3-8B-hf"),

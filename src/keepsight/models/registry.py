@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ADAPTERS = {
     "gemma3": "keepsight.models.adapters.gemma3:Gemma3Adapter",
     "glm4v": "keepsight.models.adapters.glm4v:Glm4vAdapter",
+    "glm4v_moe": "keepsight.models.adapters.glm4v_moe:Glm4vMoeAdapter",
     "internvl": "keepsight.models.adapters.internvl:InternVLAdapter",
     "llava_next_video": "keepsight.models.adapters.llava_next_video:LlavaNextVideoAdapter",
     "llava_onevision": "keepsight.models.adapters.llava_onevision:LlavaOnevisionAdapter",

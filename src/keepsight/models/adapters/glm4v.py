@@ -11,6 +11,8 @@ the older one whole seconds; a checkpoint names the one that it was trained with
 
 The templates of GLM-4.5V and GLM-4.6V are rendered without thinking. GLM-4.1V-9B-Thinking has no such switch: its
 replies begin with its thoughts.
+
+The decoder is that of GLM-4, which vLLM refuses in float16 as numerically unstable; so does this adapter.
 """
 
 from collections.abc import Mapping
@@ -38,6 +40,7 @@ class Glm4vAdapter(Qwen25VLAdapter):
 
     model_class: ClassVar[type[PreTrainedModel]] = Glm4vForConditionalGeneration
     place = VideoPlace("<|video|>")
+    overflows_float16 = True
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo
