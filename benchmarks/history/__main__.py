@@ -29,7 +29,7 @@ from benchmarks.rig.ratios import Ratio, read_ratios
 
 ROOT = Path(__file__).parents[2]
 HISTORY = Path(__file__).with_name("ratios.jsonl")
-RATIO_BENCHMARKS = ("attention", "decode", "export", "question", "retrieval", "standing")
+RATIO_BENCHMARKS = ("attention", "decode", "export", "question", "retrieval", "standing", "tower")
 
 
 class BenchmarkError(Exception):

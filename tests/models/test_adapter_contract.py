@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from keepsight.method.prompts import captions_context, question_text
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, VisualInput
 from keepsight.models.loading import load_model
 from keepsight.models.registry import ADAPTERS
+from keepsight.models.vision.batches import encode_batches, frames_in_batch
 from keepsight.settings import DESCRIBE_PROMPT
 from tests.models.architecture import FRAME_SIZES, Architecture, random_frames
 from tests.models.architectures import ARCHITECTURES
@@ -68,6 +70,41 @@ def test_frames_are_not_mixed_up(pair: Pair) -> None:
     torch.testing.assert_close(tokens[:-num], swapped[num:], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(tokens[-num:], swapped[:num], rtol=1e-4, atol=1e-5)
     assert not torch.allclose(tokens[:num], swapped[:num], rtol=1e-2)
+
+
+@pytest.mark.parametrize("size", FRAME_SIZES[:2], ids=str)
+@pytest.mark.parametrize("num_steps", [1, 2, None], ids=["one-step", "two-steps", "default"])
+def test_repeated_frames_have_the_features_of_the_stock_path(
+    pair: Pair, num_steps: int | None, size: tuple[int, int]
+) -> None:
+    """Frames are repeated within steps and batches, over their borders, and up to an incomplete batch at the end."""
+    info, most = pair.model.info, pair.model.frames_per_batch
+    first, second, third = random_frames(3, height=size[0], width=size[1])
+    frames = [*[first] * 33, second, *[third.copy() for _ in range(35)], *[first] * 2]
+    whole = len(frames) if most is None else frames_in_batch(info, most)
+    per_batch = whole if num_steps is None else num_steps * info.frames_per_step
+    batches = [frames[start : start + per_batch] for start in range(0, len(frames), per_batch)]
+    encoded: list[Sequence[np.ndarray]] = []
+
+    def encode_batch(batch: Sequence[np.ndarray]) -> torch.Tensor:
+        encoded.append(batch)
+        return pair.model.encode_batch(batch)
+
+    tokens = encode_batches(frames, per_batch, encode_batch)
+    assert torch.equal(tokens, torch.cat([pair.model.encode_batch(batch) for batch in batches]))
+    torch.testing.assert_close(tokens, pair.stock.features(frames), rtol=1e-4, atol=1e-5)
+    if num_steps is None:
+        assert torch.equal(tokens, pair.model.encode(frames))
+    runs = groupby(batches, key=lambda batch: [frame.tobytes() for frame in batch])
+    assert len(encoded) == len(list(runs)) < len(batches) or most is None
+
+
+@pytest.mark.parametrize("num_frames", [3, 20])
+def test_the_first_frame_determines_the_grid_of_all(pair: Pair, num_frames: int) -> None:
+    (wide,), high = random_frames(1), random_frames(num_frames, height=40, width=24)
+    tokens = pair.model.encode([wide, *high])
+    assert len(tokens) == pair.architecture.num_tokens(1 + num_frames, *FRAME_SIZES[0])
+    torch.testing.assert_close(tokens, pair.stock.features([wide, *high]), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("num_memory", [0, 1, 7])

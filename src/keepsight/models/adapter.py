@@ -32,6 +32,7 @@ from keepsight.models.prompting.layout import Piece, PromptBuilder
 from keepsight.models.prompting.positions import GridRule
 from keepsight.models.quantization import quantize_decoder
 from keepsight.models.registry import judging_style_of
+from keepsight.models.vision.batches import encode_batches, frames_in_batch
 from keepsight.models.vision.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
 
 
@@ -62,7 +63,8 @@ class VideoAdapter(ABC):
     """Whether its numbers overflow float16."""
 
     frames_per_batch: ClassVar[int | None] = 16
-    """Frames per batch in the vision tower; None for all at once."""
+    """Most frames per batch in the vision tower (`vision.batches`), a multiple of the frames per step; None for all at
+    once, if frames of different steps see each other there."""
 
     can_compile: ClassVar[bool] = True
     """Whether all attention is causal, so that passes of fixed shape can be compiled."""
@@ -206,8 +208,7 @@ class VideoAdapter(ABC):
         """Visual tokens of frames in time order: see `VideoModel.encode`."""
         if not frames:
             raise SettingError("frames must have at least one frame, got none")
-        size = self.frames_per_batch or len(frames)
-        return torch.cat([self.encode_batch(frames[start : start + size]) for start in range(0, len(frames), size)])
+        return encode_batches(frames, self._batch_size(frames), self.encode_batch)
 
     def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
         """Caption a clip greedily and score its tokens: see `VideoModel.describe`."""
@@ -312,6 +313,14 @@ class VideoAdapter(ABC):
                 reply += ids_of_row
             yield
         return [self._decode(reply).strip() for reply in replies]
+
+    def _batch_size(self, frames: Sequence[np.ndarray]) -> int:
+        """Frames per batch; all at once if the first one's size determines the grid of others."""
+        if self.frames_per_batch is None:
+            return len(frames)
+        if self.takes_any_frame_size and any(frame.shape != frames[0].shape for frame in frames):
+            return len(frames)
+        return frames_in_batch(self._info, self.frames_per_batch)
 
     def _pixels(self, frames: Sequence[np.ndarray], size: tuple[int, int] | None = None) -> Tensor:
         """Pixels of frames on the model's device and in its dtype, `[1, num_frames, 3, height, width]`."""

@@ -37,7 +37,6 @@ class Qwen25VLAdapter(VideoAdapter):
     model_class: ClassVar[type[PreTrainedModel]] = Qwen2_5_VLForConditionalGeneration
     place = VideoPlace("<|video_pad|>")
     takes_any_frame_size = True
-    frames_per_batch = None
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo
