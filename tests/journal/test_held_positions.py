@@ -77,7 +77,7 @@ def version_5_of(path: Path, old: Path, *, with_places: bool) -> None:
         migrate(connection, shipped_migrations()[:5])
         connection.execute("ATTACH ? AS new", (str(path),))
         for table in ("streams", "clips"):
-            names = [row[1] for row in connection.execute(f"PRAGMA new.table_info({table})")]
+            names = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
             listed = ", ".join(name for name in names if name != "num_bytes" or table == "streams")
             connection.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM new.{table}")
         counts = "num_tokens_seen, next_clip_index, first_clip_tokens"

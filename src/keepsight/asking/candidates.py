@@ -58,7 +58,7 @@ class JournalCaptions:
     def candidates(self, model: VideoModel) -> Candidates:
         """Candidates with embeddings and token counts of the answering model."""
         rows = self._rows
-        if self._stream.model == model.info.name and (not len(self) or rows.embeddings.shape[1] == model.info.dim):
+        if self._stream.is_by(model.info.identity) and (not len(self) or rows.embeddings.shape[1] == model.info.dim):
             return Candidates(rows.num_line_tokens, rows.embeddings, self.lines)
         # Another model wrote the journal: embed and count again.
         captions = self.at(range(len(self)))

@@ -9,14 +9,16 @@ from rich.text import Text
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
 from keepsight.cli.options import (
     DeviceOption,
-    DtypeOption,
     JournalArgument,
+    JournalDtypeOption,
     JsonOption,
+    OtherModelOption,
+    QuantizationOption,
     QuestionArgument,
     SourceOption,
-    load_model_or_say,
 )
 from keepsight.cli.output import complain, emit_answer, make_console, print_citations, printable, wants_json
+from keepsight.cli.remembered import ModelChoice, model_for
 from keepsight.cli.settings import SERVE
 from keepsight.cli.settings_options import complain_of_variables
 from keepsight.cli.times import stream_seconds
@@ -39,12 +41,10 @@ def ask(
         ),
     ] = None,
     source: SourceOption = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Another model to answer with: bundled name, folder or Hugging Face id."),
-    ] = None,
+    model: OtherModelOption = None,
     device: DeviceOption = None,
-    dtype: DtypeOption = None,
+    dtype: JournalDtypeOption = None,
+    quantization: QuantizationOption = None,
     json: JsonOption = None,
 ) -> None:
     """Answer a question from a journal, with cited captions.
@@ -52,6 +52,7 @@ def ask(
     The video is not needed, and another process may still be watching it.
     """
     as_json = wants_json(json)
+    chosen = ModelChoice(model, device, dtype, quantization)
     complain_of_variables(SERVE, "watch and serve")  # the journal has the settings here
     from keepsight.journal import Journal, missing_note
 
@@ -67,7 +68,7 @@ def ask(
         last = opened.clips.last(stream.id)
         if at_seconds is not None and last is not None and at_seconds > last.span.end_seconds:
             complain(f"{at} is after the last caption, which ends at {format_clock(last.span.end_seconds)}")
-        loaded = load_model_or_say(model or stream.model, device, dtype)
+        loaded = model_for(stream, chosen).load()
         from keepsight.asking.answering import Ask
         from keepsight.asking.answering import ask as ask_model
 

@@ -1,11 +1,15 @@
 """`keepsight mcp`: a journal's tools for an agent, over stdin and stdout."""
 
 import signal
-from typing import Annotated
 
-import typer
-
-from keepsight.cli.options import DeviceOption, DtypeOption, JournalArgument, load_model_or_say
+from keepsight.cli.options import (
+    DeviceOption,
+    JournalArgument,
+    JournalDtypeOption,
+    OtherModelOption,
+    QuantizationOption,
+)
+from keepsight.cli.remembered import FoundModel, ModelChoice, model_for
 from keepsight.cli.settings import SERVE
 from keepsight.cli.settings_options import complain_of_variables
 from keepsight.extras import require_extra
@@ -13,12 +17,10 @@ from keepsight.extras import require_extra
 
 def mcp(
     journal: JournalArgument,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Another model to answer with: bundled name, folder or Hugging Face id."),
-    ] = None,
+    model: OtherModelOption = None,
     device: DeviceOption = None,
-    dtype: DtypeOption = None,
+    dtype: JournalDtypeOption = None,
+    quantization: QuantizationOption = None,
 ) -> None:
     """Let an agent query a journal by the Model Context Protocol, over stdin and stdout.
 
@@ -26,6 +28,7 @@ def mcp(
     first question.
     """
     require_extra("serve", "keepsight mcp")
+    chosen = ModelChoice(model, device, dtype, quantization)
     complain_of_variables(SERVE, "watch and serve")  # the journal has the settings here
     from keepsight.journal import Journal
     from keepsight.server.mcp.kept import KeptStreams
@@ -34,4 +37,4 @@ def mcp(
     # Nothing is written, so exit at once; a thread that reads stdin would delay a clean exit.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with Journal.open(journal, read_only=True) as opened:
-        serve_stdio(KeptStreams(opened, lambda name: load_model_or_say(name, device, dtype), model))
+        serve_stdio(KeptStreams(opened, lambda stream: model_for(stream, chosen), FoundModel.load))

@@ -60,6 +60,25 @@ DeviceOption = Annotated[
 DtypeOption = Annotated[
     str | None, typer.Option(help="float32, float16 or bfloat16; default: float16 on CUDA.", metavar="TYPE")
 ]
+JournalDtypeOption = Annotated[
+    str | None,
+    typer.Option(help="float32, float16 or bfloat16; default: as the stream was watched.", metavar="TYPE"),
+]
+QuantizationOption = Annotated[
+    str | None,
+    typer.Option(
+        help="int8, int4 or none; default: as the stream was watched. Needs the extra `quantization`.",
+        metavar="BITS",
+    ),
+]
+OtherModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Another model to answer with: bundled name, folder or Hugging Face id; default: the one that watched.",
+        metavar="MODEL",
+    ),
+]
 JsonOption = Annotated[
     bool | None,
     typer.Option(

@@ -156,6 +156,7 @@ def is_nothing_new(job: WatchJob, model_name: str) -> bool:
     from keepsight.engine.finding import watched_to_its_end
     from keepsight.engine.watched_source import SourceNow
     from keepsight.journal import Journal
+    from keepsight.models.naming import identity_of
     from keepsight.sources.address import SourceAddress
     from keepsight.sources.opening import open_content
 
@@ -168,7 +169,7 @@ def is_nothing_new(job: WatchJob, model_name: str) -> bool:
         return False
     with closing(content), Journal.open(job.journal, read_only=True) as journal:
         now = SourceNow.of(address.name, job.connection.info, content)
-        return watched_to_its_end(journal, now, model_name, job.settings) is not None
+        return watched_to_its_end(journal, now, identity_of(model_name), job.settings) is not None
 
 
 def remove_if_empty(path: Path) -> None:

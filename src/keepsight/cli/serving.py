@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
-from keepsight.cli.options import checked_path, load_model_or_say
+from keepsight.cli.options import checked_path
 from keepsight.cli.output import make_console, printable
 from keepsight.cli.preparing import check_journal_place
+from keepsight.cli.remembered import served_model
 from keepsight.cli.settings import SERVE, LiveSettings, ModelSettings, StorageSettings
 from keepsight.cli.settings_options import ConfigOption, Load, PaperOption, PrintSettingsOption, TakesSettings
 from keepsight.errors import SettingError
@@ -61,10 +62,11 @@ def _run(settings: LoadedSettings) -> None:
     from keepsight.server.telemetry.logs import log_to
 
     server, telemetry = settings.make(ServerSettings), settings.make(TelemetrySettings)
-    watching, model = settings.make(Settings), settings.make(ModelSettings)
+    watching = settings.make(Settings)
     sources, quota = settings.make(LiveSettings).to_sources(), settings.make(StorageSettings).to_quota()
     checked_path(server.journal)
     check_journal_place(server.journal)
+    model = served_model(server.journal, settings)
     check_all_parts(watching)
     keep_few_heaps()
     log_to(sys.stderr, telemetry.log_format, telemetry.log_level)
@@ -73,7 +75,7 @@ def _run(settings: LoadedSettings) -> None:
             logger.warning("root %s is not a folder: create it to watch files in it", root)
     with stop_requests(), listen(server) as listening, _traces(telemetry.otlp_endpoint) as tracer:
         try:
-            loaded = load_model_or_say(model.model, model.device, model.dtype, model.quantization, model.compile)
+            loaded = model.load()
             with StreamService(loaded, server, watching, sources, quota) as service:
                 app = make_app(service, server, tracer)  # metrics and logs cover the first clip on
                 service.resume_active()

@@ -5,14 +5,15 @@ older journals, which recorded no content.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from keepsight.engine.coverage import check_coverage
 from keepsight.engine.watched_source import SourceNow, recorded_identity
 from keepsight.errors import SourceChangedError
 from keepsight.incoming import one_line
-from keepsight.journal import EndReason, Journal, StreamRecord
+from keepsight.journal import EndReason, Journal, ModelVersion, StreamRecord
+from keepsight.method.model_info import ModelIdentity, ModelInfo
 from keepsight.method.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.sources.contents import is_still_at
@@ -64,33 +65,40 @@ def find_or_begin(
         VideoError: the source can no longer be read.
     """
     now = SourceNow(source) if isinstance(source, str) else source
-    streams = [] if restart else streams_like(journal, now, model.info.name, settings, is_live=is_live)
+    info = model.info
+    streams = [] if restart else streams_like(journal, now, info.identity, settings, is_live=is_live)
     found = _found(journal, now, streams)
     if found is not None:
-        return found
-    note = "" if restart else _why_new(journal, now, model.info.name, settings, is_live=is_live)
+        return replace(found, stream=_with_version(journal, found.stream, info))
+    note = "" if restart else _why_new(journal, now, info.identity, settings, is_live=is_live)
     moment = None if started_at is None else datetime.fromtimestamp(started_at, UTC)
     begun = journal.streams.begin(
         now.name,
-        model.info.name,
+        info.name,
         settings.to_json(),
         is_live=is_live,
         started_at=moment,
         identity_json=now.identity_json,
         video_stream=now.video_stream,
+        version=version_of(info),
     )
     return Begun(begun, note)
 
 
+def version_of(info: ModelInfo) -> ModelVersion:
+    """Which weights a model is, and their format."""
+    return ModelVersion(info.checkpoint or info.name, info.dtype, info.quantization)
+
+
 def streams_like(
-    journal: Journal, source: SourceNow, model_name: str, settings: Settings, *, is_live: bool
+    journal: Journal, source: SourceNow, model: ModelIdentity, settings: Settings, *, is_live: bool
 ) -> list[StreamRecord]:
     """Streams with this model and these settings, of any source, newest first.
 
     Args:
         journal: journal of the streams.
         source: only its video stream is compared.
-        model_name: name of the model.
+        model: the model.
         settings: settings of the streams; those that only affect answers may differ.
         is_live: whether they follow the wall clock.
     """
@@ -98,14 +106,16 @@ def streams_like(
     return [
         stream
         for stream in reversed(journal.streams.all())
-        if stream.model == model_name
+        if stream.is_by(model)
         and stream.is_live == is_live
         and Settings.from_json(stream.settings_json).watching() == watching
         and source.is_of(stream)
     ]
 
 
-def watched_to_its_end(journal: Journal, source: SourceNow, model_name: str, settings: Settings) -> StreamRecord | None:
+def watched_to_its_end(
+    journal: Journal, source: SourceNow, model: ModelIdentity, settings: Settings
+) -> StreamRecord | None:
     """The finished stream that `find_or_begin` would return unchanged; None if anything is, or may be, left to watch.
 
     Only reads the journal, and needs no model.
@@ -113,26 +123,31 @@ def watched_to_its_end(journal: Journal, source: SourceNow, model_name: str, set
     Args:
         journal: journal of the streams.
         source: current state of a file or folder.
-        model_name: name of the model.
+        model: the model, which need not be loaded.
         settings: settings to watch with.
 
     Raises:
         VideoError: the source can no longer be read.
     """
-    streams = streams_like(journal, source, model_name, settings, is_live=False)
+    streams = streams_like(journal, source, model, settings, is_live=False)
     for stream in streams:
         if source.name in stream.names and source.relation_to(stream) is Relation.SAME:
             return stream if _is_watched(journal, stream, source) else None
     return None
 
 
-def resume_stream(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun:
-    """Resume a known stream if its source is unchanged or has grown.
+def resume_stream(journal: Journal, stream: StreamRecord, source: SourceNow, model: ModelInfo) -> Begun:
+    """Resume a known stream, watched with this model, if its source is unchanged or has grown.
 
     Raises:
         SourceChangedError: its content was replaced.
         VideoError: it can no longer be read.
     """
+    begun = _resumed(journal, stream, source)
+    return replace(begun, stream=_with_version(journal, begun.stream, model))
+
+
+def _resumed(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun:
     if source.content is None or stream.identity_json is None:
         return Begun(_taken_up(journal, stream, source))
     relation = source.relation_to(stream)
@@ -143,6 +158,14 @@ def resume_stream(journal: Journal, stream: StreamRecord, source: SourceNow) -> 
     if relation is Relation.GROWN and _can_grow(journal, stream):
         return _grown(journal, stream, source)
     return Begun(_taken_up(journal, stream, source))
+
+
+def _with_version(journal: Journal, stream: StreamRecord, model: ModelInfo) -> StreamRecord:
+    """The stream, noting in which format its model runs from here on, unless it has ended."""
+    version = version_of(model)
+    if stream.is_finished or stream.version == version:
+        return stream
+    return journal.streams.set_version(stream.id, version)
 
 
 def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord]) -> Begun | None:
@@ -168,7 +191,7 @@ def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord])
     return _grown_elsewhere(journal, others, source) if content.is_local else None
 
 
-def _why_new(journal: Journal, source: SourceNow, model_name: str, settings: Settings, *, is_live: bool) -> str:
+def _why_new(journal: Journal, source: SourceNow, model: ModelIdentity, settings: Settings, *, is_live: bool) -> str:
     """Notice that a source known by its name is watched as a new stream; empty for an unknown one."""
     named = [one for one in reversed(journal.streams.all()) if source.name in one.names and one.is_live == is_live]
     for stream in filter(source.is_of, named):
@@ -179,8 +202,9 @@ def _why_new(journal: Journal, source: SourceNow, model_name: str, settings: Set
             continue
         known, wanted = Settings.from_json(stream.settings_json).watching(), settings.watching()
         changed = ", ".join(name for name, value in wanted.items() if known[name] != value)
-        if stream.model != model_name:
-            return f"{one_line(source.name)} was watched with the model {stream.model} as stream {stream.id}: {_AS_NEW}"
+        if not stream.is_by(model):
+            known_as = one_line(stream.checkpoint)
+            return f"{one_line(source.name)} was watched with the model {known_as} as stream {stream.id}: {_AS_NEW}"
         if changed:
             return (
                 f"{one_line(source.name)} was watched with other settings ({changed}) as stream {stream.id}: {_AS_NEW}"

@@ -241,8 +241,10 @@ class Watcher:
             KeepsightError: as for `watch`.
         """
         record = self._journal.open().streams.get(stream if isinstance(stream, str) else stream.id)
-        if record.model != self.model.info.name:
-            raise SettingError(f"stream {record.id} needs the model {record.model}, got {self.model.info.name}")
+        if not record.is_by(self.model.info.identity):
+            raise SettingError(
+                f"stream {record.id} needs the model {record.checkpoint}, got {self.model.info.identity.checkpoint}"
+            )
         address = SourceAddress.of(record.source if source is None else source)
         if address.kind in (SourceKind.FILE, SourceKind.HTTP):
             address = address.with_video_stream(record.video_stream)
@@ -389,7 +391,7 @@ class Watcher:
         self._journal.release()
         journal = self._journal.open(create=True)
         if known is not None:
-            begun = resume_stream(journal, journal.streams.get(known.id), source)
+            begun = resume_stream(journal, journal.streams.get(known.id), source, self.model.info)
         else:
             begun = find_or_begin(
                 journal, source, self.model, settings, restart=restart, is_live=is_live, started_at=started_at

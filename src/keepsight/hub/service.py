@@ -157,9 +157,10 @@ class StreamService:
         if run is not None and run.is_alive:
             return stream
         settings = Settings.from_json(stream.settings_json)
-        if stream.model != self.model.info.name:
+        if not stream.is_by(self.model.info.identity):
             raise ConflictError(
-                f"the stream was watched with the model {stream.model}; restart the server with that model to resume it"
+                f"the stream was watched with the model {stream.checkpoint}; "
+                "restart the server with that model to resume it"
             )
         known = None if run is None else run.source
         address = known if isinstance(known, SourceAddress) else self.sources.address_of(known or stream.source)
@@ -168,7 +169,8 @@ class StreamService:
         is_known = stream.identity_json is not None  # earlier versions marked some streams complete too early
         if stream.is_finished and not stream.is_live and is_known and not self._has_grown(stream, address):
             raise ConflictError("the stream has ended; watch its source again as a new stream")
-        resumed = self._starter.start(address, settings, lambda now, *_: resume_stream(self.journal, stream, now))
+        info = self.model.info
+        resumed = self._starter.start(address, settings, lambda now, *_: resume_stream(self.journal, stream, now, info))
         if resumed.is_finished and not resumed.is_live:
             raise ConflictError("the stream has ended; watch its source again as a new stream")
         return resumed

@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from keepsight.method.model_info import ModelIdentity
 from keepsight.spans import Span, Spanned
 
 
@@ -39,6 +40,21 @@ class WallClock:
 
 
 @dataclass(frozen=True)
+class ModelVersion:
+    """Which weights a model's name stood for, and in which format they ran.
+
+    Attributes:
+        checkpoint: bundled name, absolute folder, or hub id with commit (`ModelIdentity.checkpoint`).
+        dtype: the weights' type, such as `bfloat16`.
+        quantization: `int8` or `int4`; None for none.
+    """
+
+    checkpoint: str
+    dtype: str
+    quantization: str | None = None
+
+
+@dataclass(frozen=True)
 class StreamRecord:
     """A watched source.
 
@@ -56,6 +72,8 @@ class StreamRecord:
         identity_json: identity of the source's content (`sources.identity.to_json`); None if unknown.
         video_stream: index of the video stream in its container; None if unknown.
         other_names: other paths and addresses of the same content.
+        version: which weights the model's name stood for, last time; None if unknown, as in journals of earlier
+            versions.
     """
 
     id: str
@@ -71,6 +89,16 @@ class StreamRecord:
     identity_json: str | None = None
     video_stream: int | None = None
     other_names: tuple[str, ...] = ()
+    version: ModelVersion | None = None
+
+    @property
+    def checkpoint(self) -> str:
+        """What the model's name stood for; the name itself if unknown."""
+        return self.model if self.version is None else self.version.checkpoint
+
+    def is_by(self, model: ModelIdentity) -> bool:
+        """Whether a model captioned it: by what its name stood for, or by the name alone if that is unknown."""
+        return self.model == model.name if self.version is None else self.version.checkpoint == model.checkpoint
 
     @property
     def names(self) -> tuple[str, ...]:

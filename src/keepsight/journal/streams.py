@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from keepsight.errors import SettingError, UnknownStreamError
 from keepsight.journal.database import Database
 from keepsight.journal.encoding import moment_of
-from keepsight.journal.records import EndReason, StreamPosition, StreamRecord, WallClock
+from keepsight.journal.records import EndReason, ModelVersion, StreamPosition, StreamRecord, WallClock
 
 _SELECT = (
     "SELECT *, (SELECT json_group_array(json_array(from_seconds, wall_clocks.started_at)) FROM wall_clocks "
@@ -32,6 +32,7 @@ class StreamTable:
         started_at: datetime | None = None,
         identity_json: str | None = None,
         video_stream: int | None = None,
+        version: ModelVersion | None = None,
     ) -> StreamRecord:
         """Add a stream under a new random id.
 
@@ -43,6 +44,7 @@ class StreamTable:
             started_at: wall clock of the stream's time 0, with time zone; None for now.
             identity_json: identity of the source's content; None if unknown.
             video_stream: index of the watched video stream; None if not applicable.
+            version: which weights the model's name stands for; None if unknown.
 
         Raises:
             JournalWriteError: writing failed.
@@ -53,8 +55,8 @@ class StreamTable:
             raise SettingError(f"started_at must have a time zone, got {moment.isoformat()}")
         stream_id = secrets.token_hex(8)
         self._database.write(
-            "INSERT INTO streams (id, source, model, settings, started_at, is_live, identity, video_stream)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO streams (id, source, model, settings, started_at, is_live, identity, video_stream, checkpoint,"
+            " dtype, quantization) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 stream_id,
                 source,
@@ -64,7 +66,20 @@ class StreamTable:
                 int(is_live),
                 identity_json,
                 video_stream,
+                *_version_columns(version),
             ),
+        )
+        return self.get(stream_id)
+
+    def set_version(self, stream_id: str, version: ModelVersion | None) -> StreamRecord:
+        """Update which weights a stream's model is, and their format, when it is resumed.
+
+        Raises:
+            JournalWriteError: writing failed.
+        """
+        self._database.write(
+            "UPDATE streams SET checkpoint = ?, dtype = ?, quantization = ? WHERE id = ?",
+            (*_version_columns(version), stream_id),
         )
         return self.get(stream_id)
 
@@ -194,6 +209,10 @@ class StreamTable:
         return _stream_of(rows[0]) if rows else None
 
 
+def _version_columns(version: ModelVersion | None) -> tuple[str | None, str | None, str | None]:
+    return (None, None, None) if version is None else (version.checkpoint, version.dtype, version.quantization)
+
+
 def _stream_of(row: sqlite3.Row) -> StreamRecord:
     return StreamRecord(
         id=row["id"],
@@ -211,4 +230,7 @@ def _stream_of(row: sqlite3.Row) -> StreamRecord:
         identity_json=row["identity"],
         video_stream=row["video_stream"],
         other_names=tuple(json.loads(row["other_names"])),
+        version=None
+        if row["checkpoint"] is None
+        else ModelVersion(row["checkpoint"], row["dtype"], row["quantization"]),
     )

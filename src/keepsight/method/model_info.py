@@ -8,6 +8,20 @@ JudgingStyle = Literal["plain", "toy-world"]
 
 
 @dataclass(frozen=True)
+class ModelIdentity:
+    """Which model it is, known before it is loaded.
+
+    Attributes:
+        name: bundled name, folder or hub id, as given.
+        checkpoint: what the name stands for, wherever it is used from: a bundled name, an absolute folder, or a hub id
+            with its commit, such as `owner/name@0a1b2c3`.
+    """
+
+    name: str
+    checkpoint: str
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """Properties of a loaded model.
 
@@ -29,8 +43,7 @@ class ModelInfo:
             features after their first layers (DeepStack, arXiv 2406.04334).
         quantization: `int8` or `int4` if the decoder's weights are quantised.
         judging_style: prompt form for judging standing questions; `plain` uses the user's own words.
-        checkpoint: what the name stands for, wherever it is used from: a bundled name, an absolute folder, or a
-            hub id with its commit; empty if unknown.
+        checkpoint: what the name stands for, see `ModelIdentity`; empty for the name itself.
     """
 
     name: str
@@ -49,6 +62,11 @@ class ModelInfo:
     quantization: str | None = None
     judging_style: JudgingStyle = "plain"
     checkpoint: str = ""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model it is."""
+        return ModelIdentity(self.name, self.checkpoint or self.name)
 
     @property
     def tokens_per_step(self) -> int:

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Generic, TypeVar
 
 from anyio import to_thread
 
@@ -22,24 +23,29 @@ _LOOK_SECONDS = 0.5
 """Polling interval of a journal that another process writes."""
 
 
-class KeptStreams:
+Choice = TypeVar("Choice", bound=Hashable)
+
+
+class KeptStreams(Generic[Choice]):
     """`Watched` on a journal. Loads a model only for the first question.
 
     Args:
         journal: journal opened read-only.
-        load: loads a model by name.
-        model: name of the answering model; None for the one that watched.
+        choose: which model answers about a stream, and in which format.
+        load: loads the model of a choice.
     """
 
     stores_answers = False
     is_closing = False
 
-    def __init__(self, journal: Journal, load: Callable[[str], VideoModel], model: str | None = None) -> None:
+    def __init__(
+        self, journal: Journal, choose: Callable[[StreamRecord], Choice], load: Callable[[Choice], VideoModel]
+    ) -> None:
         self._journal = journal
+        self._choose = choose
         self._load = load
-        self._model_name = model
         self._lock = threading.Lock()
-        self._loaded: tuple[str, VideoModel] | None = None
+        self._loaded: tuple[Choice, VideoModel] | None = None
 
     @property
     def journal(self) -> Journal:
@@ -102,10 +108,10 @@ class KeptStreams:
 
     def _model_for(self, stream: StreamRecord) -> VideoModel:
         """Model for a stream; only one is loaded at a time."""
-        name = self._model_name or stream.model
-        if self._loaded is None or self._loaded[0] != name:
+        choice = self._choose(stream)
+        if self._loaded is None or self._loaded[0] != choice:
             self._loaded = None
-            self._loaded = (name, self._load(name))
+            self._loaded = (choice, self._load(choice))
         return self._loaded[1]
 
 

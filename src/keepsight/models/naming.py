@@ -1,0 +1,43 @@
+"""What the name of a model stands for, known without loading it."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from keepsight.method.model_info import ModelIdentity
+from keepsight.models.registry import list_models
+
+_HUB_VERSION = re.compile(r"(?P<id>[^/@\s]+/[^/@\s]+)@(?P<commit>[0-9a-f]{40})")
+
+
+def identity_of(name: str) -> ModelIdentity:
+    """Which model a name means here and now: bundled, a folder, or an id of the Hugging Face hub.
+
+    The commit of a hub id without one is not known before it is asked for; the checkpoint is then the id.
+    """
+    return ModelIdentity(name, name if is_bundled(name) or not is_folder(name) else str(Path(name).absolute()))
+
+
+def is_bundled(name: str) -> bool:
+    """Whether a model of this name is in the package."""
+    return any(name == bundled.name for bundled in list_models())
+
+
+def is_folder(name: str) -> bool:
+    """Whether it is the path of a model folder."""
+    return (Path(name) / "config.json").is_file()
+
+
+def pinned(name: str, checkpoints: Iterable[str]) -> str:
+    """A hub id with the commit that it was used with; any other name as it is.
+
+    What was remembered of one version of a model is not for another, and a cached version needs no network.
+
+    Args:
+        name: as given by the user.
+        checkpoints: what models were used before (`ModelIdentity.checkpoint`), newest first.
+    """
+    if is_bundled(name) or is_folder(name):
+        return name
+    matches = (_HUB_VERSION.fullmatch(checkpoint) for checkpoint in checkpoints)
+    return next((match[0] for match in matches if match and match["id"] == name), name)
