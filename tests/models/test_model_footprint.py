@@ -83,10 +83,13 @@ def test_working_memory_is_bounded_closely(model_folder: ModelFolder, sizes: dic
     length = model.info.context_window_tokens - model.max_memory_tokens(2 * len(tokens), request)
     computed = footprint.key_value_bytes(shape, length, 4) + footprint.decoder_activation_bytes(shape, length, 4)
     assert 0.8 * computed < describing.peak <= computed
-    with LiveBytes() as encoding:
-        model.encode(frames)
+    with LiveBytes() as encoding, torch.inference_mode():
+        model.encode_batch(frames)
     computed = footprint.tower_activation_bytes(shape, 16, 4)
     assert 0.6 * computed < encoding.peak <= computed
+    with LiveBytes() as in_smaller_batches:
+        model.encode(frames)
+    assert in_smaller_batches.peak < encoding.peak
 
 
 def test_the_documented_numbers_are_the_computed_ones() -> None:
