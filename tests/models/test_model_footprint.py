@@ -75,6 +75,7 @@ def test_keys_and_values_are_counted_exactly(model_folder: ModelFolder, sizes: d
 def test_working_memory_is_bounded_closely(model_folder: ModelFolder, sizes: dict[str, int]) -> None:
     folder = model_folder(grid=10, **sizes)
     model, shape = load_model(folder), LlavaOnevisionAdapter.shape(load_config(folder), {})
+    assert isinstance(model, LlavaOnevisionAdapter)
     frames = random_frames(16, height=40, width=40)
     tokens = model.encode(frames)
     request = DescribeRequest(max_new_tokens=8)
