@@ -27,6 +27,7 @@ START, PAD, END = "<|vision_start|>", "<|video_pad|>", "<|vision_end|>"
 class Qwen3VL(Qwen25VL):
     model_type = "qwen3_vl"
     model_class: ClassVar[type[PreTrainedModel]] = Qwen3VLForConditionalGeneration
+    reply_opening = ""
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return word_tokenizer(CONTROLS, TEMPLATE, eos="<|im_end|>", pad="<|endoftext|>")
@@ -57,7 +58,7 @@ class Qwen3VL(Qwen25VL):
         for step in range(0, len(clip), FRAMES_PER_STEP):
             pair = times[step : step + FRAMES_PER_STEP]
             video += f"<{(pair[0] + pair[-1]) / 2 - times[0]:.1f} seconds>{START}{PAD * rows * columns}{END}"
-        ids = stock.ids(f"<|im_start|>user\n{video}{text}<|im_end|>\n<|im_start|>assistant\n")
+        ids = stock.ids(f"<|im_start|>user\n{video}{text}<|im_end|>\n<|im_start|>assistant\n{self.reply_opening}")
         places = [place for place, token in enumerate(ids) if token == stock.placeholder_id]
         shown = set(places[num_memory:])
         triples: list[tuple[int, int, int]] = []

@@ -7,6 +7,7 @@ from tests.models.arch_internvl import InternVL
 from tests.models.arch_llava_next_video import LlavaNextVideo
 from tests.models.arch_llava_onevision import LlavaOnevision
 from tests.models.arch_qwen2_5_vl import Qwen25VL
+from tests.models.arch_qwen3_5 import Qwen35
 from tests.models.arch_qwen3_vl import Qwen3VL
 from tests.models.arch_qwen3_vl_moe import Qwen3VLMoe
 from tests.models.arch_smolvlm import SmolVLM
@@ -20,6 +21,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     LlavaNextVideo(),
     LlavaOnevision(),
     Qwen25VL(),
+    Qwen35(),
     Qwen3VL(),
     Qwen3VLMoe(),
     SmolVLM(),

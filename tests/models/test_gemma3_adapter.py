@@ -47,7 +47,7 @@ def test_scores_come_from_layers_that_see_everything(pair: Pair) -> None:
 
 def test_layers_with_a_window_are_refused(pair: Pair) -> None:
     visual = pair.shown(pair.nothing, random_frames(1))
-    message = r"distinct layers out of \[2, 4, 6\], which have no sliding window"
+    message = r"distinct layers out of \[2, 4, 6\], which have full attention"
     with pytest.raises(SettingError, match=message):
         pair.model.describe(visual, DescribeRequest(scoring=ScoreRule((3,))))
     with pytest.raises(SettingError, match=message):
@@ -74,10 +74,10 @@ def test_half_precision_is_bfloat16() -> None:
 def test_a_model_that_slides_everywhere_is_refused() -> None:
     config = Gemma3().config(Gemma3().tokenizer(), 2, 64).get_text_config()
     config.layer_types = ["sliding_attention"] * 2
-    with pytest.raises(ModelError, match="every decoder layer uses a sliding window"):
+    with pytest.raises(ModelError, match="no decoder layer has full attention, and scores need one"):
         whole_layers(config)
     config.layer_types = None
-    with pytest.raises(ModelError, match="every decoder layer uses a sliding window"):
+    with pytest.raises(ModelError, match="no decoder layer has full attention, and scores need one"):
         whole_layers(config)
     config.sliding_window = None
     assert whole_layers(config) == (1, 2)

@@ -121,6 +121,32 @@ PUBLISHED: dict[str, dict[str, Any]] = {
             "tie_word_embeddings": True,
         },
     },
+    "qwen3_5": {
+        "tie_word_embeddings": False,
+        "vision_config": {
+            "depth": 27,
+            "hidden_size": 1152,
+            "intermediate_size": 4304,
+            "num_heads": 16,
+            "out_hidden_size": 4096,
+            "num_position_embeddings": 2304,
+        },
+        "text_config": {
+            "vocab_size": 248_320,
+            "hidden_size": 4096,
+            "intermediate_size": 12_288,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 4,
+            "head_dim": 256,
+            "layer_types": (["linear_attention"] * 3 + ["full_attention"]) * 8,
+            "linear_num_key_heads": 16,
+            "linear_num_value_heads": 32,
+            "linear_key_head_dim": 128,
+            "linear_value_head_dim": 128,
+            "tie_word_embeddings": False,
+        },
+    },
     "qwen3_vl": {
         "tie_word_embeddings": True,
         "vision_config": QWEN3_TOWER

@@ -23,6 +23,7 @@ def word_tokenizer(
     pad: str,
     bos: str | None = None,
     space_marks: Literal["none", "first", "each-run"] = "none",
+    added: Sequence[str] = (),
 ) -> PreTrainedTokenizerFast:
     """A tokenizer that knows digits, letters, a few words, and runs of line breaks as one token each.
 
@@ -34,16 +35,18 @@ def word_tokenizer(
         bos: of `controls`, put in front of every text that is tokenised with special tokens; None for none.
         space_marks: `none` drops spaces. Llama's tokenizers make them part of the next word, and put one before the
             first word of a text (`first`), or, as the older files do, of each run between control tokens (`each-run`).
+        added: added tokens that are not special, as `<think>` is in published files.
     """
     characters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + [str(digit) for digit in range(10)]
     words = [*SENTENCES.split(), *characters]
     marks = [] if space_marks == "none" else [MARK, *(MARK + word for word in words)]
     breaks = ["\n" * count for count in range(1, 7)]
-    entries = dict.fromkeys(["[UNK]", *controls, *breaks, *words, *marks])
+    entries = dict.fromkeys(["[UNK]", *controls, *added, *breaks, *words, *marks])
     vocabulary = {entry: index for index, entry in enumerate(entries)}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     _split_words(backend, space_marks)
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in controls])
+    backend.add_tokens([AddedToken(token, special=False, normalized=False) for token in added])
     special: dict[str, Any] = {"eos_token": eos, "pad_token": pad, "unk_token": "[UNK]"}
     if bos is not None:
         special["bos_token"] = bos

@@ -100,9 +100,7 @@ class VideoAdapter(ABC):
             SettingError: the architecture's attention does not allow it.
         """
         if not self.can_compile:
-            raise SettingError(
-                f"{self._info.architecture} cannot be compiled: not all its layers have causal attention"
-            )
+            raise SettingError(f"{self._info.architecture} cannot be compiled: not all its layers are causal attention")
         self._compiled = CompiledDecoder(self._language, backend)
 
     @classmethod

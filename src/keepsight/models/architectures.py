@@ -88,6 +88,14 @@ ARCHITECTURES = (
         memory_bytes=7_916_058_368,
     ),
     SupportedArchitecture(
+        model_type="qwen3_5",
+        model_class="Qwen3_5ForConditionalGeneration",
+        examples=("Qwen/Qwen3.5-9B", "Qwen/Qwen3.5-4B", "Qwen/Qwen3.5-2B", "Qwen/Qwen3.5-0.8B"),
+        tokens_per_frame=98,
+        num_parameters=9_409_813_744,
+        memory_bytes=19_832_418_784,
+    ),
+    SupportedArchitecture(
         model_type="qwen3_vl",
         model_class="Qwen3VLForConditionalGeneration",
         examples=("Qwen/Qwen3-VL-2B-Instruct", "Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),

@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from keepsight.models.checkpoint import quiet_transformers
+from keepsight.models.linear_attention import LinearAttention
 
 FLOAT32_BYTES = 4
 FRAMES_PER_CLIP = 16
@@ -44,6 +45,8 @@ class ModelShape:
         frames_per_step: consecutive frames merged into one step.
         deepstack_levels: DeepStack features per visual token besides the embedding.
         experts_per_token: experts that compute a token in each layer; 0 for a decoder without experts.
+        num_linear_weights: weights of the decoder's linear layers, which quantisation rounds.
+        linear_attention: sizes of linear attention, which some layers have in place of keys and values; None for none.
     """
 
     num_parameters: int
@@ -63,6 +66,8 @@ class ModelShape:
     frames_per_step: int = 1
     deepstack_levels: int = 0
     experts_per_token: int = 0
+    num_linear_weights: int = 0
+    linear_attention: LinearAttention | None = None
 
     @classmethod
     def of(
@@ -80,8 +85,9 @@ class ModelShape:
         text, vision = config.get_text_config(), config.vision_config
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         experts_per_token = getattr(text, "num_experts_per_tok", None) or 0
+        num_parameters, num_linear_weights = count_weights(model_class, config)
         return cls(
-            num_parameters=count_weights(model_class, config),
+            num_parameters=num_parameters,
             num_layers=text.num_hidden_layers,
             hidden_size=text.hidden_size,
             num_heads=text.num_attention_heads,
@@ -98,6 +104,8 @@ class ModelShape:
             frames_per_step=frames_per_step,
             deepstack_levels=deepstack_levels,
             experts_per_token=experts_per_token,
+            num_linear_weights=num_linear_weights,
+            linear_attention=LinearAttention.of(text),
         )
 
     @property
@@ -111,12 +119,16 @@ class ModelShape:
         return self.hidden_size * (1 + self.deepstack_levels) if self.deepstack_levels else None
 
 
-def count_weights(model_class: type[PreTrainedModel], config: Any) -> int:
-    """Number of weights of a configuration, counted on torch's meta device without allocation."""
+def count_weights(model_class: type[PreTrainedModel], config: Any) -> tuple[int, int]:
+    """Number of weights of a configuration, and of those in its decoder's linear layers.
+
+    They are counted on torch's meta device without allocation.
+    """
     with quiet_transformers(), torch.device("meta"):
-        model = model_class(config)
+        model: Any = model_class(config)
     model.tie_weights()
-    return sum(parameter.numel() for parameter in model.parameters())
+    linear = [module for module in model.get_decoder().modules() if isinstance(module, torch.nn.Linear)]
+    return sum(weight.numel() for weight in model.parameters()), sum(module.weight.numel() for module in linear)
 
 
 @dataclass(frozen=True)
@@ -144,8 +156,6 @@ class Footprint:
 def weight_bytes(shape: ModelShape, bytes_per_value: int, quantization: str | None = None) -> int:
     """Bytes of all weights; for a quantised decoder without scales, 1 to 2 percent of its linear layers.
 
-    Experts are not linear layers, so they keep their size.
-
     Args:
         shape: the model's sizes.
         bytes_per_value: bytes of an unquantised weight.
@@ -154,15 +164,15 @@ def weight_bytes(shape: ModelShape, bytes_per_value: int, quantization: str | No
     whole = shape.num_parameters * bytes_per_value
     if quantization is None:
         return whole
-    query, key_value = shape.num_heads * shape.head_dim, shape.num_key_value_heads * shape.head_dim
-    feed_forward = 0 if shape.experts_per_token else 3 * shape.intermediate_size
-    layer = shape.hidden_size * (2 * query + 2 * key_value + feed_forward)
-    return whole - shape.num_layers * layer * (8 * bytes_per_value - QUANTIZATION_BITS[quantization]) // 8
+    return whole - shape.num_linear_weights * (8 * bytes_per_value - QUANTIZATION_BITS[quantization]) // 8
 
 
 def key_value_bytes(shape: ModelShape, num_tokens: int, bytes_per_value: int) -> int:
-    """Bytes of the key-value cache for a context."""
-    return 2 * shape.num_layers * shape.num_key_value_heads * shape.head_dim * bytes_per_value * num_tokens
+    """Bytes of the key-value cache for a context, and of the states of linear attention."""
+    linear = shape.linear_attention
+    num_layers = shape.num_layers - (linear.num_layers if linear else 0)
+    states = linear.state_bytes(bytes_per_value) if linear else 0
+    return 2 * num_layers * shape.num_key_value_heads * shape.head_dim * bytes_per_value * num_tokens + states
 
 
 def default_context_tokens(shape: ModelShape) -> int:
@@ -177,13 +187,16 @@ def decoder_activation_bytes(shape: ModelShape, num_tokens: int, bytes_per_value
     Alive at once per token: prompt embeddings, layer input, residual and normalised input (hidden_size each), rotary
     cosines and sines (head_dim each), and in the feed-forward part the activated gate, the up projection and their
     product (intermediate_size each). With DeepStack also its features. With experts, the feed-forward part holds copies
-    of the token for each of its experts.
+    of the token for each of its experts. With linear attention, that is often the widest point.
     """
     beside = (4 + shape.deepstack_levels) * shape.hidden_size + 2 * shape.head_dim
     feed_forward = _feed_forward_values(shape)
     query, key_value = shape.num_heads * shape.head_dim, shape.num_key_value_heads * shape.head_dim
     attention = 4 * query + 4 * key_value
-    return (beside + max(feed_forward, attention)) * num_tokens * bytes_per_value
+    widest = max(feed_forward, attention) * num_tokens * bytes_per_value
+    if shape.linear_attention is not None:
+        widest = max(widest, shape.linear_attention.activation_bytes(num_tokens, bytes_per_value))
+    return beside * num_tokens * bytes_per_value + widest
 
 
 def _feed_forward_values(shape: ModelShape) -> int:

@@ -12,7 +12,7 @@ REFERENCE_DEPTH = 28
 
 
 def whole_layers(text_config: Any) -> tuple[int, ...]:
-    """Decoder layers, 1-based, with full attention: all but sliding-window ones.
+    """Decoder layers, 1-based, with full attention: all but those with a sliding window or linear attention.
 
     Raises:
         ModelError: there is none.
@@ -21,7 +21,7 @@ def whole_layers(text_config: Any) -> tuple[int, ...]:
     kinds = getattr(text_config, "layer_types", None) or [only] * text_config.num_hidden_layers
     layers = tuple(index + 1 for index, kind in enumerate(kinds) if kind == "full_attention")
     if not layers:
-        raise ModelError("every decoder layer uses a sliding window; scores need a layer with full attention")
+        raise ModelError("no decoder layer has full attention, and scores need one")
     return layers
 
 
@@ -69,6 +69,6 @@ def check_layers(layers: tuple[int, ...], possible: Sequence[int]) -> tuple[int,
     """
     if not layers or len(set(layers)) != len(layers) or not set(layers) <= set(possible):
         gapless = len(possible) == possible[-1]
-        among = f"from 1 to {possible[-1]}" if gapless else f"out of {list(possible)}, which have no sliding window"
+        among = f"from 1 to {possible[-1]}" if gapless else f"out of {list(possible)}, which have full attention"
         raise SettingError(f"score_layers must be distinct layers {among}, got {list(layers)}")
     return tuple(sorted(layers))
