@@ -4,11 +4,11 @@ import weakref
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
 
 
 class LiveBytes(TorchDispatchMode):
-    """Largest sum of bytes alive at once of tensors made inside; what comes in from outside does not count."""
+    """Largest sum of bytes alive at once of tensors made inside, on the CPU; what comes from outside does not count."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,9 @@ class LiveBytes(TorchDispatchMode):
 
     def _tensors(self, value: object) -> list[torch.Tensor]:
         if isinstance(value, torch.Tensor):
-            return [value]
+            # The parts of a quantised weight were made, and counted, one by one.
+            counts = value.device.type == "cpu" and not is_traceable_wrapper_subclass(value)
+            return [value] if counts else []
         return [found for part in value for found in self._tensors(part)] if isinstance(value, list | tuple) else []
 
     def _note(self, tensor: torch.Tensor) -> None:

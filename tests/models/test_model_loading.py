@@ -22,7 +22,7 @@ from keepsight.errors import (
     UnknownModelError,
     UnsupportedModelError,
 )
-from keepsight.models import devices, registry
+from keepsight.models import free_memory, registry
 from keepsight.models.loading import list_models, load_model
 from tests.models.random_model import CHAT_TEMPLATE, ModelFolder, RandomShape, random_config, word_tokenizer
 from tests.models.stock_model import random_frames
@@ -141,7 +141,7 @@ def test_a_hub_model_that_is_too_big_is_refused_before_its_weights_are_fetched(
     assert not any("*.py" in pattern or "*.bin" in pattern for patterns in fetched for pattern in patterns)
 
     fetched.clear()
-    monkeypatch.setattr(devices, "free_memory_bytes", lambda device: 1000)
+    monkeypatch.setattr(free_memory, "free_memory_bytes", lambda device: 1000)
     with pytest.raises(ModelTooBigError, match=r"needs about 0\.0 GB in float32, but cpu has 0\.0 GB free"):
         load_model(HUB_ID, device="cpu")
     assert [("*.safetensors" in patterns) for patterns in fetched] == [False]
@@ -238,14 +238,3 @@ def test_importing_the_loader_is_cheap() -> None:
     code = "import sys, keepsight.models.loading; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
-
-
-def test_free_memory_is_what_the_system_says() -> None:
-    free = devices.free_memory_bytes(torch.device("cpu"))
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        total = int(meminfo.read_text().split("MemTotal:")[1].split()[0]) * 1024
-        assert free is not None
-        assert 0 < free <= total
-    else:
-        assert free is None

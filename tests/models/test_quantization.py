@@ -8,7 +8,7 @@ import torch
 
 from keepsight.errors import ModelTooBigError, SettingError
 from keepsight.method.protocol import DescribeRequest, VisualInput
-from keepsight.models import devices, loading
+from keepsight.models import free_memory, loading
 from keepsight.models.footprint import weight_bytes
 from keepsight.models.loading import load_model
 from keepsight.settings import DESCRIBE_PROMPT
@@ -74,7 +74,7 @@ def test_a_model_that_fits_only_when_quantised_is_loaded_so(
     folder = model_folder(**SIZES)
     need = {name: load_model(folder, quantization=name).info.memory_bytes for name in (None, "int8")}
     between = (need[None] + need["int8"]) // 2
-    monkeypatch.setattr(devices, "free_memory_bytes", lambda _: between)
+    monkeypatch.setattr(free_memory, "free_memory_bytes", lambda _: between)
     with pytest.raises(ModelTooBigError):
         load_model(folder)
     assert load_model(folder, quantization="int8").info.quantization == "int8"

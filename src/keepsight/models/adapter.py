@@ -19,7 +19,7 @@ from keepsight.errors import SettingError
 from keepsight.method.prompts import question_text
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, ModelInfo, VisualInput
 from keepsight.models.cancellation import check_before_layers
-from keepsight.models.checkpoint import load_tokenizer, load_weights
+from keepsight.models.checkpoint import load_tokenizer
 from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, register_attention
 from keepsight.models.decoding.compiled_passes import CompiledDecoder
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
@@ -27,10 +27,10 @@ from keepsight.models.decoding.replies import Draft, generate, single_reply, str
 from keepsight.models.footprint import ModelShape, describe_footprint
 from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
 from keepsight.models.load_options import LoadOptions
+from keepsight.models.placing import MappedModel
 from keepsight.models.prompting.chat import ChatPrompts, PromptIds, VideoPlace
 from keepsight.models.prompting.layout import Piece, PromptBuilder
 from keepsight.models.prompting.positions import GridRule
-from keepsight.models.quantization import quantize_decoder
 from keepsight.models.registry import judging_style_of
 from keepsight.models.vision.batches import encode_batches, frames_in_batch
 from keepsight.models.vision.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
@@ -116,13 +116,11 @@ class VideoAdapter(ABC):
             SettingError: `score_layers` names layers that the model does not have.
         """
         dtype, quantization = options.dtype, options.quantization
-        model: Any = load_weights(cls.model_class, folder, dtype)
-        num_parameters = sum(parameter.numel() for parameter in model.parameters())
-        if quantization is not None:
-            quantize_decoder(model.get_decoder(), quantization, options.device)
-        model.to(options.device)
+        mapped = MappedModel.open(cls.model_class, folder, options)
+        num_parameters = mapped.num_parameters
+        model = mapped.place(options)
         settings = cls.settings(folder)
-        shape = cls.shape(model.config, settings)
+        shape = replace(cls.shape(model.config, settings), num_parameters=num_parameters)
         frame_size = (shape.frame_height, shape.frame_width)
         if not cls.takes_any_frame_size:
             check_frame_size(settings, folder, frame_size)

@@ -1,13 +1,15 @@
 """Reading of Hugging Face checkpoint folders: configuration, weights, tokenizer and chat template."""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
@@ -35,18 +37,97 @@ def quiet_transformers() -> Iterator[None]:
 def load_config(folder: Path) -> Any:
     """Configuration as transformers reads it.
 
+    Where a video model's file does not say whether the head shares the embeddings' weights, its text model's settings
+    do: a class's own default may contradict the weights, which transformers sees only when it reads them.
+
     Raises:
         ModelError: transformers rejects the configuration.
     """
+    path = folder / "config.json"
     try:
         with quiet_transformers():
-            return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if "tie_word_embeddings" not in json.loads(path.read_text(encoding="utf-8")):
+            config.tie_word_embeddings = bool(getattr(config.get_text_config(), "tie_word_embeddings", False))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"cannot use {folder / 'config.json'}: {_first_line(error)}") from error
+        raise ModelError(f"cannot use {path}: {_first_line(error)}") from error
+    return config
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Formats and shapes of a checkpoint's weights, from the headers of its safetensors files.
+
+    Attributes:
+        shapes: shape by name in the files.
+        dtypes: format by name; None for one that is not floating-point numbers of 16 to 64 bits.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, torch.dtype | None]
+
+    @classmethod
+    def of(cls, folder: Path) -> "StoredWeights":
+        """Read the headers.
+
+        Raises:
+            ModelError: a file is missing or damaged.
+        """
+        shapes: dict[str, tuple[int, ...]] = {}
+        dtypes: dict[str, torch.dtype | None] = {}
+        try:
+            for path in _weight_files(folder):
+                with safe_open(path, "pt") as file:
+                    for name in file.keys():  # noqa: SIM118 (not a mapping)
+                        part = file.get_slice(name)
+                        shapes[name] = tuple(part.get_shape())
+                        dtypes[name] = _FORMATS.get(part.get_dtype())
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise ModelError(f"cannot load the weights in {folder}: {_first_line(error)}") from error
+        return cls(shapes, dtypes)
+
+    @property
+    def only_dtype(self) -> torch.dtype | None:
+        """The format of all floating-point weights; None if they have several."""
+        found = {dtype for dtype in self.dtypes.values() if dtype is not None}
+        return found.pop() if len(found) == 1 else None
+
+    def num_values(self, name: str) -> int:
+        """Number of values of a weight."""
+        return math.prod(self.shapes[name])
+
+
+_FORMATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that transformers reads: one, or those that the index lists."""
+    index = folder / "model.safetensors.index.json"
+    if (whole := folder / "model.safetensors").is_file() or not index.is_file():
+        return [whole]
+    names: set[str] = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    return [folder / name for name in sorted(names)]
+
+
+def load_skeleton(model: Weights, stored: StoredWeights, dtype: torch.dtype) -> Weights:
+    """A model in another format, whose weights are zeros without memory; its buffers are those of the format.
+
+    Args:
+        model: the model in its stored format.
+        stored: names and shapes of its weights.
+        dtype: wanted format.
+    """
+    nothing = torch.zeros((), dtype=dtype)
+    placeholders = {name: nothing.expand(shape) for name, shape in stored.shapes.items()}
+    with quiet_transformers():
+        skeleton: Weights = type(model).from_pretrained(None, config=model.config, dtype=dtype, state_dict=placeholders)
+    skeleton.config.name_or_path = model.config.name_or_path
+    skeleton.generation_config = model.generation_config
+    return skeleton
 
 
 def load_weights(model_class: type[Weights], folder: Path, dtype: torch.dtype) -> Weights:
-    """Model with the checkpoint's weights, on the CPU.
+    """Model with the checkpoint's weights, on the CPU; those stored in `dtype` are views of the mapped files.
 
     Raises:
         ModelError: the safetensors file is missing, damaged or incomplete.

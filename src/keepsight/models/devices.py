@@ -1,7 +1,6 @@
-"""Device, number format and free memory of a model."""
+"""Device, number format and threads of a model."""
 
 import os
-from pathlib import Path
 
 import torch
 
@@ -65,21 +64,3 @@ def settle_threads(device: torch.device | str, num_parameters: int) -> int:
     if is_small and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
     return torch.get_num_threads()
-
-
-def free_memory_bytes(device: torch.device) -> int | None:
-    """Free memory of the device; None if unknown."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return _available_host_bytes(Path("/proc/meminfo"))
-
-
-def _available_host_bytes(meminfo: Path) -> int | None:
-    """`MemAvailable` of a Linux `/proc/meminfo`, converted from KiB."""
-    if not meminfo.is_file():
-        return None
-    for line in meminfo.read_text(encoding="ascii").splitlines():
-        name, _, value = line.partition(":")
-        if name == "MemAvailable":
-            return int(value.split()[0]) * 1024
-    return None

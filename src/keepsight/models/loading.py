@@ -181,8 +181,8 @@ def _check_fits(
         ModelTooBigError: the model needs more.
     """
     from keepsight.models.checkpoint import load_config
-    from keepsight.models.devices import free_memory_bytes
     from keepsight.models.footprint import describe_footprint
+    from keepsight.models.free_memory import free_memory_bytes
 
     shape = adapter.shape(load_config(folder), adapter.settings(folder))
     needed = describe_footprint(shape, dtype.itemsize, quantization=quantization).total_bytes
