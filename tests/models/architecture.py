@@ -51,6 +51,9 @@ class Architecture(ABC):
     """An architecture in the table of models; one module `arch_<name>.py` each."""
 
     model_type: ClassVar[str]
+    variant: ClassVar[str | None] = None
+    """Name among the models of one `model_type`; None for the first."""
+
     model_class: ClassVar[type[PreTrainedModel]]
 
     placeholder: ClassVar[str]
@@ -63,7 +66,7 @@ class Architecture(ABC):
     """The token that ends a reply beside the tokenizer's own."""
 
     def __str__(self) -> str:
-        return self.model_type
+        return self.variant or self.model_type
 
     @abstractmethod
     def tokenizer(self) -> PreTrainedTokenizerFast:

@@ -4,6 +4,7 @@ from tests.models.arch_gemma3 import Gemma3
 from tests.models.arch_glm4v import Glm4v
 from tests.models.arch_glm4v_moe import Glm4vMoe
 from tests.models.arch_internvl import InternVL
+from tests.models.arch_internvl3_5 import InternVL35
 from tests.models.arch_llava_next_video import LlavaNextVideo
 from tests.models.arch_llava_onevision import LlavaOnevision
 from tests.models.arch_qwen2_5_vl import Qwen25VL
@@ -18,6 +19,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Glm4v(),
     Glm4vMoe(),
     InternVL(),
+    InternVL35(),
     LlavaNextVideo(),
     LlavaOnevision(),
     Qwen25VL(),

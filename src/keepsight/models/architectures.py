@@ -59,7 +59,10 @@ ARCHITECTURES = (
     SupportedArchitecture(
         model_type="internvl",
         model_class="InternVLForConditionalGeneration",
-        examples=("OpenGVLab/InternVL3-1B-hf", "OpenGVLab/InternVL3-2B-hf", "OpenGVLab/InternVL3-8B-hf"),
+        examples=(
+            *("OpenGVLab/InternVL3-1B-hf", "OpenGVLab/InternVL3-2B-hf", "OpenGVLab/InternVL3-8B-hf"),
+            *("OpenGVLab/InternVL3_5-1B-HF", "OpenGVLab/InternVL3_5-8B-HF", "OpenGVLab/InternVL3_5-30B-A3B-HF"),
+        ),
         tokens_per_frame=256,
         num_parameters=938_193_024,
         memory_bytes=2_407_772_660,

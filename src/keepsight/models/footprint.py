@@ -93,7 +93,7 @@ class ModelShape:
             num_heads=text.num_attention_heads,
             num_key_value_heads=text.num_key_value_heads,
             head_dim=head_dim,
-            intermediate_size=text.moe_intermediate_size if experts_per_token else text.intermediate_size,
+            intermediate_size=getattr(text, "moe_intermediate_size", None) or text.intermediate_size,
             vocab_size=text.vocab_size,
             vision_hidden_size=vision.hidden_size,
             vision_intermediate_size=vision.intermediate_size,

@@ -1,4 +1,5 @@
-"""InternVL3 (arXiv 2504.10479) in transformers' format: checkpoints with names ending in `-hf`.
+"""InternVL3 (arXiv 2504.10479) and InternVL3.5 (arXiv 2508.18265) in transformers' format: checkpoints with names
+ending in `-hf` or `-HF`.
 
 Every frame is one tile, and adjacent patches are folded into one token (pixel shuffle): 448 pixels with patches of 14,
 folded two by two, make 256 tokens. The prompt is
@@ -10,6 +11,9 @@ folded two by two, make 256 tokens. The prompt is
 
 The layout is that of transformers' processor. Settings are read from the file for images: that for videos, in some
 checkpoints, has a size and means that do not match the tower (InternVL's issue 1222).
+
+The decoder is a Qwen2 in InternVL3 and a Qwen3 in InternVL3.5, with experts in its larger models. That of
+InternVL3_5-GPT-OSS has sinks in its attention, which neither SDPA nor the scores take in.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +24,7 @@ import numpy as np
 from torch import Tensor
 from transformers import InternVLForConditionalGeneration
 
+from keepsight.errors import UnsupportedModelError
 from keepsight.method.protocol import VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.footprint import ModelShape
@@ -27,6 +32,8 @@ from keepsight.models.prompting.chat import PromptIds, VideoPlace
 from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames
 from keepsight.models.prompting.layout import Piece
 from keepsight.models.vision.preprocessing import read_settings
+
+DECODERS_WITH_SINKS = frozenset({"gpt_oss"})
 
 
 class InternVLAdapter(VideoAdapter):
@@ -42,8 +49,17 @@ class InternVLAdapter(VideoAdapter):
 
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
-        """Frames of the tower's size, with folded patches."""
+        """Frames of the tower's size, with folded patches.
+
+        Raises:
+            UnsupportedModelError: the decoder's attention has sinks.
+        """
         del settings
+        if (decoder := config.get_text_config().model_type) in DECODERS_WITH_SINKS:
+            raise UnsupportedModelError(
+                f"decoder of an InternVL model must have attention without sinks, got {decoder}; choose a model with a "
+                "Qwen decoder, such as OpenGVLab/InternVL3_5-8B-HF"
+            )
         vision = config.vision_config
         height, width = vision.image_size
         rows, columns = height // vision.patch_size[0], width // vision.patch_size[1]
