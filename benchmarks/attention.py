@@ -170,6 +170,7 @@ def prompts(model: Any, case: Case) -> PromptBatch:
         next_positions=torch.full((case.batch,), case.num_tokens, device=weight.device),
         clip_columns=(columns,) * case.batch,
         is_visual=torch.ones(case.batch, case.num_tokens, dtype=torch.bool, device=weight.device),
+        ids=torch.full((case.batch, case.num_tokens), -1, device=weight.device),
         deepstack=None,
     )
 

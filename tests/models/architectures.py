@@ -1,6 +1,7 @@
 """The table of models: every architecture that has an adapter, once. It parametrises the contract of adapters."""
 
 from tests.models.arch_gemma3 import Gemma3
+from tests.models.arch_gemma4 import Gemma4
 from tests.models.arch_glm4v import Glm4v
 from tests.models.arch_glm4v_moe import Glm4vMoe
 from tests.models.arch_internvl import InternVL
@@ -16,6 +17,7 @@ from tests.models.architecture import Architecture
 
 ARCHITECTURES: tuple[Architecture, ...] = (
     Gemma3(),
+    Gemma4(),
     Glm4v(),
     Glm4vMoe(),
     InternVL(),

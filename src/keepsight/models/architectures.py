@@ -16,7 +16,8 @@ class SupportedArchitecture:
         model_type: its key in `registry.ADAPTERS`, from config.json.
         model_class: the Hugging Face class that runs it.
         examples: hub ids of checkpoints; figures are those of the first.
-        tokens_per_frame: visual tokens per frame; of a large square frame if the aspect ratio is kept.
+        tokens_per_frame: visual tokens per frame; of a large square frame if the aspect ratio is kept, and at most for
+            models with a budget of tokens.
         num_parameters: of the first example, or None.
         memory_bytes: memory of describing a clip in half precision, weights included, or None.
         supports_kv_retrieval: whether `keepsight bench`'s baseline kv-retrieval works with it.
@@ -39,6 +40,19 @@ ARCHITECTURES = (
         tokens_per_frame=256,
         num_parameters=4_300_079_472,
         memory_bytes=11_589_788_512,
+    ),
+    SupportedArchitecture(
+        model_type="gemma4",
+        model_class="Gemma4ForConditionalGeneration",
+        examples=(
+            "google/gemma-4-E2B-it",
+            "google/gemma-4-E4B-it",
+            "google/gemma-4-26B-A4B-it",
+            "google/gemma-4-31B-it",
+        ),
+        tokens_per_frame=70,
+        num_parameters=5_104_297_504,
+        memory_bytes=10_608_000_064,
     ),
     SupportedArchitecture(
         model_type="glm4v",

@@ -83,7 +83,7 @@ class ModelShape:
     ) -> "ModelShape":
         """Sizes from a transformers configuration; counts weights without allocating them."""
         text, vision = config.get_text_config(), config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        head_dim, num_key_value_heads = _widest_attention(text)
         experts_per_token = getattr(text, "num_experts_per_tok", None) or 0
         num_parameters, num_linear_weights = count_weights(model_class, config)
         return cls(
@@ -91,7 +91,7 @@ class ModelShape:
             num_layers=text.num_hidden_layers,
             hidden_size=text.hidden_size,
             num_heads=text.num_attention_heads,
-            num_key_value_heads=text.num_key_value_heads,
+            num_key_value_heads=num_key_value_heads,
             head_dim=head_dim,
             intermediate_size=getattr(text, "moe_intermediate_size", None) or text.intermediate_size,
             vocab_size=text.vocab_size,
@@ -117,6 +117,14 @@ class ModelShape:
     def visual_dim(self) -> int | None:
         """Width of a visual token; None if equal to the decoder's."""
         return self.hidden_size * (1 + self.deepstack_levels) if self.deepstack_levels else None
+
+
+def _widest_attention(text_config: Any) -> tuple[int, int]:
+    """Width of the widest head, and how many such heads have the widest keys; layers may differ."""
+    layers = text_config.per_layer_config
+    widths = [getattr(one, "head_dim", None) or one.hidden_size // one.num_attention_heads for one in layers]
+    keys = max(one.num_key_value_heads * width for one, width in zip(layers, widths, strict=True))
+    return max(widths), -(-keys // max(widths))
 
 
 def count_weights(model_class: type[PreTrainedModel], config: Any) -> tuple[int, int]:

@@ -24,6 +24,7 @@ class PromptBatch:
         next_positions: int64 `[batch]`, position of the first token after each prompt.
         clip_columns: per prompt, columns of its clip's own tokens in the padded sequence.
         is_visual: bool `[batch, length]`, True for memory and frames.
+        ids: int64 `[batch, length]`, token ids; -1 where there is no token.
         deepstack: `[levels, batch, length, dim]`, or None.
     """
 
@@ -33,6 +34,7 @@ class PromptBatch:
     next_positions: Tensor
     clip_columns: tuple[Tensor, ...]
     is_visual: Tensor
+    ids: Tensor
     deepstack: Tensor | None
 
     @classmethod
@@ -59,6 +61,7 @@ class PromptBatch:
             next_positions=torch.tensor([prompt.next_position for prompt in prompts], device=device),
             clip_columns=tuple(one.clip_columns + pad for one, pad in zip(prompts, padding, strict=True)),
             is_visual=torch.stack([_pad_left(prompt.is_visual, length, dim=0) for prompt in prompts]),
+            ids=torch.stack([_pad_left(prompt.ids, length, dim=0) for prompt in prompts]),
             deepstack=deepstack,
         )
 
@@ -108,6 +111,7 @@ class LanguageModel:
             past_key_values=cache,
             use_cache=True,
             **_given(position_ids=_axes(batch.positions)),
+            **self.token_inputs(batch.ids),
             **self.visual_features(batch),
         )
         return self._logits(reply.last_hidden_state[:, -1]), cache
@@ -136,6 +140,7 @@ class LanguageModel:
             past_key_values=cache,
             use_cache=True,
             **_given(position_ids=_axes(positions), score_rows=rows),
+            **self.token_inputs(ids),
         )
         return self._logits(reply.last_hidden_state), None if rows is None else rows.weights
 
@@ -150,6 +155,16 @@ class LanguageModel:
         """
         del embeds, cache, is_visual
         return mask
+
+    def token_inputs(self, ids: Tensor) -> Mapping[str, Any]:
+        """Arguments of the decoder that depend on token ids besides the embeddings; overridden by architectures that
+        have any.
+
+        Args:
+            ids: int64 `[batch, num_tokens]`, inputs of the pass; -1 where there is no token.
+        """
+        del ids
+        return {}
 
     def visual_features(self, batch: PromptBatch) -> Mapping[str, Any]:
         """DeepStack arguments of the decoder: features per position, zero for text."""

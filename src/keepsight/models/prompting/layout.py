@@ -54,6 +54,7 @@ class Prompt:
         positions: int64 `[axes, length]`; one axis, or three under M-RoPE. None for 0, 1, 2 ...
         clip_columns: int64 `[num_clip_tokens]`, columns of whole frames' tokens, increasing, on the CPU.
         is_visual: bool `[length]`, True for memory and frames.
+        ids: int64 `[length]`, token ids; -1 where there is no token.
         deepstack: `[levels, length, dim]`, added to the states after the first layers (DeepStack, arXiv 2406.04334);
             None for architectures without it.
     """
@@ -62,6 +63,7 @@ class Prompt:
     positions: Tensor | None
     clip_columns: Tensor
     is_visual: Tensor
+    ids: Tensor
     deepstack: Tensor | None
 
     def __len__(self) -> int:
@@ -109,6 +111,7 @@ def assemble(
         positions=prompt_positions([_shape(piece) for piece in pieces], memory_offsets, grid, text.device),
         clip_columns=torch.cat(clip) if clip else torch.empty(0, dtype=torch.int64),
         is_visual=_is_visual(pieces, text.device),
+        ids=torch.cat([_ids(piece) for piece in pieces]).to(text.device),
         deepstack=_deepstack(pieces, dim, text),
     )
 
@@ -134,6 +137,12 @@ def _shape(piece: Piece) -> PieceShape:
 def _is_visual(pieces: Sequence[Piece], device: torch.device) -> Tensor:
     kinds = [torch.full((_length(piece),), isinstance(piece, Memory | Frames)) for piece in pieces]
     return torch.cat(kinds).to(device)
+
+
+def _ids(piece: Piece) -> Tensor:
+    if isinstance(piece, Memory | Frames | Separator):
+        return torch.full((_length(piece),), -1)
+    return torch.tensor(list(piece), dtype=torch.int64)
 
 
 def _deepstack(pieces: Sequence[Piece], dim: int, like: Tensor) -> Tensor | None:
