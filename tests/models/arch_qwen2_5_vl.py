@@ -135,10 +135,10 @@ class Qwen25VL(Architecture):
         spacing = 2.0
         if frame_seconds is not None and len(frame_seconds) > 1:
             spacing = (frame_seconds[-1] - frame_seconds[0]) / (len(frame_seconds) - 1)
-        interval = max(1, int(TOKENS_PER_SECOND * spacing * FRAMES_PER_STEP))
+        interval = TOKENS_PER_SECOND * spacing * FRAMES_PER_STEP
         start = places[num_memory] if num_visual > num_memory else len(ids)  # all before stands as text does
         grid = [
-            (start + step * interval, start + row, start + column)
+            (start + int(step * interval), start + row, start + column)
             for step in range(num_steps)
             for row in range(rows)
             for column in range(columns)

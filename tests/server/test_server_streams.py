@@ -13,6 +13,7 @@ from keepsight.journal import EndReason, Journal, StreamLock, split_sheet
 from keepsight.method.memory.visual_memory import VisualMemory
 from keepsight.server.http.views.streams import stream_view
 from keepsight.server.settings import ServerSettings
+from keepsight.settings import Settings
 from tests.patience import wait_for
 from tests.server.served import QUICK, Client, Served, ServedModel, serve
 from tests.small_videos import MakeVideo
@@ -257,3 +258,10 @@ def test_a_stream_that_is_refused_leaves_nothing(
         reply = client("POST", "/v1/streams", {"source": str(make_video(20)), "restart": restart})
     assert (reply.status, "by process 7" in reply.message) == (409, True)
     assert client("GET", "/v1/streams").data == before
+
+
+def test_a_memory_larger_than_the_window_is_noted(server_settings: ServerSettings, make_video: MakeVideo) -> None:
+    settings = Settings(frames_per_clip=4, sample_fps=4.0, memory_clips=6, retention=0.5, max_caption_tokens=16)
+    with serve(server_settings, ServedModel(window=70), settings) as served:
+        stream = served.client.wait_for_state(served.client.begin(make_video(4)), "complete")
+    assert "of the 6 clips in memory: the context window of fake has 70 tokens" in stream["note"]

@@ -91,6 +91,8 @@ class NoteKind(StrEnum):
     """The content was replaced, has grown, was moved, or also exists elsewhere."""
     VIDEO_STREAM = "video_stream"
     """The file has several video streams, and one was chosen."""
+    WINDOW = "window"
+    """The model's context window does not hold the whole memory."""
 
 
 @dataclass(frozen=True)

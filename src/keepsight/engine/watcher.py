@@ -18,6 +18,7 @@ from keepsight.engine.session import StreamSession
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.engine.watched_journal import WatchedJournal
 from keepsight.engine.watched_source import NoteKind, SourceNote, SourceNow, Unchanged, choice_note
+from keepsight.engine.window import window_note
 from keepsight.errors import EmptyJournalError, SettingError
 from keepsight.journal import EndReason, Journal, Quota, StreamRecord
 from keepsight.method.protocol import VideoModel
@@ -218,6 +219,8 @@ class Watcher:
             if session.stream.is_finished:
                 logger.info("%s was watched to its end before", session.stream.source)
                 return
+            if (small := window_note(self.model, settings)) is not None:
+                yield small
             with end_recorded(session):
                 damage = yield from watch_file(session, video, settings, Unchanged(address.name, content))
             if damage is not None:
@@ -309,6 +312,8 @@ class Watcher:
         self._session = session
         if begun.note:
             yield SourceNote(NoteKind.IDENTITY, begun.note)
+        if (small := window_note(self.model, settings)) is not None:
+            yield small
         waiting = [] if first is None else [first]
         self._live = LiveWatch.begin(
             session,

@@ -9,6 +9,7 @@ from keepsight.engine.batched_model import BatchedModel
 from keepsight.engine.finding import Begun
 from keepsight.engine.watched_source import SourceNow, choice_note
 from keepsight.engine.watcher import Watcher
+from keepsight.engine.window import window_note
 from keepsight.errors import BusyError
 from keepsight.hub.limiter import Limiter
 from keepsight.hub.observing import Observers
@@ -99,7 +100,7 @@ class StreamStarter:
                     begun = find(now, is_live, started_at)
                     stream = begun.stream
                     self.runs.check_is_free(stream)
-                    self._note(address, connection, begun)
+                    self._note(address, connection, begun, settings)
                     if stream.is_finished and not stream.is_live:
                         return self._sources.let_go_of_copy(address, stream, self._journal)
                     StreamLock.acquire(self._journal.path, stream.id, stream.source).release()
@@ -122,11 +123,12 @@ class StreamStarter:
             now.compare_with(self._journal.streams.of_source(address.name))
             yield now
 
-    def _note(self, address: SourceAddress, connection: Connection | None, begun: Begun) -> None:
+    def _note(self, address: SourceAddress, connection: Connection | None, begun: Begun, settings: Settings) -> None:
         """Remember a stream's note for this server's lifetime."""
         choice = None if connection is None or address.video_stream is not None else connection.info
         chosen = None if choice is None else choice_note(shown_source(address.name), choice)
-        notes = [begun.note, "" if chosen is None else chosen.text]
+        small = None if begun.stream.is_finished else window_note(self._model, settings)
+        notes = [begun.note, *(note.text for note in (chosen, small) if note is not None)]
         self.notes[begun.stream.id] = "; ".join(filter(None, notes))
 
     def _check_room(self, name: str) -> None:

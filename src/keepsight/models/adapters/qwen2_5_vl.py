@@ -11,6 +11,7 @@ far, which is the technical report's rule; transformers 5 continues after rows a
 """
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,8 +84,8 @@ class Qwen25VLAdapter(VideoAdapter):
         """Rows, columns, and positions per step at this frame rate."""
         rows, columns = visual.token_grid or self._info.token_grid
         seconds_per_step = frame_spacing_seconds(visual) * self._info.frames_per_step
-        interval = round(self._model.config.vision_config.tokens_per_second * seconds_per_step)
-        return GridRule(rows, columns, step_interval=max(1, interval))
+        positions = self._model.config.vision_config.tokens_per_second * seconds_per_step
+        return GridRule(rows, columns, step_interval=exact_interval(positions))
 
 
 def patch_rule(vision_config: Any, most_tokens: int) -> PatchRule:
@@ -101,6 +102,18 @@ def max_tokens(vision_config: Any, settings: Mapping[str, Any]) -> int:
     own = MAX_TOKENS_PER_STEP if most_pixels is None else int(most_pixels) // pixels
     side = int(max(1, min(own, MAX_TOKENS_PER_STEP)) ** 0.5)
     return side * side
+
+
+def exact_interval(positions: float) -> Fraction:
+    """Positions between steps, as a fraction.
+
+    Above four frames a second steps share positions, as in transformers. Times of frames are not exactly those of the
+    frame rate asked for, and a step just before a whole position would stand at the one before: within a percent, the
+    interval is that of a simple frame rate.
+    """
+    simple = Fraction(positions).limit_denominator(8)
+    is_near = abs(simple - positions) <= positions / 100
+    return simple if is_near else Fraction(positions).limit_denominator(10_000)
 
 
 def frame_spacing_seconds(visual: VisualInput) -> float:

@@ -10,6 +10,7 @@ continues after the largest one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 import torch
@@ -25,14 +26,20 @@ class GridRule:
     Attributes:
         rows: token rows per step.
         columns: token columns per step.
-        step_interval: positions between steps.
+        step_interval: positions between steps; a step stands at the whole position before its own time, so several
+            share one if it is below 1.
         moves_all: whether rows and columns advance with time, too, as when each step is a separate image.
     """
 
     rows: int
     columns: int
-    step_interval: int
+    step_interval: Fraction | int
     moves_all: bool = False
+
+    def position_of(self, step: Tensor) -> Tensor:
+        """Positions of steps, int64, relative to the first."""
+        numerator, denominator = self.step_interval.as_integer_ratio()
+        return (step * numerator).div(denominator, rounding_mode="floor")
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def prompt_positions(
             part, remembered_steps = _far_back(offsets[: piece.length], here, grid)
             video_start = here
             until_next = int(offsets[0] - (offsets[piece.length] if len(offsets) > piece.length else 0))
-            here += until_next if grid is None else remembered_steps * grid.step_interval
+            here += until_next if grid is None else int(grid.position_of(torch.tensor(remembered_steps)))
         else:
             part = (here + torch.arange(piece.length)).expand(axes, -1)
             remembered_steps = 0
@@ -99,7 +106,7 @@ def _on_grid(index: Tensor, start: int, grid: GridRule) -> Tensor:
     cells = grid.rows * grid.columns
     step, cell = index.div(cells, rounding_mode="floor"), index.remainder(cells)
     row, column = cell.div(grid.columns, rounding_mode="floor"), cell.remainder(grid.columns)
-    time = step * grid.step_interval
+    time = grid.position_of(step)
     picture = time if grid.moves_all else torch.zeros_like(time)
     return start + torch.stack([time, picture + row, picture + column])
 
