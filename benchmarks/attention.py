@@ -34,8 +34,8 @@ from benchmarks.rig.ratios import Ratio, add_ratios_option, write_ratios
 from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, register_attention
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import generate
-from keepsight.models.devices import DTYPES
 from keepsight.models.free_memory import free_memory_bytes
+from keepsight.models.number_formats import DTYPES
 
 MODES = {
     "sdpa": "plain SDPA",

@@ -25,8 +25,8 @@ from transformers import (
 from keepsight.method.protocol import ModelInfo
 from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.checkpoint import quiet_transformers
-from keepsight.models.devices import DTYPES
 from keepsight.models.footprint import describe_footprint
+from keepsight.models.number_formats import DTYPES
 from keepsight.models.vision.preprocessing import make_preprocessor
 
 _CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>")
@@ -82,6 +82,8 @@ SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
         # LLaVA-OneVision: Qwen2 (arXiv 2407.10671, table 1) behind SigLIP-SO400M/14 at 384 pixels, 26 of its layers.
         "7b": Shape(28, 3584, 28, 4, 18944, 152000, 32768, 26, 1152, 16, 4304, 384, 14),
         "0.5b": Shape(24, 896, 14, 2, 4864, 152000, 32768, 26, 1152, 16, 4304, 384, 14),
+        # Sizes of SmolVLM2-256M (arXiv 2504.05299), a SmolLM2 of 135M behind SigLIP-B/16 at 512 pixels.
+        "256m": Shape(30, 576, 9, 3, 1536, 49280, 8192, 12, 768, 12, 3072, 512, 16),
         # The tokens of a frame of those, and as few layers and as narrow as two cores want it.
         "narrow": Shape(8, 128, 2, 1, 696, 16384, 32768, 2, 64, 2, 128, 384, 14),
         # As the bundled model, with room for longer prompts.

@@ -50,6 +50,7 @@ class Gemma4(Architecture):
     model_type = "gemma4"
     model_class = Gemma4ForConditionalGeneration
     placeholder = PAD
+    half_dtypes = ("bfloat16",)
     turn_end = "<turn|>"
 
     def tokenizer(self) -> PreTrainedTokenizerFast:

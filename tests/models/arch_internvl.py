@@ -31,6 +31,7 @@ class InternVL(Architecture):
     model_type = "internvl"
     model_class = InternVLForConditionalGeneration
     placeholder = "<IMG_CONTEXT>"
+    half_dtypes = ("bfloat16",)
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return word_tokenizer(CONTROLS, TEMPLATE, eos="<|im_end|>", pad="<|endoftext|>")

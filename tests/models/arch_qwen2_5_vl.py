@@ -39,6 +39,7 @@ class Qwen25VL(Architecture):
     model_type = "qwen2_5_vl"
     model_class: ClassVar[type[PreTrainedModel]] = Qwen2_5_VLForConditionalGeneration
     placeholder = "<|video_pad|>"
+    half_dtypes = ("bfloat16",)
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         return word_tokenizer(CONTROLS, TEMPLATE, eos="<|im_end|>", pad="<|endoftext|>")

@@ -9,7 +9,6 @@ from transformers import Gemma3Config
 from keepsight.errors import ModelError, SettingError
 from keepsight.method.protocol import DescribeRequest, ScoreRule
 from keepsight.models.adapters.gemma3 import Gemma3Adapter
-from keepsight.models.devices import choose_dtype
 from keepsight.models.layers import scale_layers, whole_layers
 from keepsight.models.loading import load_model
 from keepsight.settings import DESCRIBE_PROMPT
@@ -62,13 +61,6 @@ def test_layers_with_a_window_are_refused(pair: Pair) -> None:
 def test_the_layers_of_the_published_sizes(num_layers: int, expected: tuple[int, ...]) -> None:
     """Every sixth layer sees everything; of these the nearest to the paper's are taken."""
     assert scale_layers(num_layers, range(6, num_layers + 1, 6)) == expected
-
-
-def test_half_precision_is_bfloat16() -> None:
-    cuda = torch.device("cuda")
-    assert choose_dtype(None, cuda) == torch.float16
-    assert choose_dtype(None, cuda, without_float16=True) == torch.bfloat16
-    assert choose_dtype(None, torch.device("cpu"), without_float16=True) == torch.float32
 
 
 def test_a_model_that_slides_everywhere_is_refused() -> None:

@@ -6,6 +6,7 @@ from rich.table import Table
 from keepsight.cli.options import JsonOption
 from keepsight.cli.output import emit, make_console, wants_json
 from keepsight.models.architectures import ARCHITECTURES
+from keepsight.models.load_options import DTYPE_DEFAULT
 from keepsight.models.registry import ADAPTER_GROUP, list_models
 
 
@@ -24,7 +25,8 @@ def models(json: JsonOption = None) -> None:
         console.print(f"{plug_in.name}, from {plug_in.package}", markup=False)
     console.print(
         "\nTokens: of a frame. Memory: to describe a clip of 16 frames with as many memory tokens, in half precision, "
-        "computed from the published sizes of the first example. The baseline kv-retrieval of `keepsight bench` works "
+        "computed from the published sizes of the first example. --dtype by default: "
+        f"{DTYPE_DEFAULT}. The baseline kv-retrieval of `keepsight bench` works "
         f"with {', '.join(known.model_type for known in ARCHITECTURES if known.supports_kv_retrieval)}.",
         markup=False,
     )

@@ -11,6 +11,7 @@ import typer
 from keepsight.cli.output import complain
 from keepsight.errors import SettingError
 from keepsight.incoming import checked_text
+from keepsight.models.load_options import DTYPE_DEFAULT
 from keepsight.models.registry import BUNDLED
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ DeviceOption = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1 ...; default: CUDA if available.", metavar="DEVICE")
 ]
 DtypeOption = Annotated[
-    str | None, typer.Option(help="float32, float16 or bfloat16; default: float16 on CUDA.", metavar="TYPE")
+    str | None, typer.Option(help=f"float32, float16 or bfloat16; default: {DTYPE_DEFAULT}.", metavar="TYPE")
 ]
 JournalDtypeOption = Annotated[
     str | None,

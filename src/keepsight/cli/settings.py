@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keepsight.extras import require_extra
 from keepsight.hub.settings import HubSettings
+from keepsight.models.load_options import DTYPE_DEFAULT
 from keepsight.schema import Choice, Flag, Maybe, Number, Text, check_fields, same_as, setting
 from keepsight.server.settings import ServerSettings, TelemetrySettings
 from keepsight.settings import Settings
@@ -127,7 +128,7 @@ class ModelSettings:
     )
     dtype: str | None = setting(
         None,
-        Maybe(Choice(("float32", "float16", "bfloat16")), "float16 on CUDA, float32 on the CPU"),
+        Maybe(Choice(("float32", "float16", "bfloat16")), DTYPE_DEFAULT),
         "Run the model in this number format.",
         "model",
     )

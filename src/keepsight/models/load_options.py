@@ -7,6 +7,16 @@ if TYPE_CHECKING:
     import torch
 
 
+LARGE_MODEL_PARAMETERS = 100_000_000
+"""On a CPU with bfloat16, a model of this size is faster in it than in float32 (`benchmarks/number_formats.py`)."""
+
+DTYPE_DEFAULT = (
+    "on a GPU float16 for a float16 checkpoint, else bfloat16, or float32 if the GPU lacks that; on a CPU float32, or "
+    f"bfloat16 from {LARGE_MODEL_PARAMETERS // 10**6} million parameters with AVX512-BF16 or AMX"
+)
+"""What `keepsight.models.number_formats` chooses, for help texts."""
+
+
 @dataclass(frozen=True)
 class LoadOptions:
     """How an adapter loads a checkpoint folder.

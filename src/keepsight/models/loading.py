@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from keepsight.method.protocol import BatchModel
-    from keepsight.models.registry import AdapterClass
+    from keepsight.models.footprint import ModelShape
 
 __all__ = ["BundledModel", "list_models", "load_model"]
 
@@ -41,7 +41,8 @@ def load_model(
         name_or_path: a bundled name (`tiny`), a folder in Hugging Face format, or a hub id such as
             `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`.
         device: `cpu`, `cuda`, `cuda:1` ...; None or `auto` for CUDA if available, else the CPU.
-        dtype: `float32`, `float16` or `bfloat16`; None for float32 on the CPU and float16 on CUDA.
+        dtype: `float32`, `float16` or `bfloat16`; None for the checkpoint's own on a GPU, and float32 on a CPU, or
+            bfloat16 for a large model where the CPU multiplies it (`keepsight.models.number_formats`).
         score_layers: decoder layers, 1-based, whose attention scores tokens; None for the paper's, scaled to the
             model's depth.
         quantization: `int8` or `int4` weights in the decoder (`keepsight.models.quantization`, needs torchao); None for
@@ -56,7 +57,9 @@ def load_model(
         ModelError: the checkpoint is damaged or incomplete.
         SettingError: device, dtype, score_layers, quantization or compile_passes are not possible.
     """
-    from keepsight.models.devices import choose_device, choose_dtype
+    from keepsight.models.checkpoint import load_config
+    from keepsight.models.devices import choose_device
+    from keepsight.models.number_formats import choose_dtype, published_dtype
     from keepsight.models.quantization import check_quantization
 
     name = str(name_or_path)
@@ -66,8 +69,15 @@ def load_model(
     config_folder = folder or _download(name, _SMALL_FILES)
     model_type = _supported_type(name, config_folder)
     adapter = adapter_class(model_type)
-    chosen_dtype = choose_dtype(dtype, chosen_device, without_float16=adapter.overflows_float16)
-    _check_fits(name, adapter, config_folder, chosen_device, chosen_dtype, quantization)
+    shape = adapter.shape(load_config(config_folder), adapter.settings(config_folder))
+    chosen_dtype = choose_dtype(
+        dtype,
+        chosen_device,
+        published=published_dtype(config_folder),
+        num_parameters=shape.num_parameters,
+        overflows_float16=adapter.overflows_float16,
+    )
+    _check_fits(name, shape, chosen_device, chosen_dtype, quantization)
     folder = folder or _download(name, _SMALL_FILES + _WEIGHT_FILES)
     options = LoadOptions(
         name=name,
@@ -168,23 +178,16 @@ def _read_config(name: str, folder: Path) -> dict[str, Any]:
 
 
 def _check_fits(
-    name: str,
-    adapter: "AdapterClass",
-    folder: Path,
-    device: "torch.device",
-    dtype: "torch.dtype",
-    quantization: str | None,
+    name: str, shape: "ModelShape", device: "torch.device", dtype: "torch.dtype", quantization: str | None
 ) -> None:
     """Compare the computed footprint with free memory, before reading any weight.
 
     Raises:
         ModelTooBigError: the model needs more.
     """
-    from keepsight.models.checkpoint import load_config
     from keepsight.models.footprint import describe_footprint
     from keepsight.models.free_memory import free_memory_bytes
 
-    shape = adapter.shape(load_config(folder), adapter.settings(folder))
     needed = describe_footprint(shape, dtype.itemsize, quantization=quantization).total_bytes
     free = free_memory_bytes(device)
     if free is not None and needed > free:

@@ -13,6 +13,8 @@ drafted, since a window's keys cannot be taken back.
 
 In the small models each layer adds embeddings of its own (PLE) to a token; visual tokens get those of the padding
 token, as in transformers' model.
+
+The tower's standardisation overflows float16 (vLLM's issue 40290), so that is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,6 +72,7 @@ class Gemma4Adapter(VideoAdapter):
     takes_any_frame_size = True
     can_draft = False
     can_compile = False
+    overflows_float16 = True
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo

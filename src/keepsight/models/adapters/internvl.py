@@ -14,6 +14,8 @@ checkpoints, has a size and means that do not match the tower (InternVL's issue 
 
 The decoder is a Qwen2 in InternVL3 and a Qwen3 in InternVL3.5, with experts in its larger models. That of
 InternVL3_5-GPT-OSS has sinks in its attention, which neither SDPA nor the scores take in.
+
+The published weights are bfloat16 and overflow float16, so that is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,6 +43,7 @@ class InternVLAdapter(VideoAdapter):
 
     model_class = InternVLForConditionalGeneration
     place = VideoPlace("<video>")
+    overflows_float16 = True
 
     @classmethod
     def settings(cls, folder: Path) -> Mapping[str, Any]:

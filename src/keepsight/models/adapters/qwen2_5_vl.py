@@ -8,6 +8,8 @@ prompt is
 Memory has running positions, like text; the clip has a grid of time, rows and columns. The distance of steps follows
 from frame times, so the model knows the speed of events. Text after the clip continues after the largest position so
 far, which is the technical report's rule; transformers 5 continues after rows and columns only.
+
+The published weights are bfloat16 and overflow float16, so that is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ class Qwen25VLAdapter(VideoAdapter):
     model_class: ClassVar[type[PreTrainedModel]] = Qwen2_5_VLForConditionalGeneration
     place = VideoPlace("<|video_pad|>")
     takes_any_frame_size = True
+    overflows_float16 = True
 
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerFast, preprocessor: FramePreprocessor, info: ModelInfo
