@@ -16,6 +16,7 @@ from torch import Tensor
 
 from keepsight.engine.session import StreamSession
 from keepsight.engine.stream_pipeline import Moment, StreamPipeline
+from keepsight.errors import JournalError
 from keepsight.journal import Journal, Quota, StreamRecord, apply_quota
 from keepsight.journal.memory_snapshot import MemoryTable
 from keepsight.method.memory import POLICIES, VisualMemory
@@ -122,6 +123,39 @@ def test_a_stream_whose_oldest_clips_were_removed_goes_on_as_if_they_were_there(
         assert [m.kept_indices.tolist() for m in seen] == [m.kept_indices.tolist() for m in whole]
         assert journal.memory.of(stream.id) == expected
         assert journal.streams.position(stream.id) == at_end
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("bfloat16", torch.bfloat16), ("float32", None), ("int9", None), (None, None)]
+)
+def test_restored_tokens_have_the_number_format_of_the_model(
+    journal: Journal, dtype: str | None, expected: torch.dtype | None
+) -> None:
+    stream = begin(journal, QUICK)
+    watch(journal, stream, QUICK)
+    stored = StreamPipeline.restore(journal, stream, QUICK).recurrence.memory.clips()
+    restored = StreamPipeline.restore(journal, stream, QUICK, dtype=dtype).recurrence.memory.clips()
+    for clip, before in zip(restored, stored, strict=True):
+        assert before.tokens.dtype == torch.float32
+        assert clip.tokens.dtype == (expected or torch.float32)
+        torch.testing.assert_close(clip.tokens.float(), before.tokens, rtol=2**-8, atol=0)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_stored_tokens_that_are_not_finite_are_refused(journal: Journal, value: float) -> None:
+    """As earlier versions stored them of a model whose numbers overflowed."""
+    stream = begin(journal, QUICK)
+    watch(journal, stream, QUICK)
+    held = [clip_index for clip_index, _ in journal.memory.of(stream.id)]
+    row = rows_of(journal, stream)[held[1]]
+    row["tokens"][0, 0] = value
+    journal.memory.put(stream.id, held[1], save(row), held_clips=held)
+    with pytest.raises(JournalError) as refused:
+        StreamSession(PlacedModel(), journal, stream, QUICK)
+    assert str(refused.value) == (
+        f"the stored tokens of clip {held[1]} must be finite, got NaN or infinity; "
+        "watch the source into another journal"
+    )
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -112,6 +112,25 @@ def test_streams_side_by_side_have_the_journals_of_streams_alone(tmp_path: Path)
                 np.testing.assert_array_equal(found.kept_indices, expected.kept_indices)
 
 
+def test_a_clip_whose_logits_are_not_finite_fails_alone(tmp_path: Path) -> None:
+    model = load_model(write_random_model(tmp_path / "model", RandomShape(num_layers=2)), device="cpu")
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 16, 16, 3), dtype=np.uint8)
+    tokens = [model.encode(list(part)) for part in pictures]
+    tokens[1] = tokens[1] * torch.nan
+    clips = [VisualInput(part[:0], part) for part in tokens]
+    with (
+        BatchedModel(model, BatchSettings(max_wait_seconds=DEADLINE_SECONDS, max_clips=3)) as shared,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        work = [threads.submit(shared.describe, one, DescribeRequest(max_new_tokens=5)) for one in clips]
+        with pytest.raises(ModelError, match=r"^logits must be finite, got NaN or infinity in float32"):
+            work[1].result()
+        for place in (0, 2):
+            alone = model.describe(clips[place], DescribeRequest(max_new_tokens=5))
+            assert work[place].result().caption == alone.caption
+        assert shared.batch_sizes == [3]
+
+
 @given(st.integers(1, 12), st.integers(1, 5), st.randoms())
 def test_no_stream_is_passed_over(num_streams: int, max_clips: int, random: Random) -> None:
     """Streams that have their next clip ready, in any order, as soon as the last one is described."""

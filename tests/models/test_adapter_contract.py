@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from keepsight.errors import ModelError, PromptTooLongError, SettingError
 from keepsight.method.prompts import captions_context, question_text
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, VisualInput
+from keepsight.models.decoding.attention_rows import ScoreAccumulator
 from keepsight.models.loading import load_model
 from keepsight.models.registry import ADAPTERS
 from keepsight.models.vision.batches import encode_batches, frames_in_batch
@@ -26,6 +28,7 @@ from tests.models.contract_pair import NEW_TOKENS, Pair, Seen, top_set
 CONTEXT = captions_context(["[00:00-00:16] a dog arrives", "[00:16-00:32] a red cat leaves the kitchen"])
 QUESTION = "Where is the dog now?"
 SECONDS = (10.0, 10.5, 11.0, 11.5, 12.0)
+NOT_FINITE = "must be finite, got NaN or infinity in float32: the weights may be damaged; download the model again"
 WriteModel = Callable[..., Path]
 
 
@@ -267,6 +270,96 @@ def test_half_precision_is_near(pair: Pair, dtype: str) -> None:
     assert difference < (0.05 if dtype == "bfloat16" else 0.01)
     wanted = top_set(expected)
     assert len(top_set(description.scores) & wanted) >= 0.8 * len(wanted)
+
+
+def test_a_tower_that_is_not_finite_is_refused(pair: Pair, tmp_path: Path) -> None:
+    """A NaN in one weight of each of the tower's tensors reaches some of the visual tokens."""
+    folder = Path(shutil.copytree(pair.folder, tmp_path / "model"))
+    tensors = load_file(folder / "model.safetensors")
+    for name, tensor in tensors.items():
+        if "vis" in name:
+            tensor.view(-1)[-1] = torch.nan
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=f"^visual tokens {NOT_FINITE}$"):
+        load_model(folder, device="cpu").encode(random_frames(2))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_logits_that_are_not_finite_are_refused_wherever_they_are_read(pair: Pair, value: float) -> None:
+    """Broken from the third token on: captions and answers end there, on every path."""
+    visual = pair.shown(pair.memory(5), random_frames(4))
+    request = DescribeRequest(max_new_tokens=NEW_TOKENS)
+    caption = pair.model.describe(visual, request).caption
+    question = AnswerRequest(CONTEXT, QUESTION, visual, max_new_tokens=NEW_TOKENS)
+    answer = "".join(pair.model.answer(question))
+    refusal = pytest.raises(ModelError, match=f"^logits {NOT_FINITE}$")
+    with breaking(pair, 2, value), refusal:
+        pair.model.describe(visual, request)
+    with breaking(pair, 1, value), refusal:
+        pair.model.describe(visual, replace(request, recent_captions=(caption,)))
+    with breaking(pair, 2, value), refusal:
+        pair.model.describe_batch([visual, visual], request)
+    said: list[str] = []
+    with breaking(pair, 2, value), refusal:
+        said += pair.model.answer(question)
+    assert answer.startswith("".join(said))
+    with breaking(pair, 2, value), refusal:
+        finished(pair.model.answering(CONTEXT, [QUESTION, "What?"], max_new_tokens=NEW_TOKENS))
+    assert pair.model.describe(visual, request).caption == caption
+
+
+def test_scores_and_embeddings_that_are_not_finite_are_refused(pair: Pair) -> None:
+    loaded = Pair(pair.architecture, pair.folder)
+    visual = loaded.shown(loaded.memory(5), random_frames(4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScoreAccumulator, "scores", lambda self: [torch.tensor([0.5, torch.nan])])
+        with pytest.raises(ModelError, match=f"^attention scores {NOT_FINITE}$"):
+            loaded.model.describe(visual, DescribeRequest(max_new_tokens=2))
+    with torch.no_grad():
+        loaded.model._language.embedding.weight[:, 0] = torch.inf
+    with pytest.raises(ModelError, match=f"^text embeddings {NOT_FINITE}$"):
+        loaded.model.embed("a dog arrives")
+
+
+def test_a_decoder_that_overflows_float16_says_so_and_runs_in_bfloat16(pair: Pair, tmp_path: Path) -> None:
+    """Weights that float16 holds, whose products it does not."""
+    if "float16" not in pair.architecture.half_dtypes:
+        return
+    folder = Path(shutil.copytree(pair.folder, tmp_path / "model"))
+    tensors = load_file(folder / "model.safetensors")
+    for name, tensor in tensors.items():
+        if name.endswith(("layers.0.mlp.down_proj.weight", "layers.0.mlp.up_proj.weight")) and "vis" not in name:
+            tensor *= 1e4 / tensor.abs().max()
+            assert bool(tensor.half().isfinite().all())
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    frames = random_frames(2)
+    for dtype in ("float32", "bfloat16"):
+        Pair(pair.architecture, folder, dtype).model.describe(pair.shown(pair.nothing, frames))
+    half = Pair(pair.architecture, folder, "float16")
+    with pytest.raises(ModelError) as refused:
+        half.model.describe(half.shown(half.nothing, frames), DescribeRequest(max_new_tokens=3))
+    assert str(refused.value) == (
+        "logits must be finite, got NaN or infinity in float16: the model's numbers overflow; "
+        "try --dtype bfloat16 or --dtype float32"
+    )
+
+
+@contextmanager
+def breaking(pair: Pair, num_good: int, value: float) -> Iterator[None]:
+    """For the duration of a block, all logits are a value after a number of good passes."""
+    language = pair.model._language
+    whole = language._logits
+    num_passes = 0
+
+    def broken(states: torch.Tensor) -> torch.Tensor:
+        nonlocal num_passes
+        num_passes += 1
+        logits = whole(states)
+        return logits if num_passes <= num_good else torch.full_like(logits, value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(language, "_logits", broken)
+        yield
 
 
 def test_a_saved_model_loads_again(pair: Pair, tmp_path: Path) -> None:

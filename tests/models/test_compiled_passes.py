@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from keepsight.errors import ModelError
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.loading import load_model
@@ -111,3 +112,21 @@ def test_inductor_gives_the_same(model_folder: ModelFolder) -> None:
         expected, found = (model.describe(clip, DescribeRequest(max_new_tokens=9)) for model in (plain, compiled))
         assert found.caption == expected.caption
         torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("recent", [(), ("a red dog arrives",)], ids=["plain", "drafted"])
+def test_logits_that_are_not_finite_are_refused(pair: tuple[Any, Any, CountingBackend], recent: tuple[str]) -> None:
+    """The embedding of a word that it says is NaN, so the pass that feeds it is."""
+    plain, compiled, backend = pair
+    tokens = plain.encode(random_frames(4))
+    clip, request = VisualInput(tokens[:0], tokens), DescribeRequest(max_new_tokens=6, recent_captions=recent)
+    caption = compiled.describe(clip, request).caption
+    assert caption == plain.describe(clip, request).caption
+    said = compiled._tokenizer.convert_tokens_to_ids(caption.split()[1])
+    embedding = compiled._language.embedding
+    assert embedding.weight is not compiled._language.head.weight
+    with torch.no_grad():
+        embedding.weight[said] = torch.nan
+    with pytest.raises(ModelError, match=r"^logits must be finite, got NaN or infinity in float32"):
+        compiled.describe(clip, request)
+    assert backend.num_graphs >= 1

@@ -1,16 +1,20 @@
 """Stores the visual memory in journal rows: writes changed clips, reads all."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
+from keepsight.errors import JournalError
 from keepsight.journal import Journal, StreamPosition
 from keepsight.journal.last_clip import LastClip
 from keepsight.journal.memory_snapshot import HeldPositions
 from keepsight.method.memory import RememberedClip
 from keepsight.method.recurrence import RECENT_CAPTIONS, Recurrence
+from keepsight.models.number_formats import DTYPES
 from keepsight.settings import Settings
 
 _TOKENS, _POSITIONS, _SCORES = "tokens", "positions", "scores"
@@ -46,7 +50,13 @@ def held_positions(journal: Journal, stream_id: str) -> dict[int, NDArray[np.int
 
 
 def restore_memory(
-    journal: Journal, stream_id: str, settings: Settings, device: str, *, before: LastClip | None = None
+    journal: Journal,
+    stream_id: str,
+    settings: Settings,
+    device: str,
+    dtype: str | None = None,
+    *,
+    before: LastClip | None = None,
 ) -> Recurrence:
     """Restore the memory that `store_memory` wrote, and the position of the stream's next token.
 
@@ -55,10 +65,11 @@ def restore_memory(
         stream_id: of the stream.
         settings: settings of the stream.
         device: torch device for the tokens.
+        dtype: number format to convert the tokens to, key of `DTYPES`; any other name keeps the stored one.
         before: last clip, to restore the memory before it.
 
     Raises:
-        JournalError: the stream is unknown.
+        JournalError: the stream is unknown, or a stored token is NaN or infinite.
     """
     # Whether a speculation is right changes a score's last bits, so a resumed stream speculates from the same captions.
     recent = journal.clips.last_captions(stream_id, RECENT_CAPTIONS + (before is not None))
@@ -75,7 +86,9 @@ def restore_memory(
     if position.next_clip_index:
         rows = journal.memory.of(stream_id) if before is None else journal.last_clips.memory_before(stream_id, before)
         clips = (_clip_of(journal, stream_id, clip_index, row, device) for clip_index, row in rows)
-        recurrence.memory.restore(clips, first_clip_tokens=position.first_clip_tokens)
+        recurrence.memory.restore(
+            (_usable(clip, dtype) for clip in clips), first_clip_tokens=position.first_clip_tokens
+        )
     return recurrence
 
 
@@ -95,6 +108,16 @@ def _clip_of(journal: Journal, stream_id: str, clip_index: int, row: bytes, devi
     if _POSITIONS not in tensors:
         tensors |= _looked_up(journal, stream_id, clip_index, len(tokens))
     return RememberedClip(clip_index, tokens.to(device), tensors[_POSITIONS], tensors[_SCORES])
+
+
+def _usable(clip: RememberedClip, dtype: str | None) -> RememberedClip:
+    """A stored clip in the model's number format, checked: earlier versions stored what had overflowed."""
+    if not bool(clip.tokens.isfinite().all()):
+        raise JournalError(
+            f"the stored tokens of clip {clip.clip_index} must be finite, got NaN or infinity; "
+            "watch the source into another journal"
+        )
+    return replace(clip, tokens=clip.tokens.to(DTYPES.get(dtype or "", clip.tokens.dtype)))
 
 
 def _looked_up(journal: Journal, stream_id: str, clip_index: int, num_tokens: int) -> dict[str, Tensor]:

@@ -101,15 +101,25 @@ class StreamPipeline:
         )
 
     @classmethod
-    def restore(cls, journal: Journal, stream: StreamRecord, settings: Settings, device: str = "cpu") -> Self:
-        """Restore a stream's state from its journal, tokens on a torch device; empty for a new stream.
+    def restore(
+        cls, journal: Journal, stream: StreamRecord, settings: Settings, device: str = "cpu", dtype: str | None = None
+    ) -> Self:
+        """Restore a stream's state from its journal; empty for a new stream.
+
+        Args:
+            journal: journal of the stream.
+            stream: record of the stream.
+            settings: settings of the stream.
+            device: torch device for the tokens.
+            dtype: number format of the model, to which the tokens are converted; None for the stored one.
 
         Raises:
             SettingError: the selector or memory policy is a plug-in that cannot be loaded.
+            JournalError: a stored token is NaN or infinite.
         """
         check_parts(settings)
         replaced = None if stream.is_live else journal.last_clips.of(stream.id)
-        recurrence = restore_memory(journal, stream.id, settings, device, before=replaced)
+        recurrence = restore_memory(journal, stream.id, settings, device, dtype, before=replaced)
         if replaced is not None:
             return cls(journal, stream, recurrence, replaced.clip_index, replaced.end_seconds, replaced)
         last = journal.clips.last(stream.id)

@@ -24,6 +24,7 @@ from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, 
 from keepsight.models.decoding.compiled_passes import CompiledDecoder
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import Draft, generate, single_reply, stream_text
+from keepsight.models.finite import check_finite
 from keepsight.models.footprint import ModelShape, describe_footprint
 from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
 from keepsight.models.load_options import LoadOptions
@@ -201,10 +202,16 @@ class VideoAdapter(ABC):
 
     @torch.inference_mode()
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order: see `VideoModel.encode`."""
+        """Visual tokens of frames in time order: see `VideoModel.encode`.
+
+        Raises:
+            SettingError: there are no frames.
+            ModelError: a token is NaN or infinite.
+        """
         if not frames:
             raise SettingError("frames must have at least one frame, got none")
-        return encode_batches(frames, self._batch_size(frames), self.encode_batch)
+        tokens = encode_batches(frames, self._batch_size(frames), self.encode_batch)
+        return check_finite(tokens, "visual tokens", self._language.dtype)
 
     def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
         """Caption a clip greedily and score its tokens: see `VideoModel.describe`."""
@@ -249,7 +256,8 @@ class VideoAdapter(ABC):
         ids = self._prompts.text_ids(text)
         if not ids:
             return torch.zeros(self._info.dim)
-        return self._language.embed_ids(ids).float().mean(dim=0).cpu()
+        mean = self._language.embed_ids(ids).float().mean(dim=0).cpu()
+        return check_finite(mean, "text embeddings", self._language.dtype)
 
     def count_tokens(self, text: str) -> int:
         """Token count of a text as in a prompt."""
@@ -298,7 +306,11 @@ class VideoAdapter(ABC):
                 reply += ids_of_row
             yield
         return [
-            Description(caption=self._decode(reply).strip(), scores=scores, num_caption_tokens=len(reply))
+            Description(
+                caption=self._decode(reply).strip(),
+                scores=check_finite(scores, "attention scores", self._language.dtype),
+                num_caption_tokens=len(reply),
+            )
             for reply, scores in zip(replies, rows.scores(), strict=True)
         ]
 

@@ -18,6 +18,7 @@ from transformers import Cache, StaticCache
 
 from keepsight.models.decoding.attention_rows import RowRule
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.finite import greedy_ids
 
 BUCKET_TOKENS = 512
 
@@ -74,7 +75,7 @@ class CompiledDecoder:
         self, ids: Tensor, positions: Tensor, mask: Tensor, cache: StaticCache, rule: RowRule | None
     ) -> tuple[Tensor, Tensor | None]:
         logits, rows = self._model.step(ids, cache, mask, positions, rule)
-        return logits.argmax(dim=-1), rows
+        return greedy_ids(logits), rows
 
 
 class CompiledPasses:

@@ -87,6 +87,12 @@ class LanguageModel:
         device: torch.device = self.embedding.weight.device
         return device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the weights, those of quantised layers apart."""
+        dtype: torch.dtype = self.embedding.weight.dtype
+        return dtype
+
     def embed_ids(self, ids: Sequence[int]) -> Tensor:
         """Input embeddings of token ids, `[len(ids), dim]`."""
         embeddings: Tensor = self.embedding(torch.tensor(ids, dtype=torch.int64, device=self.device))

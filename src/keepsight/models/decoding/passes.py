@@ -8,6 +8,7 @@ from transformers import Cache
 
 from keepsight.models.decoding.attention_rows import RowRule
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.finite import greedy_ids
 
 
 class Passes(Protocol):
@@ -21,8 +22,8 @@ class Passes(Protocol):
             rule: which attention rows to capture, if any.
 
         Returns:
-            The argmax next token after each, int64 `[batch, num_tokens]`, and the rows, float32
-            `[batch, num_tokens, num_columns]`.
+            The most likely next token after each (`finite.greedy_ids`), int64 `[batch, num_tokens]`, and the rows,
+            float32 `[batch, num_tokens, num_columns]`.
         """
 
     def take_back(self, num_tokens: int) -> None:
@@ -54,7 +55,7 @@ class GrowingPasses:
         positions = next_positions(self._batch, self._num_fed, num_tokens)
         self._num_fed += num_tokens
         logits, rows = self._model.step(ids, self._cache, self._mask, positions, rule)
-        return logits.argmax(dim=-1), rows
+        return greedy_ids(logits), rows
 
     def take_back(self, num_tokens: int) -> None:
         cache: Any = self._cache

@@ -18,6 +18,7 @@ from keepsight.models.decoding.attention_rows import ScoreAccumulator
 from keepsight.models.decoding.compiled_passes import CompiledDecoder
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.passes import GrowingPasses, Passes
+from keepsight.models.finite import NOT_FINITE, greedy_ids, not_finite
 
 LONGEST_MATCH = 4
 """Maximum number of trailing tokens to look up."""
@@ -92,6 +93,7 @@ def generate(
 
     Raises:
         WorkCancelledError: the work was cancelled; polled before each pass.
+        ModelError: the logits of an unfinished reply are NaN or infinite.
 
     Yields:
         After each pass, the new ids of each prompt; none for those that have ended.
@@ -102,9 +104,9 @@ def generate(
     passes: Passes = GrowingPasses(model, batch, cache)
     if compiled is not None:
         passes = compiled.begin(batch, cache, max_new_tokens, num_guesses)
-    state = _Replies(passes, len(batch), end_ids, max_new_tokens, model.device)
+    state = _Replies(passes, len(batch), end_ids, max_new_tokens, model)
     try:
-        yield state.take([[token] for token in logits.argmax(dim=-1).tolist()])
+        yield state.take([[token] for token in greedy_ids(logits).tolist()])
         while not state.all_ended:
             check_cancelled()
             guess = draft.guess(state.replies[0], state.room(0)) if draft is not None and len(batch) == 1 else []
@@ -119,9 +121,9 @@ class _Replies:
     """Replies in progress."""
 
     def __init__(
-        self, passes: Passes, num_replies: int, end_ids: frozenset[int], max_new_tokens: int, device: torch.device
+        self, passes: Passes, num_replies: int, end_ids: frozenset[int], max_new_tokens: int, model: LanguageModel
     ) -> None:
-        self._passes, self._device = passes, device
+        self._passes, self._device, self._dtype = passes, model.device, model.dtype
         self._end_ids, self._max_new_tokens = end_ids, max_new_tokens
         self._ended = [False] * num_replies
         self.replies: list[list[int]] = [[] for _ in range(num_replies)]
@@ -135,11 +137,17 @@ class _Replies:
         return self._max_new_tokens - len(self.replies[row])
 
     def take(self, new: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Append ids to unfinished replies, up to their end."""
+        """Append ids to unfinished replies, up to their end.
+
+        Raises:
+            ModelError: an id is `NOT_FINITE`.
+        """
         added: list[list[int]] = []
         for row, ids in enumerate(new):
             taken: list[int] = []
             for token in [] if self._ended[row] else ids:
+                if token == NOT_FINITE:
+                    raise not_finite("logits", self._dtype)
                 taken.append(token)
                 if token in self._end_ids or len(self.replies[row]) + len(taken) == self._max_new_tokens:
                     self._ended[row] = True
