@@ -17,6 +17,7 @@
     │   └── DecoderDiedError        the decoder process died, or hit its limits
     ├── ModelError
     │   ├── UnknownModelError       no such bundled name, folder or hub id
+    │   ├── ModelDownloadError      the hub is unreachable or refuses, or the disk is full
     │   ├── UnsupportedModelError   a model whose architecture has no adapter
     │   ├── ModelTooBigError        the model does not fit in the device's memory
     │   ├── PromptTooLongError      a prompt is longer than the model's context window
@@ -164,7 +165,11 @@ class ModelError(KeepsightError):
 
 
 class UnknownModelError(ModelError):
-    """No bundled model, local folder or reachable hub id has this name."""
+    """No bundled model, local folder or hub id has this name, or what has it is not a model."""
+
+
+class ModelDownloadError(ModelError):
+    """A model could not be downloaded: no network, no licence, a limit, a fault of the hub, too little disk."""
 
 
 class UnsupportedModelError(ModelError):

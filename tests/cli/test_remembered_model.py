@@ -42,7 +42,7 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*_: object, **__: object) -> None:
         raise AssertionError("the hub was asked")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", asked)
+    monkeypatch.setattr("keepsight.models.hub.find_snapshot", asked)
 
 
 @pytest.fixture

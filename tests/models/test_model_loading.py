@@ -8,10 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError
 from transformers import LlavaOnevisionForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
@@ -22,12 +20,10 @@ from keepsight.errors import (
     UnknownModelError,
     UnsupportedModelError,
 )
-from keepsight.models import free_memory, registry
+from keepsight.models import hub, registry
 from keepsight.models.loading import list_models, load_model
 from tests.models.random_model import CHAT_TEMPLATE, ModelFolder, RandomShape, random_config, word_tokenizer
 from tests.models.stock_model import random_frames
-
-HUB_ID = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
 
 
 @pytest.fixture
@@ -105,7 +101,7 @@ def test_an_unknown_name_lists_what_there_is(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "./here", "a/b/c", "../model", ""])
 def test_a_missing_path_is_not_sought_on_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
+    monkeypatch.setattr(hub, "find_snapshot", None)
     with pytest.raises(UnknownModelError):
         load_model(name)
 
@@ -113,38 +109,6 @@ def test_a_missing_path_is_not_sought_on_the_hub(name: str, monkeypatch: pytest.
 def test_a_folder_without_config_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError, match=r"is not a model folder: it has no config\.json"):
         load_model(tmp_path)
-
-
-def test_no_network_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*args: object, **kwargs: object) -> str:
-        raise LocalEntryNotFoundError("cannot find the files\nin the cache")
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(UnknownModelError, match=r"could not download .* there is no network") as caught:
-        load_model(HUB_ID)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_hub_model_that_is_too_big_is_refused_before_its_weights_are_fetched(
-    model_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetched: list[list[str]] = []
-
-    def snapshot(repo_id: str, allow_patterns: list[str]) -> str:
-        assert repo_id == HUB_ID
-        fetched.append(allow_patterns)
-        return str(model_folder())
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    assert load_model(HUB_ID).info.name == HUB_ID
-    assert [("*.safetensors" in patterns) for patterns in fetched] == [False, True]
-    assert not any("*.py" in pattern or "*.bin" in pattern for patterns in fetched for pattern in patterns)
-
-    fetched.clear()
-    monkeypatch.setattr(free_memory, "free_memory_bytes", lambda device: 1000)
-    with pytest.raises(ModelTooBigError, match=r"needs about 0\.0 GB in float32, but cpu has 0\.0 GB free"):
-        load_model(HUB_ID, device="cpu")
-    assert [("*.safetensors" in patterns) for patterns in fetched] == [False]
 
 
 def test_a_local_model_that_is_too_big_is_refused_from_its_config_alone(folder: Path) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keepsight.errors import ModelTooBigError, UnknownModelError, UnsupportedModelError
-from keepsight.incoming import closest
+from keepsight.incoming import did_you_mean
+from keepsight.models.hub_names import HubName, known_ids
 from keepsight.models.load_options import LoadOptions
+from keepsight.models.places import LocalModel, find_model
 from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models
 
 if TYPE_CHECKING:
@@ -17,11 +19,9 @@ if TYPE_CHECKING:
 
     from keepsight.method.protocol import BatchModel
     from keepsight.models.footprint import ModelShape
+    from keepsight.models.hub import Snapshot
 
 __all__ = ["BundledModel", "list_models", "load_model"]
-
-_SMALL_FILES = ["*.json", "*.jinja"]
-_WEIGHT_FILES = ["*.safetensors"]
 
 
 def load_model(
@@ -39,7 +39,7 @@ def load_model(
 
     Args:
         name_or_path: a bundled name (`tiny`), a folder in Hugging Face format, or a hub id such as
-            `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`.
+            `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`, with `@` and a branch, tag or commit if not the main branch.
         device: `cpu`, `cuda`, `cuda:1` ...; None or `auto` for CUDA if available, else the CPU.
         dtype: `float32`, `float16` or `bfloat16`; None for the checkpoint's own on a GPU, and float32 on a CPU, or
             bfloat16 for a large model where the CPU multiplies it (`keepsight.models.number_formats`).
@@ -51,7 +51,8 @@ def load_model(
             takes up to a minute at the first clips, and pays where launches dominate, as on GPUs.
 
     Raises:
-        UnknownModelError: no such bundled model, folder or reachable hub id.
+        UnknownModelError: no such bundled model, folder or hub id.
+        ModelDownloadError: the hub cannot be reached, or refuses, or the disk has too little space.
         UnsupportedModelError: the architecture has no adapter.
         ModelTooBigError: not enough free memory on the device.
         ModelError: the checkpoint is damaged or incomplete.
@@ -64,91 +65,36 @@ def load_model(
 
     name = str(name_or_path)
     check_quantization(quantization)
+    place = find_model(name)
     chosen_device = choose_device(device)
-    folder = _local_folder(name)
-    config_folder = folder or _download(name, _SMALL_FILES)
-    model_type = _supported_type(name, config_folder)
+    found = place if isinstance(place, LocalModel) else _find_on_hub(place)
+    model_type = _supported_type(name, found.folder)
     adapter = adapter_class(model_type)
-    shape = adapter.shape(load_config(config_folder), adapter.settings(config_folder))
+    shape = adapter.shape(load_config(found.folder), adapter.settings(found.folder))
     chosen_dtype = choose_dtype(
         dtype,
         chosen_device,
-        published=published_dtype(config_folder),
+        published=published_dtype(found.folder),
         num_parameters=shape.num_parameters,
         overflows_float16=adapter.overflows_float16,
     )
     _check_fits(name, shape, chosen_device, chosen_dtype, quantization)
-    folder = folder or _download(name, _SMALL_FILES + _WEIGHT_FILES)
     options = LoadOptions(
         name=name,
-        checkpoint=_checkpoint(name, folder),
+        checkpoint=found.checkpoint,
         device=chosen_device,
         dtype=chosen_dtype,
         score_layers=None if score_layers is None else tuple(score_layers),
         quantization=quantization,
         compile_passes=compile_passes,
     )
-    return adapter.load(folder, options)
+    return adapter.load(found.fetch_weights(), options)
 
 
-def _checkpoint(name: str, folder: Path) -> str:
-    """What a name stands for, wherever it is used from: see `LoadOptions.checkpoint`."""
-    if any(name == bundled.name for bundled in list_models()):
-        return name
-    if (Path(name) / "config.json").is_file():
-        return str(Path(name).absolute())
-    return f"{name}@{folder.name}"  # in the hub's cache, a snapshot's folder is named by its commit
+def _find_on_hub(name: HubName) -> "Snapshot":
+    from keepsight.models.hub import find_snapshot
 
-
-def _local_folder(name: str) -> Path | None:
-    """Folder of a bundled or local model; None if the name can only be a hub id.
-
-    Raises:
-        UnknownModelError: the name is none of them.
-    """
-    installed = list_models()
-    for bundled in installed:
-        if name == bundled.name:
-            return bundled.folder
-    folder = Path(name)
-    if (folder / "config.json").is_file():
-        return folder
-    bundled_names = ", ".join(model.name for model in installed) or "none"
-    if folder.exists():
-        raise UnknownModelError(f"{name} is not a model folder: it has no config.json (bundled: {bundled_names})")
-    if not _looks_like_hub_id(name):
-        if near := closest(name, (model.name for model in installed)):
-            raise UnknownModelError(f"no such model: {name!r}; did you mean {near}?")
-        raise UnknownModelError(
-            f"no such model: {name!r}; give a bundled model ({bundled_names}), a local folder or a "
-            "Hugging Face id such as llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
-        )
-    return None
-
-
-def _looks_like_hub_id(name: str) -> bool:
-    owner, slash, rest = name.partition("/")
-    return bool(owner.strip(".~") and slash and rest) and "/" not in rest
-
-
-def _download(repo_id: str, patterns: list[str]) -> Path:
-    """Folder with a hub repository's files matching the patterns, downloaded unless cached.
-
-    Raises:
-        UnknownModelError: no such repository, or the hub is unreachable.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        return Path(snapshot_download(repo_id, allow_patterns=patterns))
-    except (OSError, HFValidationError) as error:
-        bundled_names = ", ".join(model.name for model in list_models()) or "none"
-        raise UnknownModelError(
-            f"could not download model {repo_id!r} ({type(error).__name__}): the Hugging Face hub has no such "
-            "public model, "
-            f"or there is no network; bundled models, which need none: {bundled_names}"
-        ) from error
+    return find_snapshot(name)
 
 
 def _supported_type(name: str, folder: Path) -> str:
@@ -163,7 +109,10 @@ def _supported_type(name: str, folder: Path) -> str:
     if model_type in names:
         return str(model_type)
     architecture = next(iter(config.get("architectures") or []), None) or model_type or "unnamed"
-    raise UnsupportedModelError(f"architecture of {name} must be one of {', '.join(sorted(names))}, got {architecture}")
+    raise UnsupportedModelError(
+        f"architecture of {name} must be one of {', '.join(sorted(names))}, got {architecture}"
+        f"{did_you_mean(name, known_ids())}"
+    )
 
 
 def _read_config(name: str, folder: Path) -> dict[str, Any]:
