@@ -61,20 +61,7 @@ class Qwen25VL(Architecture):
                 "fullatt_block_indexes": [1],
                 "initializer_range": 0.2,
             },
-            text_config={
-                "vocab_size": len(tokenizer),
-                "hidden_size": 32,
-                "intermediate_size": 40,
-                "num_hidden_layers": num_layers,
-                "num_attention_heads": 4,
-                "num_key_value_heads": 2,
-                "max_position_embeddings": window,
-                "initializer_range": 0.2,
-                "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 1, 1]},
-                "bos_token_id": None,
-                "eos_token_id": tokenizer.eos_token_id,
-                "pad_token_id": tokenizer.pad_token_id,
-            },
+            text_config=decoder_sizes(tokenizer, num_layers, window),
             image_token_id=ids["image_pad"],
             video_token_id=ids["video_pad"],
             vision_start_token_id=tokenizer.get_vocab()["<|vision_start|>"],
@@ -116,6 +103,9 @@ class Qwen25VL(Architecture):
         grid = torch.tensor([[len(pictures) // 2, rows * MERGE, columns * MERGE]])
         return stock.model.get_video_features(steps, grid)
 
+    def positions_per_step(self, seconds_per_frame: float) -> float:
+        return TOKENS_PER_SECOND * seconds_per_frame * FRAMES_PER_STEP
+
     def stock_prompt(
         self,
         stock: Stock,
@@ -136,7 +126,7 @@ class Qwen25VL(Architecture):
         spacing = 2.0
         if frame_seconds is not None and len(frame_seconds) > 1:
             spacing = (frame_seconds[-1] - frame_seconds[0]) / (len(frame_seconds) - 1)
-        interval = TOKENS_PER_SECOND * spacing * FRAMES_PER_STEP
+        interval = self.positions_per_step(spacing)
         start = places[num_memory] if num_visual > num_memory else len(ids)  # all before stands as text does
         grid = [
             (start + int(step * interval), start + row, start + column)
@@ -149,3 +139,20 @@ class Qwen25VL(Architecture):
         triples = [(place,) * 3 for place in range(start)] + grid
         triples += [(place,) * 3 for place in range(after, after + num_after)]
         return StockPrompt(ids, places[:num_memory], places[num_memory:], torch.tensor(triples).T)
+
+
+def decoder_sizes(tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> dict[str, Any]:
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 40,
+        "num_hidden_layers": num_layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": window,
+        "initializer_range": 0.2,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 1, 1]},
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }

@@ -9,6 +9,7 @@ from tests.models.arch_internvl3_5 import InternVL35
 from tests.models.arch_llava_next_video import LlavaNextVideo
 from tests.models.arch_llava_onevision import LlavaOnevision
 from tests.models.arch_qwen2_5_vl import Qwen25VL
+from tests.models.arch_qwen2_vl import Qwen2VL
 from tests.models.arch_qwen3_5 import Qwen35
 from tests.models.arch_qwen3_vl import Qwen3VL
 from tests.models.arch_qwen3_vl_moe import Qwen3VLMoe
@@ -25,6 +26,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     LlavaNextVideo(),
     LlavaOnevision(),
     Qwen25VL(),
+    Qwen2VL(),
     Qwen35(),
     Qwen3VL(),
     Qwen3VLMoe(),

@@ -159,6 +159,16 @@ PUBLISHED: dict[str, dict[str, Any]] = {
             "tie_word_embeddings": True,
         },
     },
+    "qwen2_vl": {
+        "tie_word_embeddings": True,
+        "vision_config": {"depth": 32, "embed_dim": 1280, "hidden_size": 1536, "mlp_ratio": 4, "num_heads": 16},
+        "vocab_size": 151_936,
+        "hidden_size": 1536,
+        "intermediate_size": 8960,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 12,
+        "num_key_value_heads": 2,
+    },
     "qwen3_5": {
         "tie_word_embeddings": False,
         "vision_config": {

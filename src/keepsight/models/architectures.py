@@ -105,6 +105,14 @@ ARCHITECTURES = (
         memory_bytes=7_916_058_368,
     ),
     SupportedArchitecture(
+        model_type="qwen2_vl",
+        model_class="Qwen2VLForConditionalGeneration",
+        examples=("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2-VL-7B-Instruct"),
+        tokens_per_frame=98,
+        num_parameters=2_208_985_600,
+        memory_bytes=4_741_397_248,
+    ),
+    SupportedArchitecture(
         model_type="qwen3_5",
         model_class="Qwen3_5ForConditionalGeneration",
         examples=("Qwen/Qwen3.5-9B", "Qwen/Qwen3.5-4B", "Qwen/Qwen3.5-2B", "Qwen/Qwen3.5-0.8B"),

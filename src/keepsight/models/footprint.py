@@ -85,6 +85,7 @@ class ModelShape:
         text, vision = config.get_text_config(), config.vision_config
         head_dim, num_key_value_heads = _widest_attention(text)
         experts_per_token = getattr(text, "num_experts_per_tok", None) or 0
+        tower_width, tower_feed_forward = _tower_widths(vision)
         num_parameters, num_linear_weights = count_weights(model_class, config)
         return cls(
             num_parameters=num_parameters,
@@ -95,8 +96,8 @@ class ModelShape:
             head_dim=head_dim,
             intermediate_size=getattr(text, "moe_intermediate_size", None) or text.intermediate_size,
             vocab_size=text.vocab_size,
-            vision_hidden_size=vision.hidden_size,
-            vision_intermediate_size=vision.intermediate_size,
+            vision_hidden_size=tower_width,
+            vision_intermediate_size=tower_feed_forward,
             frame_height=frame_size[0],
             frame_width=frame_size[1],
             patches_per_frame=patches_per_frame,
@@ -125,6 +126,13 @@ def _widest_attention(text_config: Any) -> tuple[int, int]:
     widths = [getattr(one, "head_dim", None) or one.hidden_size // one.num_attention_heads for one in layers]
     keys = max(one.num_key_value_heads * width for one, width in zip(layers, widths, strict=True))
     return max(widths), -(-keys // max(widths))
+
+
+def _tower_widths(vision_config: Any) -> tuple[int, int]:
+    """Width of the tower and of its feed-forward part; Qwen2-VL calls the width of its merged output `hidden_size`."""
+    if embed_dim := getattr(vision_config, "embed_dim", None):
+        return embed_dim, embed_dim * vision_config.mlp_ratio
+    return vision_config.hidden_size, vision_config.intermediate_size
 
 
 def count_weights(model_class: type[PreTrainedModel], config: Any) -> tuple[int, int]:

@@ -31,6 +31,7 @@ ADAPTERS = {
     "llava_next_video": "keepsight.models.adapters.llava_next_video:LlavaNextVideoAdapter",
     "llava_onevision": "keepsight.models.adapters.llava_onevision:LlavaOnevisionAdapter",
     "qwen2_5_vl": "keepsight.models.adapters.qwen2_5_vl:Qwen25VLAdapter",
+    "qwen2_vl": "keepsight.models.adapters.qwen2_vl:Qwen2VLAdapter",
     "qwen3_5": "keepsight.models.adapters.qwen3_5:Qwen35Adapter",
     "qwen3_vl": "keepsight.models.adapters.qwen3_vl:Qwen3VLAdapter",
     "qwen3_vl_moe": "keepsight.models.adapters.qwen3_vl_moe:Qwen3VLMoeAdapter",
