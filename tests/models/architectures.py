@@ -14,6 +14,7 @@ from tests.models.arch_qwen3_5 import Qwen35
 from tests.models.arch_qwen3_vl import Qwen3VL
 from tests.models.arch_qwen3_vl_moe import Qwen3VLMoe
 from tests.models.arch_smolvlm import SmolVLM
+from tests.models.arch_video_llama_3 import VideoLlama3
 from tests.models.architecture import Architecture
 
 ARCHITECTURES: tuple[Architecture, ...] = (
@@ -31,4 +32,5 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Qwen3VL(),
     Qwen3VLMoe(),
     SmolVLM(),
+    VideoLlama3(),
 )

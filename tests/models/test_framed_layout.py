@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Glm4vProcessor, Glm46VProcessor, InternVLProcessor, Qwen3VLProcessor, SmolVLMProcessor
+from transformers import (
+    Glm4vProcessor,
+    Glm46VProcessor,
+    InternVLProcessor,
+    Qwen3VLProcessor,
+    SmolVLMProcessor,
+    VideoLlama3Processor,
+)
 from transformers.models.smolvlm import processing_smolvlm
 
 from keepsight.errors import PromptTooLongError, SettingError
@@ -23,11 +30,12 @@ from tests.models.arch_internvl import InternVL
 from tests.models.arch_qwen2_5_vl import Qwen25VL
 from tests.models.arch_qwen3_vl import Qwen3VL
 from tests.models.arch_smolvlm import SmolVLM
+from tests.models.arch_video_llama_3 import VideoLlama3
 from tests.models.architecture import Architecture, random_frames
 from tests.models.contract_pair import Pair
 
 PairOf = Callable[[Architecture], Pair]
-FRAMED = [Glm4v(), InternVL(), Qwen3VL(), SmolVLM()]
+FRAMED = [Glm4v(), InternVL(), Qwen3VL(), SmolVLM(), VideoLlama3()]
 NUM_FRAMES = 6
 HALF_A_MINUTE_APART = tuple(70.0 + 30.0 * index for index in range(NUM_FRAMES))
 
@@ -102,6 +110,20 @@ def glm_text(pair: Pair, seconds: tuple[float, ...]) -> str:
     return f"[gMASK]<sop><|user|>\n{inside}{DESCRIBE_PROMPT}/nothink<|assistant|>\n<think></think>"
 
 
+def video_llama_text(pair: Pair, seconds: tuple[float, ...]) -> str:
+    """Of the processor without token compression."""
+    processor: Any = SimpleNamespace(video_token="<|video_pad|>")
+    rows, columns = pair.model.token_grid(*random_frames(1)[0].shape[:2])
+    video = {
+        "video_grid_thw": torch.tensor([[NUM_FRAMES, 2 * rows, 2 * columns]]),
+        "video_merge_sizes": torch.tensor([2]),
+        "video_compression_mask": torch.ones(NUM_FRAMES * rows * columns, dtype=torch.bool),
+        "video_metadata": [SimpleNamespace(fps=1.0, timestamps=[time - seconds[0] for time in seconds])],
+    }
+    inside = VideoLlama3Processor.replace_video_token(processor, video, 0)
+    return f"<|im_start|>user\n{inside}\n{DESCRIBE_PROMPT}<|im_end|>\n<|im_start|>assistant\n"
+
+
 @pytest.mark.parametrize(
     ("architecture", "stock_text"),
     [
@@ -110,8 +132,9 @@ def glm_text(pair: Pair, seconds: tuple[float, ...]) -> str:
         (InternVL(), internvl_text),
         (Qwen3VL(), qwen3_text),
         (SmolVLM(), smolvlm_text),
+        (VideoLlama3(), video_llama_text),
     ],
-    ids=["glm4v", "glm4v_moe", "internvl", "qwen3_vl", "smolvlm"],
+    ids=["glm4v", "glm4v_moe", "internvl", "qwen3_vl", "smolvlm", "video_llama_3"],
 )
 def test_a_clip_without_memory_has_the_ids_of_the_stock_processors_text(
     pair_of: PairOf,

@@ -148,5 +148,11 @@ ARCHITECTURES = (
         num_parameters=507_482_304,
         memory_bytes=1_461_797_504,
     ),
+    SupportedArchitecture(
+        model_type="video_llama_3",
+        model_class="VideoLlama3ForConditionalGeneration",
+        examples=("lkhl/VideoLLaMA3-2B-Image-HF", "lkhl/VideoLLaMA3-7B-Image-HF"),
+        tokens_per_frame=196,
+    ),
 )
 """Every architecture in `registry.ADAPTERS`, in order."""

@@ -36,6 +36,7 @@ ADAPTERS = {
     "qwen3_vl": "keepsight.models.adapters.qwen3_vl:Qwen3VLAdapter",
     "qwen3_vl_moe": "keepsight.models.adapters.qwen3_vl_moe:Qwen3VLMoeAdapter",
     "smolvlm": "keepsight.models.adapters.smolvlm:SmolVLMAdapter",
+    "video_llama_3": "keepsight.models.adapters.video_llama_3:VideoLlama3Adapter",
 }
 """Built-in adapter class, as `module:name`, by `model_type` of config.json."""
 
