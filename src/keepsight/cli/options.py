@@ -91,7 +91,12 @@ JsonOption = Annotated[
 
 
 def load_model_or_say(
-    name: str, device: str | None, dtype: str | None, quantization: str | None = None, compile_passes: bool = False
+    name: str,
+    device: str | None,
+    dtype: str | None,
+    quantization: str | None = None,
+    tokens_per_frame: int | None = None,
+    compile_passes: bool = False,
 ) -> "BatchModel":
     """Load a model; for a bundled one, print its limits on stderr.
 
@@ -101,7 +106,14 @@ def load_model_or_say(
     from keepsight.models.devices import settle_threads
     from keepsight.models.loading import load_model
 
-    model = load_model(name, device=device, dtype=dtype, quantization=quantization, compile_passes=compile_passes)
+    model = load_model(
+        name,
+        device=device,
+        dtype=dtype,
+        quantization=quantization,
+        tokens_per_frame=tokens_per_frame,
+        compile_passes=compile_passes,
+    )
     settle_threads(model.info.device, model.info.num_parameters)
     for bundled in BUNDLED:
         if bundled.name == name:

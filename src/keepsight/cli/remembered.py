@@ -66,6 +66,7 @@ class FoundModel:
         device: device of the weights; None for the best here.
         dtype: number format; None for the model's own.
         quantization: `int8` or `int4`; None for none.
+        tokens_per_frame: visual tokens of a large square frame; None for the default.
         compile_passes: compile the generation of captions and answers.
     """
 
@@ -73,7 +74,20 @@ class FoundModel:
     device: str | None
     dtype: str | None
     quantization: str | None
+    tokens_per_frame: int | None = None
     compile_passes: bool = False
+
+    @classmethod
+    def of(cls, settings: ModelSettings) -> "FoundModel":
+        """The model of the settings."""
+        return cls(
+            settings.model,
+            settings.device,
+            settings.dtype,
+            settings.quantization,
+            settings.tokens_per_frame,
+            settings.compile,
+        )
 
     def load(self) -> "BatchModel":
         """Load it.
@@ -81,7 +95,9 @@ class FoundModel:
         Raises:
             ModelError, SettingError: as for `load_model`.
         """
-        return load_model_or_say(self.model, self.device, self.dtype, self.quantization, self.compile_passes)
+        return load_model_or_say(
+            self.model, self.device, self.dtype, self.quantization, self.tokens_per_frame, self.compile_passes
+        )
 
 
 def model_for(stream: "StreamRecord", chosen: ModelChoice) -> FoundModel:
@@ -130,8 +146,12 @@ def served_model(journal: Path, settings: "LoadedSettings") -> FoundModel:
         with Journal.open(journal, read_only=True) as opened:
             newest = opened.streams.latest()
     if newest is None:
-        return FoundModel(default.model, default.device, default.dtype, default.quantization, default.compile)
-    return replace(model_for(newest, ModelChoice.told(settings)), compile_passes=default.compile)
+        return FoundModel.of(default)
+    return replace(
+        model_for(newest, ModelChoice.told(settings)),
+        tokens_per_frame=default.tokens_per_frame,
+        compile_passes=default.compile,
+    )
 
 
 def _usable(dtype: str, device: str | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keepsight.extras import require_extra
 from keepsight.hub.settings import HubSettings
 from keepsight.models.load_options import DTYPE_DEFAULT
-from keepsight.schema import Choice, Flag, Maybe, Number, Text, check_fields, same_as, setting
+from keepsight.schema import Choice, Flag, Maybe, Number, Text, Whole, check_fields, same_as, setting
 from keepsight.server.settings import ServerSettings, TelemetrySettings
 from keepsight.settings import Settings
 from keepsight.sources.frame_queue import DropPolicy
@@ -137,6 +137,14 @@ class ModelSettings:
         Maybe(Choice(("int8", "int4"))),
         "Round the decoder's weights; needs the extra `quantization`.",
         "model",
+    )
+    tokens_per_frame: int | None = setting(
+        None,
+        Maybe(Whole(1, 16_384), "98"),
+        "Visual tokens of a large square frame, for models with a choice such as Qwen's; a clip's time and memory grow "
+        "with them.",
+        "model",
+        unit="tokens",
     )
     compile: bool = setting(False, Flag(), "Compile caption generation: slow to start, may pay off on a GPU.", "model")
 

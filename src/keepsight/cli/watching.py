@@ -10,10 +10,10 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
-from keepsight.cli.options import JsonOption, checked_path, load_model_or_say
+from keepsight.cli.options import JsonOption, checked_path
 from keepsight.cli.output import make_console, wants_json
 from keepsight.cli.preparing import WatchJob, check_journal_place, is_nothing_new, journal_path, open_sources
-from keepsight.cli.remembered import pinned_model
+from keepsight.cli.remembered import FoundModel, pinned_model
 from keepsight.cli.running import run_job, say_nothing_new
 from keepsight.cli.settings import WATCH, LiveSettings, ModelSettings, StorageSettings
 from keepsight.cli.settings_options import ConfigOption, Load, PaperOption, PrintSettingsOption, TakesSettings
@@ -116,7 +116,7 @@ def _run(job: WatchJob, model: ModelSettings, console: Console | None) -> None:
             from keepsight.asking.evidence import check_all_parts
 
             check_all_parts(job.settings)
-            loaded = load_model_or_say(name, model.device, model.dtype, model.quantization, model.compile)
+            loaded = replace(FoundModel.of(model), model=name).load()
             run_job(job, loaded, console)
         except StopRequest as request:  # during model loading; later ones are handled there
             raise Stopped("stopped before watching began", request.signal_number) from None

@@ -32,7 +32,7 @@ from keepsight.models.placing import MappedModel
 from keepsight.models.prompting.chat import ChatPrompts, PromptIds, VideoPlace
 from keepsight.models.prompting.layout import Piece, PromptBuilder
 from keepsight.models.prompting.positions import GridRule
-from keepsight.models.registry import judging_style_of
+from keepsight.models.registry import judging_style_of, settings_for
 from keepsight.models.vision.batches import encode_batches, frames_in_batch
 from keepsight.models.vision.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
 
@@ -120,7 +120,7 @@ class VideoAdapter(ABC):
         mapped = MappedModel.open(cls.model_class, folder, options)
         num_parameters = mapped.num_parameters
         model = mapped.place(options)
-        settings = cls.settings(folder)
+        settings = settings_for(cls, folder, options.tokens_per_frame)
         shape = replace(cls.shape(model.config, settings), num_parameters=num_parameters)
         frame_size = (shape.frame_height, shape.frame_width)
         if not cls.takes_any_frame_size:
@@ -152,6 +152,23 @@ class VideoAdapter(ABC):
     def settings(cls, folder: Path) -> Mapping[str, Any]:
         """Preprocessor settings of a checkpoint: those for videos, if any."""
         return read_settings(folder)
+
+    @classmethod
+    def with_tokens_per_frame(cls, settings: Mapping[str, Any], tokens_per_frame: int) -> Mapping[str, Any]:
+        """Preprocessor settings with another resolution, for models that keep a frame's aspect ratio.
+
+        Args:
+            settings: of the checkpoint.
+            tokens_per_frame: visual tokens of a large square frame, at least 1.
+
+        Raises:
+            SettingError: all frames of the architecture have one size.
+        """
+        del settings
+        raise SettingError(
+            f"must be left out: {cls.model_class.__name__} takes frames of one size only, got {tokens_per_frame}",
+            "tokens_per_frame",
+        )
 
     @classmethod
     @abstractmethod

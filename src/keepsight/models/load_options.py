@@ -29,6 +29,7 @@ class LoadOptions:
         dtype: type of the weights.
         score_layers: layers that score tokens, 1-based; None for the paper's, scaled to the model's depth.
         quantization: quantisation of the decoder, see `keepsight.models.quantization`; None for none.
+        tokens_per_frame: visual tokens of a large square frame, for models with a choice; None for the default.
         compile_passes: compile the passes after prompts, see `keepsight.models.decoding.compiled_passes`.
     """
 
@@ -38,4 +39,5 @@ class LoadOptions:
     dtype: "torch.dtype"
     score_layers: tuple[int, ...] | None = None
     quantization: str | None = None
+    tokens_per_frame: int | None = None
     compile_passes: bool = False

@@ -12,7 +12,7 @@ from keepsight.incoming import did_you_mean
 from keepsight.models.hub_names import HubName, known_ids
 from keepsight.models.load_options import LoadOptions
 from keepsight.models.places import LocalModel, find_model
-from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models
+from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models, settings_for
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,7 @@ def load_model(
     dtype: str | None = None,
     score_layers: tuple[int, ...] | None = None,
     quantization: str | None = None,
+    tokens_per_frame: int | None = None,
     compile_passes: bool = False,
 ) -> "BatchModel":
     """Load a model, after checking that its architecture is supported and that it fits in memory.
@@ -47,6 +48,9 @@ def load_model(
             model's depth.
         quantization: `int8` or `int4` weights in the decoder (`keepsight.models.quantization`, needs torchao); None for
             none.
+        tokens_per_frame: visual tokens of a large square frame, for models that keep a frame's aspect ratio, such as
+            Qwen's; None for 98, as many per step of two frames as LLaVA-OneVision has per frame. Time and memory of a
+            clip grow with it.
         compile_passes: compile the generation of captions and answers (`keepsight.models.decoding.compiled_passes`);
             takes up to a minute at the first clips, and pays where launches dominate, as on GPUs.
 
@@ -56,7 +60,7 @@ def load_model(
         UnsupportedModelError: the architecture has no adapter.
         ModelTooBigError: not enough free memory on the device.
         ModelError: the checkpoint is damaged or incomplete.
-        SettingError: device, dtype, score_layers, quantization or compile_passes are not possible.
+        SettingError: device, dtype, score_layers, quantization, tokens_per_frame or compile_passes are not possible.
     """
     from keepsight.models.checkpoint import load_config
     from keepsight.models.devices import choose_device
@@ -70,7 +74,7 @@ def load_model(
     found = place if isinstance(place, LocalModel) else _find_on_hub(place)
     model_type = _supported_type(name, found.folder)
     adapter = adapter_class(model_type)
-    shape = adapter.shape(load_config(found.folder), adapter.settings(found.folder))
+    shape = adapter.shape(load_config(found.folder), settings_for(adapter, found.folder, tokens_per_frame))
     chosen_dtype = choose_dtype(
         dtype,
         chosen_device,
@@ -86,6 +90,7 @@ def load_model(
         dtype=chosen_dtype,
         score_layers=None if score_layers is None else tuple(score_layers),
         quantization=quantization,
+        tokens_per_frame=tokens_per_frame,
         compile_passes=compile_passes,
     )
     return adapter.load(found.fetch_weights(), options)

@@ -58,6 +58,9 @@ class AdapterClass(Protocol):
     def settings(self, folder: Path) -> Mapping[str, Any]:
         """Preprocessor settings of a checkpoint: see `VideoAdapter.settings`."""
 
+    def with_tokens_per_frame(self, settings: Mapping[str, Any], tokens_per_frame: int) -> Mapping[str, Any]:
+        """Preprocessor settings with another resolution: see `VideoAdapter.with_tokens_per_frame`."""
+
     def shape(self, config: Any, settings: Mapping[str, Any]) -> "ModelShape":
         """Sizes of a model, before reading any weight: see `VideoAdapter.shape`."""
 
@@ -76,6 +79,17 @@ def adapter_class(model_type: str) -> AdapterClass:
     module, _, name = ADAPTERS[model_type].partition(":")
     found = getattr(import_module(module), name)
     return found
+
+
+def settings_for(adapter: AdapterClass, folder: Path, tokens_per_frame: int | None) -> Mapping[str, Any]:
+    """Preprocessor settings of a checkpoint, with the resolution that the user chose, if any.
+
+    Raises:
+        ModelError: a preprocessor file is not JSON.
+        SettingError: all frames of the architecture have one size.
+    """
+    settings = adapter.settings(folder)
+    return settings if tokens_per_frame is None else adapter.with_tokens_per_frame(settings, tokens_per_frame)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ The published weights are bfloat16 and overflow float16, so that is refused.
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import isqrt
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
+from keepsight.errors import SettingError
 from keepsight.method.protocol import DEFAULT_FRAME_SPACING_SECONDS, ModelInfo, VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.footprint import ModelShape
@@ -32,6 +34,9 @@ from keepsight.models.vision.preprocessing import FramePreprocessor
 
 MAX_TOKENS_PER_STEP = 196
 """As LLaVA-OneVision has per frame: a checkpoint's own limit is meant for single images, and is 16,384."""
+
+ASKED = "tokens_per_frame"
+"""Key of a resolution that the user chose, beside a checkpoint's own settings."""
 
 
 class Qwen25VLAdapter(VideoAdapter):
@@ -61,6 +66,11 @@ class Qwen25VLAdapter(VideoAdapter):
             token_grid=(side, side),
             frames_per_step=rule.frames_per_step,
         )
+
+    @classmethod
+    def with_tokens_per_frame(cls, settings: Mapping[str, Any], tokens_per_frame: int) -> Mapping[str, Any]:
+        """Settings with another resolution than `MAX_TOKENS_PER_STEP`'s."""
+        return {**settings, ASKED: tokens_per_frame}
 
     def token_grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of tokens that keep the frames' aspect ratio."""
@@ -99,12 +109,19 @@ def patch_rule(vision_config: Any, most_tokens: int) -> PatchRule:
 
 
 def max_tokens(vision_config: Any, settings: Mapping[str, Any]) -> int:
-    """Token limit per step: `MAX_TOKENS_PER_STEP`, or the checkpoint's pixel limit if lower."""
+    """Token limit per step, a square: the user's or `MAX_TOKENS_PER_STEP`, or the checkpoint's pixel limit if lower.
+
+    Raises:
+        SettingError: the user's is above the checkpoint's.
+    """
     pixels = (vision_config.patch_size * vision_config.spatial_merge_size) ** 2
     most_pixels = settings.get("max_pixels") or (settings.get("size") or {}).get("longest_edge")
-    own = MAX_TOKENS_PER_STEP if most_pixels is None else int(most_pixels) // pixels
-    side = int(max(1, min(own, MAX_TOKENS_PER_STEP)) ** 0.5)
-    return side * side
+    asked, per_step = settings.get(ASKED), vision_config.temporal_patch_size
+    limit = MAX_TOKENS_PER_STEP if asked is None else int(asked) * per_step
+    own = limit if most_pixels is None else max(1, int(most_pixels) // pixels)
+    if asked is not None and limit > own:
+        raise SettingError(f"must be at most {own // per_step} for this checkpoint, got {asked}", ASKED)
+    return isqrt(min(own, limit)) ** 2
 
 
 def exact_interval(positions: float) -> Fraction:

@@ -1,0 +1,72 @@
+"""Visual tokens a frame as a setting, for models that keep a frame's aspect ratio."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from keepsight.errors import SettingError
+from keepsight.models.adapter import VideoAdapter
+from keepsight.models.loading import load_model
+from tests.models.arch_qwen2_5_vl import Qwen25VL
+from tests.models.arch_qwen3_vl import Qwen3VL
+from tests.models.architecture import Architecture, random_frames
+from tests.models.architectures import ARCHITECTURES
+
+
+def checkpoint(architecture: Architecture, folder: Path, most_tokens: int) -> Path:
+    """A checkpoint whose own limit is that many tokens a step."""
+    architecture.write(folder)
+    path = folder / "preprocessor_config.json"
+    settings = json.loads(path.read_text())
+    vision = json.loads((folder / "config.json").read_text())["vision_config"]
+    pixels = (vision["patch_size"] * vision["spatial_merge_size"]) ** 2
+    settings["max_pixels"] = most_tokens * pixels
+    settings.get("size", {})["longest_edge"] = most_tokens * pixels
+    path.write_text(json.dumps(settings))
+    return folder
+
+
+def loaded(folder: Path, tokens_per_frame: int | None) -> VideoAdapter:
+    model = load_model(folder, device="cpu", tokens_per_frame=tokens_per_frame)
+    assert isinstance(model, VideoAdapter)
+    return model
+
+
+@pytest.mark.parametrize("architecture", [Qwen25VL(), Qwen3VL()], ids=str)
+def test_a_large_frame_has_at_most_as_many_tokens_as_asked_for(architecture: Architecture, tmp_path: Path) -> None:
+    folder = checkpoint(architecture, tmp_path / "model", 16_384)
+    for asked, per_step in ((None, 196), (98, 196), (8, 16), (200, 400), (1, 1)):
+        model = loaded(folder, asked)
+        per_frame = model.info.tokens_per_step / model.info.frames_per_step
+        assert model.info.tokens_per_step == per_step
+        assert asked is None or per_frame <= asked
+        rows, columns = model.token_grid(1080, 1920)
+        assert per_step / 2 <= rows * columns <= per_step
+        assert rows < columns or per_step == 1
+        small = random_frames(2, height=240, width=320)
+        rows, columns = model.token_grid(240, 320)
+        assert len(model.encode(small)) == rows * columns
+
+
+def test_memory_grows_with_it(tmp_path: Path) -> None:
+    folder = checkpoint(Qwen25VL(), tmp_path / "model", 16_384)
+    few, many = loaded(folder, 8).info, loaded(folder, 32).info
+    assert few.num_parameters == many.num_parameters
+    weights = few.num_parameters * 4
+    assert many.memory_bytes - weights > 3 * (few.memory_bytes - weights)
+
+
+def test_more_than_the_checkpoint_takes_is_refused(tmp_path: Path) -> None:
+    folder = checkpoint(Qwen25VL(), tmp_path / "model", 400)
+    assert loaded(folder, 200).info.tokens_per_step == 400
+    with pytest.raises(SettingError, match=r"^tokens_per_frame must be at most 200 for this checkpoint, got 201$"):
+        loaded(folder, 201)
+
+
+@pytest.mark.parametrize("architecture", [a for a in ARCHITECTURES if a.model_type == "llava_onevision"], ids=str)
+def test_frames_of_one_size_have_no_choice(architecture: Architecture, tmp_path: Path) -> None:
+    folder = architecture.write(tmp_path / "model")
+    refused = r"^tokens_per_frame must be left out: LlavaOnevisionForConditionalGeneration takes frames"
+    with pytest.raises(SettingError, match=refused):
+        load_model(folder, device="cpu", tokens_per_frame=64)
