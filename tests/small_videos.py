@@ -1,5 +1,6 @@
 """Small videos whose every picture differs from the others."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -16,12 +17,16 @@ class MakeVideo(Protocol):
 
 
 def write_video(path: Path, num_pictures: int, fps: int) -> None:
+    write_pictures(path, [picture_of(number) for number in range(num_pictures)], fps)
+
+
+def write_pictures(path: Path, pictures: Sequence[NDArray[np.uint8]], fps: int) -> None:
+    """A video of pictures of 64 x 48 pixels."""
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=Fraction(fps))
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(num_pictures):
-            picture = av.VideoFrame.from_ndarray(picture_of(number), format="rgb24")
-            container.mux(stream.encode(picture))
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
 
 

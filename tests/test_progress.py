@@ -27,6 +27,11 @@ def test_summary_follows_from_its_numbers() -> None:
     )
 
 
+def test_summary_says_how_many_clips_were_still() -> None:
+    summary = WatchSummary(num_clips=4, watched_seconds=128.0, wall_seconds=3.2, num_still_clips=3)
+    assert str(summary) == "4 clips of 02:08 in 00:03, 3 of them still, 0.80 s a clip, 40.0 x real time"
+
+
 def test_summary_of_nothing_divides_by_nothing() -> None:
     summary = WatchSummary(wall_seconds=1.0)
     assert (summary.seconds_a_clip, summary.times_real_time, summary.kept_percent) == (None, None, None)

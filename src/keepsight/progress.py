@@ -21,7 +21,7 @@ class WatchSummary:
     """Statistics of one run of watching.
 
     Attributes:
-        num_clips: clips captioned in this run.
+        num_clips: clips stored in this run, captioned or still.
         watched_seconds: their total length.
         wall_seconds: duration of the run, including decoding but not loading the model.
         num_visual_tokens: visual tokens encoded.
@@ -31,6 +31,7 @@ class WatchSummary:
         spent_seconds: total time spent on clips.
         is_live: whether a live source was watched; time spent waiting for it is then excluded from speed.
         num_frames_dropped: frames of live sources dropped because the model was too slow.
+        num_still_clips: clips in which nothing changed, stored without a caption.
     """
 
     num_clips: int = 0
@@ -43,6 +44,7 @@ class WatchSummary:
     spent_seconds: float = 0.0
     is_live: bool = False
     num_frames_dropped: int = 0
+    num_still_clips: int = 0
 
     @property
     def working_seconds(self) -> float:
@@ -73,6 +75,8 @@ class WatchSummary:
             f"{self.seconds_a_clip:.2f} s a clip",
             f"{self.times_real_time:.1f} x real time",
         ]
+        if self.num_still_clips:
+            parts.insert(1, f"{self.num_still_clips} of them still")
         if self.num_frames_dropped:
             parts.append(f"{self.num_frames_dropped} frames dropped")
         if self.kept_percent is not None:

@@ -37,6 +37,9 @@ PARTS = MappingProxyType(
 )
 """Settings that are parts: a name, which plug-ins can add to, or an object."""
 
+STILL_THRESHOLD = 14.0
+"""Change of a block, in levels of 255, up to which a clip counts as still; measured by `benchmarks/still.py`."""
+
 MOST_ASKED_CLIP_FRAMES, MOST_ASKED_MEMORY_CLIPS = 256, 1024
 """Limits of a request, since memory grows with it; the server's owner may exceed them."""
 
@@ -143,6 +146,19 @@ class Settings:
     max_caption_tokens: int = setting(128, Whole(1), "Limit the length of a caption.", "method", unit="tokens")
     caption_partial_clip: bool = setting(
         True, Flag(), "Caption the last frames of a video that do not fill a clip.", "method"
+    )
+    skip_still: bool = setting(
+        False,
+        Flag(),
+        "Leave clips uncaptioned in which nothing changed since the last captioned clip; the journal says so instead.",
+        "method",
+    )
+    still_threshold: float = setting(
+        STILL_THRESHOLD,
+        Number(0, 255),
+        "With skip_still, ignore changes of a block's colour up to this.",
+        "method",
+        unit="levels",
     )
     retriever: str | Part = setting(
         "mmr",

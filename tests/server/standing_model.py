@@ -1,7 +1,7 @@
 """A model whose yes and no can be foretold, and captions that go straight into a journal."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -51,3 +51,21 @@ def add_clips(journal: Journal, stream_id: str, truths: Sequence[Any]) -> None:
     for index, is_there in enumerate(truths, start=first):
         caption = f"a dog waits {index} {stream_id}" if is_there else f"nothing happens {index} {stream_id}"
         journal.clips.add(make_clip(stream_id, index, caption=caption))
+
+
+def add_still_clip(journal: Journal, stream_id: str, since: int) -> None:
+    """A clip after those that there are, in which nothing changed since another."""
+    clip = make_clip(
+        stream_id, journal.streams.position(stream_id).next_clip_index, caption="nothing changed since 00:01"
+    )
+    journal.clips.add(
+        replace(
+            clip,
+            num_visual_tokens=0,
+            kept_indices=clip.kept_indices[:0],
+            embedding=clip.embedding[:0],
+            scores=clip.scores[:0],
+            is_still=True,
+            still_since=since,
+        )
+    )

@@ -15,7 +15,7 @@ from keepsight.server.tokens import ScopedToken, TokenScope
 from tests.patience import DEADLINE_SECONDS
 from tests.server.mcp_calls import call, connect, is_read_only, refusal
 from tests.server.served import PATIENCE_SECONDS, Served, serve
-from tests.server.standing_model import YesModel, add_clips
+from tests.server.standing_model import YesModel, add_clips, add_still_clip
 
 MANAGE, ASK = "a-token-for-tests-only", "a-token-that-may-ask"
 DOG = "Tell me when a dog comes in"
@@ -115,6 +115,21 @@ async def test_it_is_told_when_it_becomes_so_each_time(served: Served, stream_id
         watch(served, stream_id, [False, True])
         later = await call(client, "watch_for", **again, timeout_seconds=DEADLINE_SECONDS)
     assert (later["found"], later["clip"]["clip_index"], later["num_clips_left_out"]) == (True, 6, 0)
+
+
+async def test_a_still_clip_is_not_judged_and_changes_nothing(served: Served, stream_id: str) -> None:
+    """As the one before it is taken the captioned clip that it continues, with the dog that is in already."""
+    watch(served, stream_id, [True])
+    add_still_clip(served.service.journal, stream_id, since=0)
+    add_still_clip(served.service.journal, stream_id, since=0)
+    watch(served, stream_id, [True, False])
+    add_still_clip(served.service.journal, stream_id, since=4)
+    watch(served, stream_id, [True])
+    async with connect(served.client.port, ASK) as client:
+        seen = await call(client, "watch_for", stream=stream_id, question=DOG, after_clip_index=1)
+    assert (seen["found"], seen["clip"]["clip_index"], seen["is_so"]) == (True, 6, True)
+    assert len(asked_of(served)) == 4
+    assert not any("nothing changed" in context for context, _ in asked_of(served))
 
 
 async def test_words_that_stay_are_found_again(served: Served, stream_id: str) -> None:

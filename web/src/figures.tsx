@@ -14,6 +14,7 @@ export function Figures({ store }: { store: StreamStore }) {
     [store.clips.length.toLocaleString("en-GB"), store.clips.length === 1 ? "clip" : "clips"],
     [last ? clock(last.end_seconds) : "–", "watched"],
   ];
+  if (stream.num_still_clips) shown.push([stream.num_still_clips.toLocaleString("en-GB"), "with no change"]);
   if (seconds_per_clip !== null) shown.push([seconds(seconds_per_clip), "per clip"]);
   if (lag_seconds !== null && RUNNING.has(stream.state)) shown.push([seconds(lag_seconds), "behind live"]);
   if (stream.is_live || dropped) shown.push([dropped.toLocaleString("en-GB"), "frames dropped"]);

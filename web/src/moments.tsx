@@ -193,7 +193,7 @@ function MomentList({ rows, position, cited, isShown }: ListProps) {
               onClick={() => position.select(clip.clip_index)}
             >
               <span class="time">{position.at(clip.start_seconds)}</span>
-              <span class="said" title={clip.caption}>
+              <span class={clip.is_still ? "said soft" : "said"} title={clip.caption}>
                 {clip.caption || "(no caption)"}
               </span>
               {clip.num_frames_dropped > 0 && (

@@ -9,6 +9,7 @@ import { count } from "./words";
 
 const HEIGHT = 54;
 const BAND = 34;
+const STILL_ALPHA = 0.4;
 const MOST_ZOOM = 1024;
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
 
@@ -62,6 +63,7 @@ export function Timeline({ store, position, cited, found, onMove }: Props) {
           <span class="held">In memory</span>
           {cited.size > 0 && <span class="cited">Cited</span>}
           {found && <span class="found">Found</span>}
+          {clips.some((clip) => clip.is_still) && <span class="still">No change</span>}
           {(store.gaps.length > 0 || clips.some((clip) => clip.num_frames_dropped)) && <span class="missed">Not watched</span>}
         </div>
         <div class="zoom" role="group" aria-label="Zoom">
@@ -142,8 +144,13 @@ function draw(canvas: HTMLCanvasElement, drawing: Drawing): void {
     ["--held", (index: number) => held.has(index)],
   ] as const) {
     context.fillStyle = colour(name);
-    for (const clip of seen) if (belongs(clip.clip_index)) box(clip.start_seconds, clip.end_seconds);
+    for (const clip of seen) {
+      if (!belongs(clip.clip_index)) continue;
+      context.globalAlpha = clip.is_still ? STILL_ALPHA : 1;
+      box(clip.start_seconds, clip.end_seconds);
+    }
   }
+  context.globalAlpha = 1;
   if (found) {
     context.fillStyle = colour("--paper-veil");
     context.fillRect(0, 0, width, BAND);

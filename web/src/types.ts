@@ -25,6 +25,7 @@ export interface Stream {
   end_seconds: number | null;
   frames_per_clip: number;
   num_clips: number;
+  num_still_clips: number;
   num_bytes: number;
   figures: Figures;
 }
@@ -37,6 +38,7 @@ export interface Clip {
   caption: string;
   num_frames_expected: number;
   is_pinned: boolean;
+  is_still: boolean;
   num_frames_dropped: number;
 }
 

@@ -31,7 +31,7 @@ class Evidence:
     """Evidence given to the model with a question.
 
     Attributes:
-        captions: chosen captions, in time order.
+        captions: chosen captions, in time order, and still times after them.
         context: their prompt block; empty without captions.
         num_left_out: other captions up to `ask_seconds`.
         live: tokens of the newest live frames, or None.
@@ -81,12 +81,12 @@ def gather_evidence(
             f"the question leaves no room for a caption in the model's context window of {window} tokens "
             f"(retrieval_budget_tokens is {settings.retrieval_budget_tokens}); shorten the question"
         )
-    captions = journal_captions.at(chosen)
+    captions = journal_captions.given(chosen)
     by_seconds = _time_of_asking(ask_seconds, journal_captions.end_seconds, frames)
     return Evidence(
         captions=tuple(captions),
         context=captions_context(caption_line(record.span, record.caption) for record in captions),
-        num_left_out=len(journal_captions) - len(captions),
+        num_left_out=len(journal_captions) - len(chosen),
         live=live,
         num_live_frames=0 if live is None or live.frame_seconds is None else len(live.frame_seconds),
         max_new_tokens=max_new_tokens,

@@ -112,6 +112,7 @@ def emit_clip(moment: "Moment", **more: str) -> None:
         num_frames=moment.num_frames,
         num_frames_expected=moment.num_frames_expected,
         num_frames_dropped=moment.num_frames_dropped,
+        is_still=moment.is_still,
     )
 
 
@@ -147,6 +148,7 @@ def emit_summary(summary: "WatchSummary") -> None:
         peak_memory_bytes=summary.peak_memory_bytes,
         peak_device_bytes=summary.peak_device_bytes,
         num_frames_dropped=summary.num_frames_dropped,
+        num_still_clips=summary.num_still_clips,
     )
 
 

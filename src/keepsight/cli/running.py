@@ -138,6 +138,7 @@ class _Tally:
             num_kept_tokens=so_far.num_kept_tokens + moment.num_kept_tokens,
             spent_seconds=so_far.spent_seconds + moment.seconds_spent,
             num_frames_dropped=so_far.num_frames_dropped + moment.num_frames_dropped,
+            num_still_clips=so_far.num_still_clips + moment.is_still,
         )
 
     @property

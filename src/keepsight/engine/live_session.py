@@ -145,6 +145,7 @@ class LiveSession(StreamSession):
     def _store_clock(self) -> None:
         moment = datetime.fromtimestamp(self._run.started_at, UTC)
         self._stream = self._journal.streams.set_clock(self._stream.id, self._clock_from, moment)
+        self._pipeline.stream = self._stream
 
     @property
     def _not_watching(self) -> str:

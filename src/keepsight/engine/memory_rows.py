@@ -72,8 +72,8 @@ def restore_memory(
         JournalError: the stream is unknown, or a stored token is NaN or infinite.
     """
     # Whether a speculation is right changes a score's last bits, so a resumed stream speculates from the same captions.
-    recent = journal.clips.last_captions(stream_id, RECENT_CAPTIONS + (before is not None))
-    recent = recent[:-1] if before is not None else recent
+    before_index = None if before is None else before.clip_index
+    recent = journal.clips.last_captions(stream_id, RECENT_CAPTIONS, before_index=before_index)
     # Not summed over the stored clips: a quota may have removed the oldest.
     position = journal.streams.position(stream_id)
     if before is not None:

@@ -116,11 +116,12 @@ class StreamSession:
                 continue  # nothing new; the frames' error is raised next
             if settings.caption_partial_clip or len(clip.frames) == settings.frames_per_clip:
                 with cancellable(encoding):
-                    ready = ready_clip(self._model, clip, is_last=is_last)
+                    ready = ready_clip(self._model, clip, is_last=is_last, stillness=self._pipeline.stillness)
                 yield ready
 
     def _watch(self, clip: Clip) -> Moment:
-        return watch_clip(self._model, self._pipeline, ready_clip(self._model, clip))
+        ready = ready_clip(self._model, clip, stillness=self._pipeline.stillness)
+        return watch_clip(self._model, self._pipeline, ready)
 
     def add_gap(self, end_seconds: float, reason: str) -> None:
         """Record a gap from the end of the last clip to a later time; ignored if earlier.

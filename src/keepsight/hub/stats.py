@@ -17,7 +17,7 @@ class StreamStats:
     """Statistics since a stream was started or resumed.
 
     Attributes:
-        seconds_per_clip: mean of the last clips; None before the first.
+        seconds_per_clip: mean of the last captioned clips; None before the first.
         lag_seconds: age of a live stream's newest clip; None before the first, and for files.
         num_frames_dropped: dropped because the model was too slow.
         num_losses: disconnects of a live source.
@@ -49,7 +49,8 @@ class StatsCollector:
     def note(self, event: Moment | StateChange) -> None:
         """Count an event."""
         if isinstance(event, Moment):
-            self._seconds.append(event.seconds_spent)
+            if not event.is_still:
+                self._seconds.append(event.seconds_spent)
             self._num_dropped += event.num_frames_dropped
             self._last_end_seconds = event.span.end_seconds
         elif event.state in _LOST:

@@ -18,7 +18,7 @@ from keepsight.journal.encoding import (
     seconds_blob,
     seconds_tuple,
 )
-from keepsight.journal.records import CaptionRecord, ClipRecord, RankingRows
+from keepsight.journal.records import CaptionRecord, ClipRecord, RankingRows, StillRun
 from keepsight.spans import Span
 
 _INSERT = """
@@ -36,7 +36,11 @@ INSERT INTO clips (
 """
 _CAPTION_COLUMNS = (
     "stream_id, clip_index, start_seconds, end_seconds, caption, num_line_tokens, num_frames_expected, "
-    "num_frames_dropped, pinned"
+    "num_frames_dropped, pinned, num_visual_tokens"
+)
+_WHOLE = (
+    "SELECT *, (SELECT still_since FROM still_clips AS still WHERE still.stream_id = clips.stream_id"
+    " AND still.clip_index = clips.clip_index) AS still_since FROM clips"
 )
 _ALWAYS = float("inf")
 
@@ -58,7 +62,15 @@ class ClipTable:
             JournalWriteError: writing failed, or the index exists.
         """
         moment = stored_at or datetime.now(UTC)
-        self._database.write(_INSERT, _parameters(clip) | {"stored_unix_seconds": moment.timestamp()})
+        parameters = _parameters(clip) | {"stored_unix_seconds": moment.timestamp()}
+        if clip.still_since is None:
+            self._database.write(_INSERT, parameters)
+            return
+        with self._database.transaction():
+            self._database.write(_INSERT, parameters)
+            self._database.write(
+                "INSERT INTO still_clips VALUES (?, ?, ?)", (clip.stream_id, clip.clip_index, clip.still_since)
+            )
 
     def pin(self, stream_id: str, clip_index: int, pinned: bool = True) -> None:
         """Pin a clip, so quotas keep it with its thumbnail; or unpin it.
@@ -88,22 +100,18 @@ class ClipTable:
 
     def last(self, stream_id: str) -> ClipRecord | None:
         """Newest clip, or None."""
-        rows = self._database.read(
-            "SELECT * FROM clips WHERE stream_id = ? ORDER BY clip_index DESC LIMIT 1", (stream_id,)
-        )
+        rows = self._database.read(f"{_WHOLE} WHERE stream_id = ? ORDER BY clip_index DESC LIMIT 1", (stream_id,))
         return _clip_of(rows[0]) if rows else None
 
     def get(self, stream_id: str, clip_index: int) -> ClipRecord | None:
         """A clip, or None if it does not exist or was removed."""
-        rows = self._database.read(
-            "SELECT * FROM clips WHERE stream_id = ? AND clip_index = ?", (stream_id, clip_index)
-        )
+        rows = self._database.read(f"{_WHOLE} WHERE stream_id = ? AND clip_index = ?", (stream_id, clip_index))
         return _clip_of(rows[0]) if rows else None
 
     def of(self, stream_id: str, *, from_index: int = 0) -> Iterator[ClipRecord]:
         """Clips of a stream in time order, read one at a time."""
         while rows := self._database.read(
-            "SELECT * FROM clips WHERE stream_id = ? AND clip_index >= ? ORDER BY clip_index LIMIT 1",
+            f"{_WHOLE} WHERE stream_id = ? AND clip_index >= ? ORDER BY clip_index LIMIT 1",
             (stream_id, from_index),
         ):
             clip = _clip_of(rows[0])
@@ -137,10 +145,18 @@ class ClipTable:
         )
         return [Span(row["start_seconds"], row["end_seconds"]) for _, row in unbroken][::-1]
 
-    def last_captions(self, stream_id: str, count: int) -> list[str]:
-        """Captions of the newest `count` clips, in time order."""
+    def last_captions(self, stream_id: str, count: int, *, before_index: int | None = None) -> list[str]:
+        """Captions of the newest `count` captioned clips, in time order.
+
+        Args:
+            stream_id: the stream.
+            count: maximum number of captions.
+            before_index: only clips before this one; None for all.
+        """
         rows = self._database.read(
-            "SELECT caption FROM clips WHERE stream_id = ? ORDER BY clip_index DESC LIMIT ?", (stream_id, count)
+            "SELECT caption FROM clips WHERE stream_id = ? AND num_visual_tokens > 0"
+            " AND clip_index < coalesce(?, clip_index + 1) ORDER BY clip_index DESC LIMIT ?",
+            (stream_id, before_index, count),
         )
         return [str(row["caption"]) for row in reversed(list(rows))]
 
@@ -160,7 +176,7 @@ class ClipTable:
         """
         rows = self._database.read(
             "SELECT clip_index, num_line_tokens, embedding FROM clips WHERE stream_id = ? AND end_seconds <= ? "
-            "ORDER BY clip_index",
+            "AND num_visual_tokens > 0 ORDER BY clip_index",
             (stream_id, ended_by_seconds),
         )
         if not rows:
@@ -169,8 +185,29 @@ class ClipTable:
         embeddings = np.frombuffer(b"".join(blobs), "<f4").reshape(len(rows), -1)
         return RankingRows(np.array(indices, np.int64), np.array(costs, np.int64), embeddings)
 
+    def still_runs(self, stream_id: str, *, ended_by_seconds: float = _ALWAYS) -> list[StillRun]:
+        """For each captioned clip after which nothing changed, its still clips that ended by a time, in time order."""
+        rows = self._database.read(
+            "SELECT still_since, max(clip_index), min(start_seconds), max(end_seconds), max(num_line_tokens) "
+            "FROM still_clips JOIN clips USING (stream_id, clip_index) WHERE stream_id = ? AND end_seconds <= ? "
+            "GROUP BY still_since ORDER BY still_since",
+            (stream_id, ended_by_seconds),
+        )
+        return [StillRun(since, last, Span(start, end), cost) for since, last, start, end, cost in rows]
+
+    def captioned_by(self, stream_id: str, clip_index: int) -> CaptionRecord | None:
+        """A clip, or the captioned one that it continues if it is still; None if that was removed."""
+        rows = self._database.read(
+            f"SELECT {_CAPTION_COLUMNS} FROM clips WHERE stream_id = :stream AND clip_index = coalesce("
+            "(SELECT still_since FROM still_clips WHERE stream_id = :stream AND clip_index = :index), :index)",
+            {"stream": stream_id, "index": clip_index},
+        )
+        return _caption_of(rows[0]) if rows else None
+
     def search(self, text: str, *, stream_id: str | None = None, limit: int = 20) -> list[CaptionRecord]:
         """Captions that contain all words of a text, best match first; words match in any inflection.
+
+        Still clips are not found.
 
         Args:
             text: words as typed; no character is special.
@@ -182,7 +219,7 @@ class ClipTable:
             return []
         rows = self._database.read(
             f"SELECT {_CAPTION_COLUMNS} FROM clips JOIN (SELECT rowid AS hit, rank FROM caption_index "
-            "WHERE caption_index MATCH ?) ON hit = clips.id WHERE ? IN (stream_id, '') "
+            "WHERE caption_index MATCH ?) ON hit = clips.id WHERE ? IN (stream_id, '') AND num_visual_tokens > 0 "
             "ORDER BY rank, stream_id, clip_index LIMIT ?",
             (words, stream_id or "", limit),
         )
@@ -240,6 +277,7 @@ def _caption_of(row: sqlite3.Row) -> CaptionRecord:
         num_frames_expected=row["num_frames_expected"],
         num_frames_dropped=row["num_frames_dropped"],
         is_pinned=bool(row["pinned"]),
+        is_still=row["num_visual_tokens"] == 0,
     )
 
 
@@ -256,4 +294,5 @@ def _clip_of(row: sqlite3.Row) -> ClipRecord:
         scores=float32_array(row["scores"]),
         thumbnail=row["thumbnail"],
         media_start_seconds=row["media_start_seconds"],
+        still_since=row["still_since"],
     )

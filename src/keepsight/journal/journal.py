@@ -12,6 +12,7 @@ from keepsight.errors import JournalWriteError, SettingError
 from keepsight.journal.alerts import AlertTable, DeliveryTable
 from keepsight.journal.answers import AnswerTable
 from keepsight.journal.clips import ClipTable
+from keepsight.journal.compared import ComparedTable
 from keepsight.journal.database import Database
 from keepsight.journal.gaps import GapTable
 from keepsight.journal.last_clip import LastClipTable
@@ -42,6 +43,7 @@ class Journal:
         standing: standing questions and how far they were checked.
         deliveries: pending webhook deliveries.
         memory: current visual memory of each stream.
+        compared: pictures that the next clips are compared with.
         last_clips: clips cut by the end of their source, which can be replaced.
         storage: sizes of rows, and removal (see `quota.apply_quota`).
     """
@@ -57,6 +59,7 @@ class Journal:
         self.standing = StandingTable(database, self.alerts)
         self.deliveries = DeliveryTable(database)
         self.memory = MemoryTable(database)
+        self.compared = ComparedTable(database)
         self.last_clips = LastClipTable(database)
         self.storage = StorageTable(database)
 

@@ -22,7 +22,7 @@ class LastClip:
         clip_index: its index.
         start_seconds: where watching resumes.
         end_seconds: its end.
-        num_visual_tokens: its visual tokens.
+        num_visual_tokens: its visual tokens; 0 for a still clip.
         frame_seconds: times of its frames.
     """
 
@@ -88,11 +88,13 @@ class LastClipTable:
         with self._database.transaction():
             rows = self._database.read(f"SELECT pinned FROM clips {where}", here)
             write(f"DELETE FROM clips {where}", here)
+            write(f"DELETE FROM compared_pictures {where}", here)
             self._put_memory_back(stream_id, last.clip_index)
             write(
                 "UPDATE streams SET next_clip_index = ?, num_tokens_seen = num_tokens_seen - ?, first_clip_tokens ="
-                " CASE ? WHEN 0 THEN 0 ELSE first_clip_tokens END, last_clip_before_end = NULL WHERE id = ?",
-                (last.clip_index, last.num_visual_tokens, last.clip_index, stream_id),
+                " CASE ? WHEN 0 THEN 0 ELSE first_clip_tokens END, num_still_clips = num_still_clips - ?,"
+                " last_clip_before_end = NULL WHERE id = ?",
+                (last.clip_index, last.num_visual_tokens, last.clip_index, last.num_visual_tokens == 0, stream_id),
             )
             write(
                 "UPDATE standing_progress SET next_clip_index = min(next_clip_index, ?) WHERE stream_id = ?",

@@ -146,6 +146,7 @@ class CaptionRecord(Spanned):
         num_frames_expected: frames that the span should have; 0 if unknown, as in old journals.
         num_frames_dropped: frames dropped because the model was too slow.
         is_pinned: whether quotas keep it, as of reading.
+        is_still: whether nothing changed in it (`skip_still`): the model did not see it, and `caption` says since when.
     """
 
     stream_id: str
@@ -156,6 +157,7 @@ class CaptionRecord(Spanned):
     num_frames_expected: int = 0
     num_frames_dropped: int = 0
     is_pinned: bool = False
+    is_still: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,16 +168,35 @@ class StreamPosition:
         next_clip_index: index of the next clip.
         num_tokens_seen: visual tokens of all clips, before selection.
         first_clip_tokens: tokens kept of the first clip; 0 before it.
+        num_still_clips: clips in which nothing changed.
     """
 
     next_clip_index: int
     num_tokens_seen: int
     first_clip_tokens: int
+    num_still_clips: int = 0
+
+
+@dataclass(frozen=True)
+class StillRun:
+    """The still clips after a captioned one.
+
+    Attributes:
+        still_since: index of the captioned clip.
+        last_index: index of the last still clip.
+        span: from the start of the first to the end of the last.
+        num_line_tokens: tokens of their longest line in a prompt.
+    """
+
+    still_since: int
+    last_index: int
+    span: Span
+    num_line_tokens: int
 
 
 @dataclass(frozen=True, eq=False)
 class RankingRows:
-    """Ranking data of a stream's captions, in time order.
+    """Ranking data of a stream's captions, in time order; still clips have none.
 
     Attributes:
         clip_indices: int64 `[num_captions]`.
@@ -193,7 +214,7 @@ class ClipRecord(CaptionRecord):
     """A stored clip with all its data. Compares by identity.
 
     Attributes:
-        num_visual_tokens: visual tokens of the clip, before selection.
+        num_visual_tokens: visual tokens of the clip, before selection; 0 for a still clip, and for no other.
         num_memory_tokens: memory tokens before the clip when it was captioned.
         token_grid: rows and columns of visual tokens per step.
         seconds_spent: wall time of encoding, and from the clip's turn until it was stored.
@@ -204,6 +225,7 @@ class ClipRecord(CaptionRecord):
         scores: float32 `[num_visual_tokens]`.
         thumbnail: JPEG of the clip's frames side by side (`thumbnails.contact_sheet`); empty once a quota removed it.
         media_start_seconds: container time of the first frame; None if it equals the stream's time.
+        still_since: for a still clip, index of the captioned clip since which nothing changed; else None.
     """
 
     num_visual_tokens: int
@@ -216,6 +238,7 @@ class ClipRecord(CaptionRecord):
     scores: NDArray[np.float32]
     thumbnail: bytes = field(repr=False)
     media_start_seconds: float | None = None
+    still_since: int | None = None
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__

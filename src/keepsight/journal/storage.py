@@ -8,7 +8,7 @@ from keepsight.journal.database import Database
 from keepsight.journal.records import EndReason
 
 KEPT_NEWEST_CLIPS = 8
-"""Newest clips of a stream that are never removed, because the next caption is drafted from them."""
+"""Newest clips of a stream that are never removed, nor are as many with a caption, from which the next is drafted."""
 
 _IS_OVER = f"is_live = 0 AND end_reason IN ('{EndReason.COMPLETE}', '{EndReason.TRUNCATED}')"
 """A stream that never resumes: a file that was watched to its end."""
@@ -21,6 +21,11 @@ WHERE pinned = 0 {{conditions}}
     AND (
         (SELECT {_IS_OVER} FROM streams WHERE streams.id = clips.stream_id)
         OR clip_index < (SELECT next_clip_index FROM streams WHERE streams.id = clips.stream_id) - {KEPT_NEWEST_CLIPS}
+        AND (num_visual_tokens = 0 OR clip_index < (
+            SELECT newest.clip_index FROM clips AS newest INDEXED BY captioned_clips
+            WHERE newest.stream_id = clips.stream_id AND newest.num_visual_tokens > 0
+            ORDER BY newest.clip_index DESC LIMIT 1 OFFSET {KEPT_NEWEST_CLIPS - 1}
+        ))
         AND NOT EXISTS (
             SELECT * FROM memory WHERE memory.stream_id = clips.stream_id AND memory.clip_index = clips.clip_index
         )
@@ -59,7 +64,7 @@ class StorageTable:
 
     A stream's bytes are those of its clips (the caption in UTF-8, frame times, kept indices, embedding, scores,
     thumbnail) and of its visual memory's rows, as stored. Numbers, indices, the full-text index, gaps, questions with
-    answers, and SQLite's page overhead are not counted.
+    answers, the picture that still clips are compared with, and SQLite's page overhead are not counted.
     """
 
     def __init__(self, database: Database) -> None:
@@ -90,7 +95,7 @@ class StorageTable:
     def oldest(self, limit: int, *, stream_id: str | None = None, with_thumbnail: bool = False) -> list[StoredClip]:
         """Oldest removable clips: not pinned, and not needed by a stream that can resume.
 
-        Such a stream needs the clips in its visual memory, and its `KEPT_NEWEST_CLIPS` newest.
+        Such a stream needs the clips in its visual memory, its `KEPT_NEWEST_CLIPS` newest, and as many captioned ones.
 
         Args:
             limit: maximum number of clips.

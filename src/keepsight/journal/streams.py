@@ -189,7 +189,8 @@ class StreamTable:
             UnknownStreamError: no such stream.
         """
         rows = self._database.read(
-            "SELECT next_clip_index, num_tokens_seen, first_clip_tokens FROM streams WHERE id = ?", (stream_id,)
+            "SELECT next_clip_index, num_tokens_seen, first_clip_tokens, num_still_clips FROM streams WHERE id = ?",
+            (stream_id,),
         )
         if not rows:
             raise UnknownStreamError(f"the journal {self._database.path} has no stream {stream_id!r}")

@@ -22,6 +22,10 @@ def caption_line(span: Span, caption: str) -> str:
     return f"[{span}] {_as_data(caption)}"
 
 
+STILL_CAPTION = "nothing changed"
+"""Stands where a still clip has no caption (`skip_still`); the journal adds since when."""
+
+
 def captions_context(lines: Iterable[str]) -> str:
     """Block of caption lines before a question, marked as data, not instructions.
 

@@ -40,10 +40,12 @@ def collect_report(journal: Journal, stream: StreamRecord | None = None) -> Repo
         raise EmptyJournalError(f"nothing has been watched yet in {journal.path}")
     held = set(journal.memory.held(stream.id))
     shrink = journal.storage.num_thumbnail_bytes(stream.id) > MAX_SHEET_BYTES
-    clips, seconds_spent = [], 0.0
+    clips, seconds_spent, num_captioned = [], 0.0, 0
     for record in journal.clips.of(stream.id):
         clips.append(_clip(journal, record, record.clip_index in held, shrink))
-        seconds_spent += record.seconds_spent
+        if not record.is_still:
+            seconds_spent += record.seconds_spent
+            num_captioned += 1
     return Report(
         source=Path(stream.source).name or stream.source,
         model=stream.model,
@@ -51,7 +53,7 @@ def collect_report(journal: Journal, stream: StreamRecord | None = None) -> Repo
         gaps=[ReportGap(gap.span, gap.reason) for gap in journal.gaps.of(stream.id)],
         questions=_questions(journal, stream),
         settings=_settings(stream),
-        figures={"seconds per clip": f"{seconds_spent / len(clips):.2g}"} if clips else {},
+        figures={"seconds per clip": f"{seconds_spent / num_captioned:.2g}"} if num_captioned else {},
         notes=_notes(stream),
     )
 
@@ -66,6 +68,7 @@ def _clip(journal: Journal, record: ClipRecord, in_memory: bool, shrink: bool) -
         token_grid=record.token_grid,
         frames_per_step=record.frames_per_step,
         in_memory=in_memory,
+        is_still=record.is_still,
         note=frames_note(len(record.frame_seconds), record.num_frames_expected, record.num_frames_dropped),
     )
 

@@ -89,6 +89,8 @@ def _counted_figures(report: Report) -> dict[str, str]:
     figures = {"clips": f"{len(report.clips):,}"}
     if report.clips:
         figures["watched"] = format_clock(sum(clip.span.duration_seconds for clip in report.clips))
+    if num_still := sum(clip.is_still for clip in report.clips):
+        figures["clips in which nothing changed"] = f"{num_still:,}"
     percent = kept_percent(report)
     if percent is not None:
         figures["of what was seen is kept"] = f"{percent:.3g} %"

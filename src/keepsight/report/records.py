@@ -51,6 +51,7 @@ class ReportClip:
         frames_per_step: consecutive frames that share a step of tokens.
         in_memory: whether it is in visual memory at the end.
         note: note on missing frames, such as `9 of 16 frames, 3 dropped`; empty if none.
+        is_still: whether nothing changed in it, so that it has no caption of its own.
     """
 
     index: int
@@ -62,6 +63,7 @@ class ReportClip:
     frames_per_step: int = 1
     in_memory: bool = False
     note: str = ""
+    is_still: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,11 @@ def step_of(progress: Progress, clip: CaptionRecord, is_true: bool) -> Step:
     )
 
 
+def pass_still(progress: Progress, clip: CaptionRecord) -> Step:
+    """Pass a still clip: the last verdict stays, and nothing is asked. Removed clips before it count as skipped."""
+    return Step(clip.clip_index + 1, progress.was_true, num_skipped=clip.clip_index - progress.next_clip_index)
+
+
 def skip_to(progress: Progress, clip_index: int) -> Step:
     """Skip to a clip without checking those before it; the last verdict stays."""
     return Step(clip_index, progress.was_true, num_skipped=clip_index - progress.next_clip_index)
@@ -189,6 +194,8 @@ class Checker:
         """Check a clip for the questions that need it next; store all results together."""
         if clip is None:
             steps = [skip_to(progress, progress.end_clip_index) for progress in alike]
+        elif clip.is_still:
+            steps = [pass_still(progress, clip) for progress in alike]
         else:
             steps = self._steps(alike, clip)
         with self._journal.transaction():

@@ -93,6 +93,9 @@ class _Wait:
             for clip in clips:
                 if self._watched.is_closing:
                     return None
+                if clip.is_still:  # whatever was so still is
+                    self._last_index = clip.clip_index
+                    continue
                 with anyio.fail_after(self._seconds_left):
                     is_it = await self._criterion.ends_with(clip)
                 self._last_index = clip.clip_index
@@ -117,8 +120,7 @@ class _Wait:
         return journal.clips.captions_from(self._stream.id, first, _CLIPS_AT_ONCE)
 
     async def _clip_at(self, index: int) -> CaptionRecord | None:
-        found = await to_thread.run_sync(self._watched.journal.clips.captions_at, self._stream.id, [index])
-        return found[0] if found else None
+        return await to_thread.run_sync(self._watched.journal.clips.captioned_by, self._stream.id, index)
 
     async def _newest_index(self) -> int:
         position = await to_thread.run_sync(self._watched.journal.streams.position, self._stream.id)

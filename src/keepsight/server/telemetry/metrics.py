@@ -42,7 +42,10 @@ class Metrics(Observer):
         self._registry = registry = CollectorRegistry()
         self._lost: set[str] = set()
         self._streaming: set[str] = set()
-        self._clips = Counter("keepsight_clips", "Clips described and stored.", registry=registry)
+        self._clips = Counter("keepsight_clips", "Clips stored.", registry=registry)
+        self._still = Counter(
+            "keepsight_still_clips", "Clips stored without a caption: nothing changed.", registry=registry
+        )
         self._clip_seconds = Histogram(
             "keepsight_clip_seconds",
             "Wall time per clip, from encoding to storing.",
@@ -81,7 +84,10 @@ class Metrics(Observer):
     def watched(self, stream: StreamRecord, moment: Moment) -> None:
         del stream
         self._clips.inc()
-        self._clip_seconds.observe(moment.seconds_spent)
+        if moment.is_still:
+            self._still.inc()
+        else:
+            self._clip_seconds.observe(moment.seconds_spent)
         self._dropped.inc(moment.num_frames_dropped)
         self._seen.inc(moment.num_visual_tokens)
         self._kept.inc(moment.num_kept_tokens)

@@ -27,6 +27,7 @@ class ClipView(Shown):
     num_frames_expected: int
     num_frames_dropped: int
     is_pinned: bool = Field(description="Exempt from quotas.")
+    is_still: bool = Field(description="Nothing changed in it: the model did not see it; the caption says since when.")
 
 
 class WholeClipView(ClipView):
@@ -39,6 +40,7 @@ class WholeClipView(ClipView):
     frame_seconds: list[float]
     seconds_spent: float
     has_thumbnail: bool
+    still_since: int | None = Field(description="For a still clip, index of the captioned clip since which.")
 
 
 class GapView(Shown):

@@ -69,6 +69,7 @@ class StreamView(BaseModel):
     end_seconds: float | None
     frames_per_clip: int = Field(examples=[16])
     num_clips: int = Field(description="Clips watched, including removed ones.")
+    num_still_clips: int = Field(description="Of them, those in which nothing changed, which have no caption.")
     num_bytes: int = Field(description="Clips in the journal.")
     figures: FiguresView
 
@@ -79,6 +80,7 @@ def stream_view(service: StreamService, stream: StreamRecord) -> StreamView:
     if run is not None and is_final(run.state) and stream.end_reason is None:
         with suppress(UnknownStreamError):  # removed meanwhile
             stream = service.journal.streams.get(stream.id)  # it ended after its record was read
+    position = service.journal.streams.position(stream.id)
     figures, reason = StreamStats() if run is None else run.figures(), "" if run is None else run.reason
     is_running = run is not None and run.is_alive
     if is_running and not reason:
@@ -97,7 +99,8 @@ def stream_view(service: StreamService, stream: StreamRecord) -> StreamView:
         other_names=[shown_source(name) for name in stream.other_names],
         end_seconds=stream.end_seconds,
         frames_per_clip=Settings.from_json(stream.settings_json).frames_per_clip,
-        num_clips=service.journal.streams.position(stream.id).next_clip_index,
+        num_clips=position.next_clip_index,
+        num_still_clips=position.num_still_clips,
         num_bytes=service.journal.storage.num_bytes(stream.id),
         figures=FiguresView(**vars(figures)),
     )
