@@ -52,7 +52,7 @@ class VideoLlama3(Architecture):
                 "model_type": "qwen2",
                 "vocab_size": len(tokenizer),
                 "hidden_size": 32,
-                "intermediate_size": 40,
+                "intermediate_size": 48,
                 "num_hidden_layers": num_layers,
                 "num_attention_heads": 4,
                 "num_key_value_heads": 2,
