@@ -32,21 +32,7 @@ class Qwen35(Qwen3VL):
     def config(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> Any:
         return Qwen3_5Config(
             vision_config=tower_sizes(),
-            text_config=decoder_sizes(tokenizer, num_layers, window)
-            | {
-                "layer_types": [("linear_attention", "full_attention")[layer % 2] for layer in range(num_layers)],
-                "head_dim": 16,
-                "rope_parameters": {
-                    "rope_type": "default",
-                    "rope_theta": 10_000.0,
-                    "mrope_section": [2, 1, 1],
-                    "partial_rotary_factor": 0.5,
-                },
-                "linear_num_key_heads": 2,
-                "linear_num_value_heads": 4,
-                "linear_key_head_dim": 8,
-                "linear_value_head_dim": 12,
-            },
+            text_config=hybrid_sizes(tokenizer, num_layers, window),
             **token_ids(tokenizer),
         )
 
@@ -63,3 +49,20 @@ class Qwen35(Qwen3VL):
             attentions=[next(found) if kind == "full_attention" else None for kind in kinds],
             hidden_states=output.hidden_states,
         )
+
+
+def hybrid_sizes(tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> dict[str, Any]:
+    return decoder_sizes(tokenizer, num_layers, window) | {
+        "layer_types": [("linear_attention", "full_attention")[layer % 2] for layer in range(num_layers)],
+        "head_dim": 16,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 10_000.0,
+            "mrope_section": [2, 1, 1],
+            "partial_rotary_factor": 0.5,
+        },
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 12,
+    }

@@ -11,6 +11,7 @@ from tests.models.arch_llava_onevision import LlavaOnevision
 from tests.models.arch_qwen2_5_vl import Qwen25VL
 from tests.models.arch_qwen2_vl import Qwen2VL
 from tests.models.arch_qwen3_5 import Qwen35
+from tests.models.arch_qwen3_5_moe import Qwen35Moe
 from tests.models.arch_qwen3_vl import Qwen3VL
 from tests.models.arch_qwen3_vl_moe import Qwen3VLMoe
 from tests.models.arch_smolvlm import SmolVLM
@@ -29,6 +30,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Qwen25VL(),
     Qwen2VL(),
     Qwen35(),
+    Qwen35Moe(),
     Qwen3VL(),
     Qwen3VLMoe(),
     SmolVLM(),

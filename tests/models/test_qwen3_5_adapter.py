@@ -13,11 +13,13 @@ from keepsight.method.protocol import DescribeRequest, ScoreRule, VisualInput
 from keepsight.models import footprint
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.adapters.qwen3_5 import Qwen35Adapter
+from keepsight.models.adapters.qwen3_5_moe import Qwen35MoeAdapter
 from keepsight.models.checkpoint import load_config
 from keepsight.models.decoding.language_model import PromptBatch
 from keepsight.models.loading import load_model
 from keepsight.settings import DESCRIBE_PROMPT
 from tests.models.arch_qwen3_5 import Qwen35
+from tests.models.arch_qwen3_5_moe import Qwen35Moe
 from tests.models.architecture import Stock, random_frames
 from tests.models.live_bytes import LiveBytes
 
@@ -85,6 +87,17 @@ def test_compiled_passes_are_refused(model: VideoAdapter) -> None:
         load_model(model.info.name, device="cpu", compile_passes=True)
 
 
+def working_memory(model: VideoAdapter) -> tuple[int, int]:
+    """Bytes alive at once while a clip is described with as much memory, and the tokens of its prompt and reply."""
+    tokens = model.encode(random_frames(16))
+    clip = VisualInput(tokens, tokens, token_grid=(2, 4))
+    request = DescribeRequest(max_new_tokens=8)
+    with LiveBytes() as describing:
+        model.describe(clip, request)
+    without_memory = model.info.context_window_tokens - model.max_memory_tokens(len(tokens), request, like=clip)
+    return describing.peak, len(tokens) + without_memory
+
+
 WIDER = [
     {},
     {"linear_key_head_dim": 16},
@@ -105,15 +118,9 @@ def test_working_memory_is_computed_closely(tmp_path: Path, sizes: dict[str, int
     model = load_model(Wide().write(tmp_path, num_layers=4), device="cpu")
     assert isinstance(model, VideoAdapter)
     shape = Qwen35Adapter.shape(load_config(tmp_path), {})
-    tokens = model.encode(random_frames(16))
-    clip = VisualInput(tokens, tokens, token_grid=(2, 4))
-    request = DescribeRequest(max_new_tokens=8)
-    with LiveBytes() as describing:
-        model.describe(clip, request)
-    without_memory = model.info.context_window_tokens - model.max_memory_tokens(len(tokens), request, like=clip)
-    length = len(tokens) + without_memory
+    measured, length = working_memory(model)
     computed = footprint.key_value_bytes(shape, length, 4) + footprint.decoder_activation_bytes(shape, length, 4)
-    assert 0.9 * computed < describing.peak <= 1.05 * computed
+    assert 0.9 * computed < measured <= 1.05 * computed
     linear = [module for module in model._language.decoder.modules() if isinstance(module, torch.nn.Linear)]
     assert shape.num_linear_weights == sum(module.weight.numel() for module in linear)
 
@@ -127,3 +134,23 @@ def test_keys_values_and_states_are_counted_exactly(model: VideoAdapter) -> None
     held += [state_of(cache, layer, kind) for layer in (0, 2, 4) for kind in ("conv_states", "recurrent_states")]
     shape = Qwen35Adapter.shape(model._model.config, {})
     assert footprint.key_value_bytes(shape, len(prompt), 4) == sum(tensor.nbytes for tensor in held)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"num_experts_per_tok": 4, "hidden_size": 192}], ids=["states", "experts"])
+def test_working_memory_with_experts_is_computed_closely(tmp_path: Path, sizes: dict[str, int]) -> None:
+    """The widest point is linear attention, or with more experts a token's copies for them."""
+
+    class Wide(Qwen35Moe):
+        def config(self, tokenizer: Any, num_layers: int, window: int) -> Any:
+            config = super().config(tokenizer, num_layers, window)
+            config.text_config.update(sizes)
+            config.vision_config.out_hidden_size = config.text_config.hidden_size
+            return config
+
+    model = load_model(Wide().write(tmp_path, num_layers=4), device="cpu")
+    assert isinstance(model, VideoAdapter)
+    shape = Qwen35MoeAdapter.shape(load_config(tmp_path), {})
+    assert shape.num_parameters == model.info.num_parameters
+    measured, length = working_memory(model)
+    computed = footprint.key_value_bytes(shape, length, 4) + footprint.decoder_activation_bytes(shape, length, 4)
+    assert 0.9 * computed < measured <= 1.05 * computed

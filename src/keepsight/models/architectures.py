@@ -121,6 +121,14 @@ ARCHITECTURES = (
         memory_bytes=19_832_418_784,
     ),
     SupportedArchitecture(
+        model_type="qwen3_5_moe",
+        model_class="Qwen3_5MoeForConditionalGeneration",
+        examples=("Qwen/Qwen3.5-35B-A3B", "Qwen/Qwen3.5-122B-A10B", "Qwen/Qwen3.5-397B-A17B"),
+        tokens_per_frame=98,
+        num_parameters=35_107_181_936,
+        memory_bytes=71_142_847_200,
+    ),
+    SupportedArchitecture(
         model_type="qwen3_vl",
         model_class="Qwen3VLForConditionalGeneration",
         examples=("Qwen/Qwen3-VL-2B-Instruct", "Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),

@@ -33,6 +33,7 @@ ADAPTERS = {
     "qwen2_5_vl": "keepsight.models.adapters.qwen2_5_vl:Qwen25VLAdapter",
     "qwen2_vl": "keepsight.models.adapters.qwen2_vl:Qwen2VLAdapter",
     "qwen3_5": "keepsight.models.adapters.qwen3_5:Qwen35Adapter",
+    "qwen3_5_moe": "keepsight.models.adapters.qwen3_5_moe:Qwen35MoeAdapter",
     "qwen3_vl": "keepsight.models.adapters.qwen3_vl:Qwen3VLAdapter",
     "qwen3_vl_moe": "keepsight.models.adapters.qwen3_vl_moe:Qwen3VLMoeAdapter",
     "smolvlm": "keepsight.models.adapters.smolvlm:SmolVLMAdapter",
