@@ -31,9 +31,10 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from benchmarks.rig.machine import heading, table
 from benchmarks.rig.measuring import Cost, count_exactly, measured, now, release
 from benchmarks.rig.ratios import Ratio, add_ratios_option, write_ratios
-from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, register_attention
+from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import generate
+from keepsight.models.decoding.scoring_attention import register_attention
 from keepsight.models.free_memory import free_memory_bytes
 from keepsight.models.number_formats import DTYPES
 

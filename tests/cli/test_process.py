@@ -11,7 +11,7 @@ import pytest
 
 from keepsight.journal import Journal
 from keepsight.plugins.packages import GROUPS
-from tests.cli.ended import MakeVideo
+from tests.cli.ended import Keepsight, MakeVideo
 from tests.models.random_model import RandomShape, write_random_model
 from tests.patience import PROCESS_SECONDS
 from tests.plug_in import install
@@ -31,6 +31,50 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     assert done.stderr.split() == []
     for command in ("watch", "ask", "report", "models", "toyworld"):
         assert command in done.stdout
+
+
+UNNEEDED = {
+    "av",
+    "huggingface_hub",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "sympy",
+    "tensorflow",
+    "torch._dynamo",
+    "torch._inductor",
+    "torch.distributed.tensor",
+    "torchao",
+    "torchvision",
+    "transformers",
+}
+"""What transformers' classes import, themselves, and what decodes video."""
+
+
+def test_an_answer_of_the_bundled_model_loads_torch_alone(
+    keepsight: Keepsight, make_video: MakeVideo, tmp_path: Path
+) -> None:
+    assert keepsight("watch", make_video(), "--model", "fake", "--sample-fps", 2, "--journal", "a.db").code == 0
+    code = (
+        "import sys\nfrom keepsight.cli.app import run\n"
+        "assert run(['ask', 'a.db', 'What is there now?', '--model', 'tiny', '--device', 'cpu']) == 0\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["answer"]
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert {"torch", "tokenizers", "keepsight.models.text_only.model"} <= loaded
+    assert loaded & UNNEEDED == set()
+
+
+def test_the_collection_at_the_end_of_a_process_has_nothing_to_do() -> None:
+    code = (
+        "import atexit, gc, sys\nfrom keepsight.cli import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > len(gc.get_objects()), file=sys.stderr))\n"
+        "main(['--version'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "True\n"
 
 
 def test_version_is_that_of_the_package() -> None:

@@ -13,6 +13,7 @@ from keepsight.errors import SettingError, UnknownModelError
 from keepsight.journal import Journal, ModelVersion, StreamRecord
 from keepsight.models import loading
 from keepsight.models.naming import identity_of, pinned
+from keepsight.models.text_only.model import TextModel
 from keepsight.schema.sources import load_settings
 from tests.cli.ended import Keepsight, MakeVideo
 from tests.models.random_model import RandomShape, write_random_model
@@ -33,7 +34,14 @@ def loaded(keepsight: Keepsight, monkeypatch: pytest.MonkeyPatch) -> list[dict[s
         seen.append({"checkpoint": model.info.checkpoint, "dtype": model.info.dtype, "bits": model.info.quantization})
         return model
 
+    def load_text_model(cls: type[TextModel], name: str, folder: Path) -> TextModel:
+        model = load_text_really(name, folder)
+        seen.append({"checkpoint": model.info.identity.checkpoint, "dtype": model.info.dtype, "bits": None})
+        return model
+
+    load_text_really = TextModel.load
     monkeypatch.setattr(loading, "load_model", load)
+    monkeypatch.setattr(TextModel, "load", classmethod(load_text_model))
     return seen
 
 

@@ -164,7 +164,7 @@ def test_ask_says_that_something_may_be_missing(
 ) -> None:
     from tests.fake_model import FakeModel
 
-    monkeypatch.setattr("keepsight.cli.remembered.load_model_or_say", lambda *_: FakeModel())
+    monkeypatch.setattr("keepsight.cli.remembered.load_answering_or_say", lambda *_: FakeModel())
     alone, _ = copy_alone(tmp_path)
     assert run(["ask", str(alone), "where is the dog?"]) == 0
     said = capsys.readouterr()

@@ -124,7 +124,7 @@ def test_an_answer_is_given_though_it_cannot_be_stored(folder: Path) -> None:
     from tests.fake_model import FakeModel
     import keepsight.cli.asking
     from keepsight.cli.app import run
-    keepsight.cli.remembered.load_model_or_say = lambda *_: FakeModel()
+    keepsight.cli.remembered.load_answering_or_say = lambda *_: FakeModel()
     path = str(folder / "journal.db")
     assert run(["ask", path, "where is the dog?", "--json"]) == 0
     assert run(["ask", path, "where is the dog?", "--no-json"]) == 0

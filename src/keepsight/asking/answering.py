@@ -11,7 +11,7 @@ from keepsight.asking.evidence import Evidence, gather_evidence
 from keepsight.errors import JournalWriteError, SettingError
 from keepsight.incoming import checked_text
 from keepsight.journal import AnswerRecord, ClipRecord, GapRecord, Journal, StreamRecord
-from keepsight.method.protocol import AnswerRequest, VideoModel
+from keepsight.method.protocol import AnsweringModel, AnswerRequest, VideoModel
 from keepsight.settings import Settings
 from keepsight.spans import Span, Spanned
 from keepsight.video import Frame
@@ -106,7 +106,7 @@ class AnswerStream:
 
     def __init__(
         self,
-        model: VideoModel,
+        model: AnsweringModel,
         journal: Journal,
         stream: StreamRecord,
         asked: Ask,
@@ -179,7 +179,7 @@ class AnswerStream:
 
 
 def ask(
-    model: VideoModel,
+    model: AnsweringModel,
     journal: Journal,
     stream: StreamRecord,
     asked: Ask,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from keepsight.journal import CaptionRecord, Journal, StreamRecord
 from keepsight.method.prompts import STILL_CAPTION, caption_line
-from keepsight.method.protocol import VideoModel
+from keepsight.method.protocol import AnsweringModel
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class JournalCaptions:
         last = self.given(range(len(self))[-1:])
         return last[-1].span.end_seconds if last else 0.0
 
-    def candidates(self, model: VideoModel) -> Candidates:
+    def candidates(self, model: AnsweringModel) -> Candidates:
         """Candidates with embeddings and token counts of the answering model."""
         rows = self._rows
         if self._stream.is_by(model.info.identity) and (not len(self) or rows.embeddings.shape[1] == model.info.dim):

@@ -10,10 +10,10 @@ import torch
 
 from keepsight.asking.candidates import Candidates, JournalCaptions
 from keepsight.asking.retrieval import Retriever, choose, make_retriever
-from keepsight.errors import EmptyJournalError, PromptTooLongError
+from keepsight.errors import EmptyJournalError, PromptTooLongError, SettingError
 from keepsight.journal import CaptionRecord, GapRecord, Journal, StreamRecord
 from keepsight.method.prompts import caption_line, captions_context
-from keepsight.method.protocol import VideoModel, VisualInput
+from keepsight.method.protocol import AnsweringModel, VideoModel, VisualInput
 from keepsight.method.recurrence import check_parts
 from keepsight.settings import Settings
 from keepsight.spans import Span, format_clock
@@ -52,7 +52,7 @@ class Evidence:
 
 
 def gather_evidence(
-    model: VideoModel,
+    model: AnsweringModel,
     journal: Journal,
     stream: StreamRecord,
     question: str,
@@ -66,6 +66,7 @@ def gather_evidence(
     Raises:
         EmptyJournalError: no clip ended by `ask_seconds` and there is no live frame.
         PromptTooLongError: the question leaves no room for a single caption or frame.
+        SettingError: there are live frames, but the model answers from text only.
     """
     journal_captions = JournalCaptions(journal, stream, ask_seconds)
     candidates = journal_captions.candidates(model)
@@ -74,7 +75,11 @@ def gather_evidence(
         raise EmptyJournalError(_nothing_yet(journal, stream, ask_seconds))
     window = model.info.context_window_tokens
     max_new_tokens = longest_reply(model, settings)
-    live = live_input(model, question, frames, max_new_tokens)
+    live = None
+    if frames:
+        if not isinstance(model, VideoModel):
+            raise SettingError(f"{model.info.name} was loaded to answer from text; load the whole model for frames")
+        live = live_input(model, question, frames, max_new_tokens)
     chosen = choose_captions(model, question, candidates, settings, live=live)
     if not chosen and live is None:
         raise PromptTooLongError(
@@ -95,7 +100,7 @@ def gather_evidence(
     )
 
 
-def longest_reply(model: VideoModel, settings: Settings) -> int:
+def longest_reply(model: AnsweringModel, settings: Settings) -> int:
     """Token limit of an answer: the settings' value, or a quarter of the context window if lower."""
     return max(1, min(settings.max_answer_tokens, model.info.context_window_tokens // _WINDOW_SHARE_OF_REPLY))
 
@@ -119,7 +124,7 @@ def live_input(model: VideoModel, question: str, frames: Sequence[Frame], max_ne
 
 
 def choose_captions(
-    model: VideoModel,
+    model: AnsweringModel,
     question: str,
     candidates: Candidates,
     settings: Settings,

@@ -15,13 +15,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     _open_closed_streams()
     from keepsight.cli.app import run
+    from keepsight.cli.collection import skip_last_collection
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # characters missing from the terminal's encoding are escaped
             stream.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:  # a user may ask for warnings (python -W, PYTHONWARNINGS)
         warnings.simplefilter("ignore")
-    raise SystemExit(run(arguments))
+    code = run(arguments)
+    skip_last_collection()
+    raise SystemExit(code)
 
 
 def _open_closed_streams() -> None:

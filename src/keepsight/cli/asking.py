@@ -68,7 +68,7 @@ def ask(
         last = opened.clips.last(stream.id)
         if at_seconds is not None and last is not None and at_seconds > last.span.end_seconds:
             complain(f"{at} is after the last caption, which ends at {format_clock(last.span.end_seconds)}")
-        loaded = model_for(stream, chosen).load()
+        loaded = model_for(stream, chosen).load_to_answer()
         from keepsight.asking.answering import Ask
         from keepsight.asking.answering import ask as ask_model
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from keepsight.cli.collection import paused_collection
 from keepsight.cli.output import complain
 from keepsight.errors import SettingError
 from keepsight.incoming import checked_text
@@ -15,7 +16,7 @@ from keepsight.models.load_options import DTYPE_DEFAULT
 from keepsight.models.registry import BUNDLED
 
 if TYPE_CHECKING:
-    from keepsight.method.protocol import BatchModel
+    from keepsight.method.protocol import AnsweringModel, BatchModel
 
 
 def checked_question(question: str) -> str:
@@ -103,22 +104,45 @@ def load_model_or_say(
     Raises:
         ModelError, SettingError: as for `load_model`.
     """
-    from keepsight.models.devices import settle_threads
-    from keepsight.models.loading import load_model
+    with paused_collection():
+        from keepsight.models.devices import settle_threads
+        from keepsight.models.loading import load_model
 
-    model = load_model(
-        name,
-        device=device,
-        dtype=dtype,
-        quantization=quantization,
-        tokens_per_frame=tokens_per_frame,
-        compile_passes=compile_passes,
-    )
+        model = load_model(
+            name,
+            device=device,
+            dtype=dtype,
+            quantization=quantization,
+            tokens_per_frame=tokens_per_frame,
+            compile_passes=compile_passes,
+        )
     settle_threads(model.info.device, model.info.num_parameters)
+    _say_limits(name)
+    return model
+
+
+def load_answering_or_say(
+    name: str, device: str | None, dtype: str | None, quantization: str | None = None
+) -> "AnsweringModel":
+    """Load a model that answers from captions; for a bundled one, print its limits on stderr.
+
+    Raises:
+        ModelError, SettingError: as for `load_answering_model`.
+    """
+    with paused_collection():
+        from keepsight.models.devices import settle_threads
+        from keepsight.models.loading import load_answering_model
+
+        model = load_answering_model(name, device=device, dtype=dtype, quantization=quantization)
+    settle_threads(model.info.device, model.info.num_parameters)
+    _say_limits(name)
+    return model
+
+
+def _say_limits(name: str) -> None:
     for bundled in BUNDLED:
         if bundled.name == name:
             complain(f"the model {name} {bundled.description}")
-    return model
 
 
 def parse_time(text: str) -> float:

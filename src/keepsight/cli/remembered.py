@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keepsight.cli.options import load_model_or_say
+from keepsight.cli.options import load_answering_or_say, load_model_or_say
 from keepsight.cli.settings import ModelSettings
 from keepsight.errors import SettingError, UnknownModelError
 from keepsight.incoming import did_you_mean, one_line
 
 if TYPE_CHECKING:
     from keepsight.journal import StreamRecord
-    from keepsight.method.protocol import BatchModel
+    from keepsight.method.protocol import AnsweringModel, BatchModel
     from keepsight.schema.sources import LoadedSettings
 
 NO_QUANTIZATION = "none"
@@ -98,6 +98,14 @@ class FoundModel:
         return load_model_or_say(
             self.model, self.device, self.dtype, self.quantization, self.tokens_per_frame, self.compile_passes
         )
+
+    def load_to_answer(self) -> "AnsweringModel":
+        """Load it to answer from captions alone, without settings for frames and passes.
+
+        Raises:
+            ModelError, SettingError: as for `load_answering_model`.
+        """
+        return load_answering_or_say(self.model, self.device, self.dtype, self.quantization)
 
 
 def model_for(stream: "StreamRecord", chosen: ModelChoice) -> FoundModel:

@@ -8,13 +8,15 @@ import numpy as np
 from torch import Tensor
 
 from keepsight.errors import SettingError
-from keepsight.method.model_info import ModelInfo
+from keepsight.method.model_info import ModelIdentity, ModelInfo
 from keepsight.settings import DESCRIBE_PROMPT, HEAD_RULES
 
 __all__ = [
     "DEFAULT_FRAME_SPACING_SECONDS",
     "PAPER_SCORING",
     "AnswerRequest",
+    "AnsweringInfo",
+    "AnsweringModel",
     "BatchModel",
     "DescribeRequest",
     "Description",
@@ -144,38 +146,34 @@ DEFAULT_FRAME_SPACING_SECONDS = 2.0
 """Spacing of frames without known times: the paper's 0.5 frames per second."""
 
 
-class VideoModel(Protocol):
-    """Adapter of a video-language model. Frames are RGB; all tensors are on the model's device."""
+class AnsweringInfo(Protocol):
+    """Properties of a model that answers from text: see `ModelInfo`."""
 
     @property
-    def info(self) -> ModelInfo:
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> ModelIdentity: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def context_window_tokens(self) -> int: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def num_parameters(self) -> int: ...
+
+
+class AnsweringModel(Protocol):
+    """Model that answers questions from captions."""
+
+    @property
+    def info(self) -> AnsweringInfo:
         """Properties of the model."""
-
-    def token_grid(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of visual tokens per step, for frames of a size in pixels."""
-
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Visual tokens of frames in time order.
-
-        Args:
-            frames: uint8 RGB `[height, width, 3]`, any size, at least one. The first one's size determines the grid.
-
-        Returns:
-            `[num_tokens, visual_dim]` in the model's dtype, without separators, step by step; `num_tokens` is
-            `info.num_visual_tokens(len(frames), token_grid)` with the grid of `token_grid`.
-        """
-
-    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
-        """Caption a clip with memory in front of it, greedily, and score the clip's tokens.
-
-        Args:
-            clip: memory and the clip's tokens.
-            request: parameters.
-
-        Raises:
-            SettingError: the model lacks a requested layer, or the offsets do not match the memory.
-            PromptTooLongError: prompt plus `request.max_new_tokens` exceed the context window.
-        """
 
     def answer(self, request: AnswerRequest) -> Iterator[str]:
         """Answer a question over `prompts.captions_context` text, greedily, streaming pieces of text.
@@ -213,6 +211,41 @@ class VideoModel(Protocol):
             num_visual_tokens: tokens of whole frames.
             num_memory_tokens: tokens of the memory.
             like: grid and times of those frames, which some prompts contain; its tokens are ignored.
+        """
+
+
+@runtime_checkable
+class VideoModel(AnsweringModel, Protocol):
+    """Adapter of a video-language model. Frames are RGB; all tensors are on the model's device."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Properties of the model."""
+
+    def token_grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of visual tokens per step, for frames of a size in pixels."""
+
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """Visual tokens of frames in time order.
+
+        Args:
+            frames: uint8 RGB `[height, width, 3]`, any size, at least one. The first one's size determines the grid.
+
+        Returns:
+            `[num_tokens, visual_dim]` in the model's dtype, without separators, step by step; `num_tokens` is
+            `info.num_visual_tokens(len(frames), token_grid)` with the grid of `token_grid`.
+        """
+
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
+        """Caption a clip with memory in front of it, greedily, and score the clip's tokens.
+
+        Args:
+            clip: memory and the clip's tokens.
+            request: parameters.
+
+        Raises:
+            SettingError: the model lacks a requested layer, or the offsets do not match the memory.
+            PromptTooLongError: prompt plus `request.max_new_tokens` exceed the context window.
         """
 
     def max_memory_tokens(

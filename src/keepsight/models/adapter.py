@@ -20,10 +20,11 @@ from keepsight.method.prompts import question_text
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, ModelInfo, VisualInput
 from keepsight.models.cancellation import check_before_layers
 from keepsight.models.checkpoint import load_tokenizer
-from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator, register_attention
+from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator
 from keepsight.models.decoding.compiled_passes import CompiledDecoder
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import Draft, generate, single_reply, stream_text
+from keepsight.models.decoding.scoring_attention import register_attention
 from keepsight.models.finite import check_finite
 from keepsight.models.footprint import ModelShape, describe_footprint
 from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
@@ -267,14 +268,9 @@ class VideoAdapter(ABC):
         batch = PromptBatch.of([self._builder.build(ids, None, max_new_tokens) for ids in prompts])
         return self._replying(batch, max_new_tokens)
 
-    @torch.inference_mode()
     def embed(self, text: str) -> Tensor:
         """Mean input embedding of a text: see `VideoModel.embed`."""
-        ids = self._prompts.text_ids(text)
-        if not ids:
-            return torch.zeros(self._info.dim)
-        mean = self._language.embed_ids(ids).float().mean(dim=0).cpu()
-        return check_finite(mean, "text embeddings", self._language.dtype)
+        return self._language.mean_embedding(self._prompts.text_ids(text))
 
     def count_tokens(self, text: str) -> int:
         """Token count of a text as in a prompt."""

@@ -17,11 +17,11 @@ from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class
 if TYPE_CHECKING:
     import torch
 
-    from keepsight.method.protocol import BatchModel
+    from keepsight.method.protocol import AnsweringModel, BatchModel
     from keepsight.models.footprint import ModelShape
     from keepsight.models.hub import Snapshot
 
-__all__ = ["BundledModel", "list_models", "load_model"]
+__all__ = ["BundledModel", "list_models", "load_answering_model", "load_model"]
 
 
 def load_model(
@@ -94,6 +94,35 @@ def load_model(
         compile_passes=compile_passes,
     )
     return adapter.load(found.fetch_weights(), options)
+
+
+def load_answering_model(
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    quantization: str | None = None,
+) -> "AnsweringModel":
+    """Load a model that answers from captions: without its vision tower where that is possible, else as `load_model`.
+
+    It is possible for a bundled model on the CPU in float32. Then transformers is not imported, which would take longer
+    than the answer; the answers are the same.
+
+    Args:
+        name_or_path, device, dtype, quantization: as for `load_model`.
+
+    Raises:
+        ModelError, SettingError: as for `load_model`.
+    """
+    from keepsight.models.devices import choose_device
+
+    bundled = next((model for model in list_models() if model.name == str(name_or_path)), None)
+    is_plain = dtype in (None, "float32") and quantization is None
+    if bundled is not None and is_plain and choose_device(device).type == "cpu":
+        from keepsight.models.text_only.model import TextModel
+
+        return TextModel.load(bundled.name, bundled.folder)
+    return load_model(name_or_path, device=device, dtype=dtype, quantization=quantization)
 
 
 def _find_on_hub(name: HubName) -> "Snapshot":

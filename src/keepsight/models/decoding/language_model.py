@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import Cache
 
 from keepsight.models.decoding.attention_rows import RowRule, StepRows
-from keepsight.models.decoding.kv_cache import roomy_cache
+from keepsight.models.finite import check_finite
 from keepsight.models.prompting.layout import Prompt
+
+if TYPE_CHECKING:
+    from transformers import Cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,18 @@ class LanguageModel:
         return embeddings
 
     @torch.inference_mode()
-    def read(self, batch: PromptBatch, num_more: int, cache: Cache | None = None) -> tuple[Tensor, Cache]:
+    def mean_embedding(self, ids: Sequence[int]) -> Tensor:
+        """Mean input embedding of token ids, float32 `[dim]` on the CPU; zeros without ids.
+
+        Raises:
+            ModelError: it is NaN or infinite.
+        """
+        if not ids:
+            return torch.zeros(self.embedding.weight.shape[1])
+        return check_finite(self.embed_ids(ids).float().mean(dim=0).cpu(), "text embeddings", self.dtype)
+
+    @torch.inference_mode()
+    def read(self, batch: PromptBatch, num_more: int, cache: "Cache | None" = None) -> tuple[Tensor, "Cache"]:
         """Read prompts; computes logits for the last position only.
 
         Args:
@@ -110,7 +123,10 @@ class LanguageModel:
         Returns:
             Logits `[batch, vocabulary]` of the next token, and the cache.
         """
-        cache = roomy_cache(self.decoder.config, num_more) if cache is None else cache
+        if cache is None:
+            from keepsight.models.decoding.kv_cache import roomy_cache
+
+            cache = roomy_cache(self.decoder.config, num_more)
         reply = self.decoder(
             inputs_embeds=batch.embeds,
             attention_mask=self.masks(batch.embeds, batch.mask, cache, batch.is_visual),
@@ -123,7 +139,7 @@ class LanguageModel:
         return self._logits(reply.last_hidden_state[:, -1]), cache
 
     def step(
-        self, ids: Tensor, cache: Cache, mask: Tensor | None, positions: Tensor | None, rule: RowRule | None = None
+        self, ids: Tensor, cache: "Cache", mask: Tensor | None, positions: Tensor | None, rule: RowRule | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Feed tokens back. The caller disables gradients, since compiled code needs its own way.
 
@@ -150,7 +166,7 @@ class LanguageModel:
         )
         return self._logits(reply.last_hidden_state), None if rows is None else rows.weights
 
-    def masks(self, embeds: Tensor, mask: Tensor | None, cache: Cache | None, is_visual: Tensor | None = None) -> Any:
+    def masks(self, embeds: Tensor, mask: Tensor | None, cache: "Cache | None", is_visual: Tensor | None = None) -> Any:
         """Attention mask argument of the decoder; overridden by architectures with non-causal masks.
 
         Args:

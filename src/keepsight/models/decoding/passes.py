@@ -1,14 +1,16 @@
 """Decoder passes after the prompts: tokens are fed back, and rejected drafts taken back."""
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers import Cache
 
 from keepsight.models.decoding.attention_rows import RowRule
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.finite import greedy_ids
+
+if TYPE_CHECKING:
+    from transformers import Cache
 
 
 class Passes(Protocol):
@@ -42,7 +44,7 @@ class GrowingPasses:
         cache: cache to extend.
     """
 
-    def __init__(self, model: LanguageModel, batch: PromptBatch, cache: Cache) -> None:
+    def __init__(self, model: LanguageModel, batch: PromptBatch, cache: "Cache") -> None:
         self._model, self._batch, self._cache = model, batch, cache
         self._mask = batch.mask
         self._num_fed = 0

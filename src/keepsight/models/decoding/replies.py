@@ -8,17 +8,21 @@ taken back, so the reply is always the greedy one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import Cache
 
 from keepsight.models.cancellation import check_cancelled
 from keepsight.models.decoding.attention_rows import ScoreAccumulator
-from keepsight.models.decoding.compiled_passes import CompiledDecoder
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.passes import GrowingPasses, Passes
 from keepsight.models.finite import NOT_FINITE, greedy_ids, not_finite
+
+if TYPE_CHECKING:
+    from transformers import Cache
+
+    from keepsight.models.decoding.compiled_passes import CompiledDecoder
 
 LONGEST_MATCH = 4
 """Maximum number of trailing tokens to look up."""
@@ -73,8 +77,8 @@ def generate(
     *,
     rows: ScoreAccumulator | None = None,
     draft: Draft | None = None,
-    cache: Cache | None = None,
-    compiled: CompiledDecoder | None = None,
+    cache: "Cache | None" = None,
+    compiled: "CompiledDecoder | None" = None,
 ) -> Iterator[list[list[int]]]:
     """Generate greedily after prompts.
 

@@ -161,6 +161,22 @@ def _deepstack(pieces: Sequence[Piece], dim: int, like: Tensor) -> Tensor | None
     return torch.cat(parts).transpose(0, 1)
 
 
+def check_length(length: int, max_new_tokens: int, window: int) -> None:
+    """Check that prompt and reply fit the context window.
+
+    Raises:
+        SettingError: `max_new_tokens` is below 1.
+        PromptTooLongError: they do not fit.
+    """
+    if max_new_tokens < 1:
+        raise SettingError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
+    if length + max_new_tokens > window:
+        raise PromptTooLongError(
+            f"the prompt has {length} tokens and the reply up to {max_new_tokens}, "
+            f"but the model's context window is {window} tokens"
+        )
+
+
 class PromptLayout(Protocol):
     """An adapter's part in building prompts."""
 
@@ -195,10 +211,10 @@ class PromptBuilder:
             PromptTooLongError: prompt plus `max_new_tokens` exceed the context window.
         """
         if visual is None:
-            self._check_length(len(ids), max_new_tokens)
+            check_length(len(ids), max_new_tokens, self._info.context_window_tokens)
             return assemble([ids.before], self._embed_ids)
         pieces = self._layout.lay_out(ids, visual)
-        self._check_length(num_tokens(pieces), max_new_tokens)
+        check_length(num_tokens(pieces), max_new_tokens, self._info.context_window_tokens)
         for tokens in (visual.memory, visual.tokens):
             if tokens.shape[1:] != (self._info.token_width,):
                 raise SettingError(
@@ -230,13 +246,3 @@ class PromptBuilder:
         # Text around the memory grows with it.
         lengths = range(most + 1)
         return bisect_right(lengths, room, key=lambda num: self.count(ids, num, num_visual_tokens, like)) - 1
-
-    def _check_length(self, length: int, max_new_tokens: int) -> None:
-        window = self._info.context_window_tokens
-        if max_new_tokens < 1:
-            raise SettingError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
-        if length + max_new_tokens > window:
-            raise PromptTooLongError(
-                f"the prompt has {length} tokens and the reply up to {max_new_tokens}, "
-                f"but the model's context window is {window} tokens"
-            )

@@ -1,0 +1,162 @@
+"""A bundled model that answers from text: its decoder without the vision tower, and without transformers."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from safetensors import safe_open
+from torch import Tensor
+
+from keepsight.errors import ModelError, SettingError
+from keepsight.method.model_info import ModelIdentity
+from keepsight.method.prompts import question_text
+from keepsight.method.protocol import AnswerRequest, VisualInput
+from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.decoding.replies import generate, single_reply, stream_text
+from keepsight.models.prompting.chat import ChatPrompts, VideoPlace
+from keepsight.models.prompting.layout import assemble, check_length
+from keepsight.models.text_only.decoder import DecoderShape, TextCache, TextLanguage
+from keepsight.models.text_only.tokenizer import PlainTokenizer
+
+_PLACES = {
+    "llava_onevision": VideoPlace("<video>"),
+    "qwen2_5_vl": VideoPlace("<|vision_start|><|video_pad|><|vision_end|>"),
+}
+"""How the chat template marks a video, by the checkpoint's `model_type`."""
+
+_DECODER_PREFIXES = ("language_model.model.", "model.")
+"""Before the names of the decoder's tensors; the first one that the file has."""
+
+
+@dataclass(frozen=True)
+class TextModelInfo:
+    """Properties of a model that answers from text (`protocol.AnsweringInfo`), and its size.
+
+    Attributes:
+        name: bundled name.
+        dim: width of text embeddings.
+        context_window_tokens: limit of prompt plus reply.
+        device: `cpu`.
+        dtype: `float32`.
+        num_parameters: weights of the decoder.
+    """
+
+    name: str
+    dim: int
+    context_window_tokens: int
+    device: str
+    dtype: str
+    num_parameters: int
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model it is."""
+        return ModelIdentity(self.name, self.name)
+
+
+class TextModel:
+    """A model that answers from text (`protocol.AnsweringModel`), on the CPU in float32.
+
+    Args:
+        name: bundled name.
+        weights: as for `TextLanguage`.
+        shape: sizes of the decoder.
+        tokenizer: the checkpoint's.
+        place: how its chat template marks a video.
+        end_ids: ids that end a reply, besides those of tokenizer and template.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        weights: dict[str, Tensor],
+        shape: DecoderShape,
+        tokenizer: PlainTokenizer,
+        place: VideoPlace,
+        end_ids: frozenset[int],
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._prompts = ChatPrompts(tokenizer, place)
+        self._language = LanguageModel(TextLanguage(weights, shape))
+        ending = tokenizer.special_id("eos_token")
+        self._end_ids = end_ids | self._prompts.turn_end_ids | ({ending} if ending is not None else set())
+        num_parameters = sum(tensor.numel() for tensor in weights.values())
+        self.info = TextModelInfo(name, shape.dim, shape.context_window_tokens, "cpu", "float32", num_parameters)
+
+    @classmethod
+    def load(cls, name: str, folder: Path) -> Self:
+        """Load the decoder of a bundled model.
+
+        Raises:
+            UnsupportedModelError: the decoder differs from the one here.
+            ModelError: a file is missing or damaged.
+        """
+        config = _read_json(folder / "config.json")
+        ending = _read_json(folder / "generation_config.json").get("eos_token_id", ())
+        return cls(
+            name,
+            _decoder_weights(folder / "model.safetensors"),
+            DecoderShape.of(config),
+            PlainTokenizer.load(folder),
+            _PLACES[config["model_type"]],
+            frozenset({ending} if isinstance(ending, int) else ending),
+        )
+
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        """Answer a question from captions: see `VideoModel.answer`.
+
+        Raises:
+            SettingError: the request has visual tokens.
+        """
+        if request.visual is not None:
+            raise SettingError(f"{self.info.name} was loaded to answer from text; load the whole model for frames")
+        ids = self._prompts.ids(question_text(request.context, request.question), with_video=False)
+        check_length(len(ids), request.max_new_tokens, self.info.context_window_tokens)
+        batch = PromptBatch.of([assemble([ids.before], self._language.embed_ids)])
+        cache: Any = TextCache()
+        new_ids = generate(self._language, batch, self._end_ids, request.max_new_tokens, cache=cache)
+        return stream_text(single_reply(new_ids), self._tokenizer.decode)
+
+    def embed(self, text: str) -> Tensor:
+        """Mean input embedding of a text: see `VideoModel.embed`."""
+        return self._language.mean_embedding(self._prompts.text_ids(text))
+
+    def count_tokens(self, text: str) -> int:
+        """Token count of a text as in a prompt."""
+        return len(self._prompts.text_ids(text))
+
+    def count_prompt_tokens(
+        self,
+        context: str,
+        question: str,
+        num_visual_tokens: int = 0,
+        *,
+        num_memory_tokens: int = 0,
+        like: VisualInput | None = None,
+    ) -> int:
+        """Exact length of the prompt of `answer`: see `VideoModel.count_prompt_tokens`.
+
+        Raises:
+            SettingError: the prompt has visual tokens.
+        """
+        if num_visual_tokens or num_memory_tokens or like is not None:
+            raise SettingError(f"{self.info.name} was loaded to answer from text; load the whole model for frames")
+        return len(self._prompts.ids(question_text(context, question), with_video=False))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {path}: {error}") from error
+    return found
+
+
+def _decoder_weights(path: Path) -> dict[str, Tensor]:
+    """Float32 tensors of the decoder, by their names without the prefix; the vision tower is not read."""
+    with safe_open(path, framework="pt") as file:
+        names = set(file.keys())
+        prefix = next(one for one in _DECODER_PREFIXES if f"{one}embed_tokens.weight" in names)
+        return {name.removeprefix(prefix): file.get_tensor(name).float() for name in names if name.startswith(prefix)}
