@@ -33,9 +33,11 @@ class Repository:
         files: contents by name, of the main branch.
         old_files: contents by name, of the branch `old`.
         fault: reply to all requests.
+        hangs_up: whether requests are never answered, and the connection is closed.
         weights_fault: reply to requests for weights.
         gated: whether only `TOKEN` may read files.
         claimed_bytes: size that the hub claims of each file of weights; None for the true one.
+        xet_fault: reply of the Xet storage, where the weights then are; None for plain storage.
         breaks_at: file whose download breaks off half way, `num_breaks` times.
         seconds_to_answer: delay of every reply.
         requests: `METHOD path` of those that came.
@@ -44,9 +46,11 @@ class Repository:
     files: dict[str, bytes] = field(default_factory=dict)
     old_files: dict[str, bytes] = field(default_factory=dict)
     fault: Reply | None = None
+    hangs_up: bool = False
     weights_fault: Reply | None = None
     gated: bool = False
     claimed_bytes: int | None = None
+    xet_fault: Reply | None = None
     breaks_at: str = ""
     num_breaks: int = 0
     seconds_to_answer: float = 0
@@ -94,16 +98,22 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         kind, place = ("api", parts[2:]) if parts[:2] == ["api", "models"] else ("file", parts)
-        if parts[0] == "cdn":
-            kind, place = "cdn", parts[1:]
+        if parts[0] in ("cdn", "xet"):
+            kind, place = parts[0], parts[1:]
         repository = self.hub.repositories.get("/".join(place[:2]))
         if repository is None:
             self._reply(Reply(404 if self._token() else 401, NOT_FOUND))
             return
         repository.requests.append(f"{self.command} {unquote(urlsplit(self.path).path)}")
         time.sleep(repository.seconds_to_answer)
-        if repository.fault is not None:
+        if repository.hangs_up:
+            self.close_connection = True
+        elif repository.fault is not None:
             self._reply(repository.fault)
+        elif kind == "xet" and repository.xet_fault is not None:
+            self._reply(repository.xet_fault)
+        elif kind == "api" and place[2:3] == ["xet-read-token"]:
+            self._let_into_xet("/".join(place[:2]))
         elif kind == "api":
             self._list(repository, "/".join(place[:2]), place[3] if len(place) > 3 else "main")
         elif kind == "file" and repository.gated and self._token() != TOKEN:
@@ -125,6 +135,15 @@ class _Handler(BaseHTTPRequestHandler):
         siblings = [{"rfilename": name, "size": self._claimed(repository, name, files[name])} for name in files]
         body = json.dumps({"id": repo_id, "sha": commit, "siblings": siblings}).encode()
         self._reply(Reply(200, {"Content-Type": "application/json"}, body))
+
+    def _let_into_xet(self, repo_id: str) -> None:
+        """Address of the Xet storage, and a token for it."""
+        headers = {
+            "X-Xet-Cas-Url": f"{self.hub.cdn}/xet/{repo_id}",
+            "X-Xet-Access-Token": "token",
+            "X-Xet-Token-Expiration": str(int(time.time()) + 3600),
+        }
+        self._reply(Reply(200, headers))
 
     def _resolve(self, repository: Repository, repo_id: str, revision: str, name: str) -> None:
         """Send a small file, or redirect to large storage elsewhere, with size and hash of the file there."""
@@ -148,6 +167,11 @@ class _Handler(BaseHTTPRequestHandler):
                 "X-Linked-Etag": f'"{digest}"',
                 "Location": f"{self.hub.cdn}/cdn/{repo_id}/{commit}/{name}",
             }
+            if repository.xet_fault is not None:
+                headers |= {
+                    "X-Xet-Hash": digest,
+                    "X-Xet-Refresh-Route": f"{self.hub.endpoint}/api/models/{repo_id}/xet-read-token/{commit}",
+                }
             self._reply(Reply(302, headers))
         else:
             self._reply(Reply(200, headers, contents))

@@ -174,6 +174,11 @@ FAULTS = {
         Repository(fault=Reply(403, {"X-Error-Message": "Access to this resource is disabled."})),
         "owner/disabled is disabled on the hub: give another model",
     ),
+    "owner/unanswered": (
+        Repository(hangs_up=True),
+        "cannot reach {hub} (Server disconnected without sending a response.): check the network, or give a local "
+        "folder or a bundled model, which need none",
+    ),
     "owner/login-page": (
         Repository(fault=Reply(200, {"Content-Type": "text/html"}, b"<html>Log in</html>")),
         "{hub} does not answer as a Hugging Face hub does: check HF_ENDPOINT, the proxy, and whether the network wants "
@@ -340,6 +345,18 @@ def test_a_download_that_breaks_off_is_resumed_by_the_same_command(
     repository.requests.clear()
     assert watch(online, "owner/broken", waits=False).code == 0
     assert repository.downloads == [SHARDS[1]] * 2  # the second one goes on where the first ended
+
+
+def test_a_fault_of_the_xet_storage_is_said(hub: Hub, online: CommandLine, files: dict[str, bytes]) -> None:
+    hub.repositories["owner/in-xet"] = Repository(files, xet_fault=Reply(404))
+    ran = watch(online, "owner/in-xet")
+    assert ran.code == 2
+    (said,) = ran.err.splitlines()[1:]
+    assert said.startswith(f"keepsight: the download of {SHARDS[0]} broke off (Task error: ")
+    assert said.endswith(
+        "): run the same command again, files that arrived are kept; set HF_HUB_DISABLE_XET=1 if the Xet storage keeps "
+        "failing"
+    )
 
 
 def test_a_model_larger_than_the_disk_is_refused_before_its_weights(

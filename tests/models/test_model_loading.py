@@ -99,7 +99,7 @@ def test_an_unknown_name_lists_what_there_is(monkeypatch: pytest.MonkeyPatch) ->
         load_model("huge")
 
 
-@pytest.mark.parametrize("name", ["/nowhere/at/all", "./here", "a/b/c", "../model", ""])
+@pytest.mark.parametrize("name", ["/nowhere/at/all", "./here", "a/b/c", "../model", "", "a" * 5000, "a/b\0"])
 def test_a_missing_path_is_not_sought_on_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "find_snapshot", None)
     with pytest.raises(UnknownModelError):

@@ -25,13 +25,16 @@ from keepsight.incoming import short
 from keepsight.models.hub_names import HubName, closest_id
 
 DOWNLOAD_FAULTS = (httpx2.HTTPError, OSError, ValueError, RuntimeError)
-"""Everything that the hub's library and its transports raise; `HfHubHTTPError` is of the first kind."""
+"""What the hub's library and its transports raise: replies and lost connections, files that have another size or cannot
+be written, replies that are not JSON, faults of the Xet storage.
+"""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _RESET = re.compile(r";\s*t=(\d+)")
 """Seconds until a limit ends, in a `RateLimit` header as the hub sends it: `"api";r=0;t=57`."""
 
+_LONGEST_REASON = 200
 _BAD_TOKEN = "invalid credentials"
 
 
@@ -61,9 +64,10 @@ def explain(error: BaseException, name: HubName, file: str | None = None) -> Mod
         )
     if file is None:
         return not_a_hub()
-    return ModelDownloadError(
-        f"the download of {file} broke off ({_reason(error)}): run the same command again, files that arrived are kept"
-    )
+    again = "run the same command again, files that arrived are kept"
+    if isinstance(error, RuntimeError):
+        again = f"{again}; set HF_HUB_DISABLE_XET=1 if the Xet storage keeps failing"
+    return ModelDownloadError(f"the download of {file} broke off ({_reason(error)}): {again}")
 
 
 def offline(name: HubName) -> ModelDownloadError:
@@ -211,7 +215,7 @@ def _unreachable(error: httpx2.TransportError) -> ModelDownloadError:
 
 def _reason(error: BaseException) -> str:
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return short(first)
+    return short(first, _LONGEST_REASON)
 
 
 def _page(name: HubName) -> str:

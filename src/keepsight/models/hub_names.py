@@ -1,7 +1,6 @@
 """Names of models on the Hugging Face hub: `owner/name`, or `owner/name@revision`."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -67,20 +66,10 @@ def known_ids() -> tuple[str, ...]:
 
 
 def closest_id(name: str) -> str | None:
-    """Known hub id that a name is close to, with its owner or without; None if none is."""
-    ids = known_ids()
-    if "/" in name:
-        return _closest(name, ids)
-    by_last_part = {one.partition("/")[2]: one for one in ids}
-    near = _closest(name, by_last_part)
-    return None if near is None else by_last_part[near]
-
-
-def _closest(name: str, known: Iterable[str]) -> str | None:
-    """`closest`, whatever the case of the letters."""
-    by_lower = {one.lower(): one for one in known}
-    near = closest(name.lower(), by_lower)
-    return None if near is None or by_lower[near] == name else by_lower[near]
+    """Known hub id that a name is close to, with its owner or without, in any case; None if none is."""
+    spelled = {(one if "/" in name else one.partition("/")[2]).lower(): one for one in known_ids()}
+    near = closest(name.lower(), spelled)
+    return None if near is None or spelled[near] == name else spelled[near]
 
 
 def _is_id(text: str) -> bool:

@@ -25,7 +25,10 @@ def is_bundled(name: str) -> bool:
 
 def is_folder(name: str) -> bool:
     """Whether it is the path of a model folder."""
-    return (Path(name) / "config.json").is_file()
+    try:
+        return (Path(name) / "config.json").is_file()
+    except OSError:  # too long for a path
+        return False
 
 
 def pinned(name: str, checkpoints: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keepsight.errors import UnknownModelError
-from keepsight.incoming import closest
+from keepsight.incoming import closest, short
 from keepsight.models.hub_names import HubName, closest_id, known_ids
 from keepsight.models.naming import identity_of, is_folder
 from keepsight.models.registry import list_models
@@ -39,7 +39,7 @@ def find_model(name: str) -> LocalModel | HubName:
     folder = Path(name)
     if is_folder(name):
         return LocalModel(folder, identity_of(name).checkpoint)
-    if folder.exists():
+    if _exists(folder):
         raise UnknownModelError(f"{name} is not a model folder: it has no config.json (bundled: {_bundled_names()})")
     found = HubName.parse(name)
     if found is None:
@@ -49,6 +49,13 @@ def find_model(name: str) -> LocalModel | HubName:
         advice = f"did you mean {folder.parent / near}?" if near else f"for the hub's model, give {name}@main"
         raise UnknownModelError(f"no folder {name}, though the folder {folder.parent} is here; {advice}")
     return found
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # too long for a path
+        return False
 
 
 def _is_in_folder_of_models(name: HubName, parent: Path) -> bool:
@@ -66,9 +73,9 @@ def _models_in(folder: Path) -> list[Path]:
 def _no_such_model(name: str) -> UnknownModelError:
     near = closest(name, (model.name for model in list_models())) or closest_id(name)
     if near:
-        return UnknownModelError(f"no such model: {name!r}; did you mean {near}?")
+        return UnknownModelError(f"no such model: '{short(name)}'; did you mean {near}?")
     return UnknownModelError(
-        f"no such model: {name!r}; give a bundled model ({_bundled_names()}), a local folder or a "
+        f"no such model: '{short(name)}'; give a bundled model ({_bundled_names()}), a local folder or a "
         "Hugging Face id such as llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
     )
 
