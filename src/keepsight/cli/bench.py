@@ -46,7 +46,9 @@ def run(
     ] = "default",
     ask_minutes: Annotated[str, typer.Option(help="Ask only at these minutes of toy videos, such as 10,60,600.")] = "",
     questions: Annotated[int, typer.Option(help="Questions of each kind about a toy video.")] = 2,
-    model: Annotated[str, typer.Option(help="Bundled name, folder or Hugging Face id.")] = "tiny",
+    model: Annotated[
+        str, typer.Option(help="Bundled name, folder or Hugging Face id, owner/name or owner/name@revision.")
+    ] = "tiny",
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     processes: Annotated[int | None, typer.Option(help="Videos processed in parallel; default: all cores.")] = None,

@@ -119,7 +119,9 @@ class ModelSettings:
         SettingError: a value is outside what is allowed.
     """
 
-    model: str = setting("tiny", Text("MODEL"), "Bundled name, folder or Hugging Face id.", "model")
+    model: str = setting(
+        "tiny", Text("MODEL"), "Bundled name, folder or Hugging Face id, owner/name or owner/name@revision.", "model"
+    )
     device: str | None = setting(
         None,
         Maybe(DeviceName("DEVICE"), "CUDA if available"),
