@@ -70,8 +70,28 @@ class Gemma4(Architecture):
             "num_global_key_value_heads": 1,
         }
 
+    def text_sizes(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> dict[str, Any]:
+        return {
+            "vocab_size": len(tokenizer),
+            "vocab_size_per_layer_input": len(tokenizer),
+            "hidden_size": HIDDEN,
+            "intermediate_size": 40,
+            "num_hidden_layers": num_layers,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+            "global_head_dim": 12,
+            "sliding_window": WINDOW,
+            "final_logit_softcapping": CAP,
+            "max_position_embeddings": window,
+            "initializer_range": 0.2,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+            **self.decoder_sizes(num_layers),
+        }
+
     def config(self, tokenizer: PreTrainedTokenizerFast, num_layers: int, window: int) -> Gemma4Config:
-        vocabulary = tokenizer.get_vocab()
         return Gemma4Config(
             vision_config={
                 "hidden_size": 16,
@@ -85,30 +105,8 @@ class Gemma4(Architecture):
                 "position_embedding_size": 64,
                 "initializer_range": 0.2,
             },
-            text_config={
-                "vocab_size": len(tokenizer),
-                "vocab_size_per_layer_input": len(tokenizer),
-                "hidden_size": HIDDEN,
-                "intermediate_size": 40,
-                "num_hidden_layers": num_layers,
-                "num_attention_heads": 4,
-                "num_key_value_heads": 2,
-                "head_dim": 8,
-                "global_head_dim": 12,
-                "sliding_window": WINDOW,
-                "final_logit_softcapping": CAP,
-                "max_position_embeddings": window,
-                "initializer_range": 0.2,
-                "bos_token_id": tokenizer.bos_token_id,
-                "eos_token_id": tokenizer.eos_token_id,
-                "pad_token_id": tokenizer.pad_token_id,
-                **self.decoder_sizes(num_layers),
-            },
-            boi_token_id=vocabulary["<|image>"],
-            eoi_token_id=vocabulary["<image|>"],
-            image_token_id=vocabulary["<|image|>"],
-            video_token_id=vocabulary[PAD],
-            audio_token_id=vocabulary["<|audio|>"],
+            text_config=self.text_sizes(tokenizer, num_layers, window),
+            **token_ids(tokenizer),
             initializer_range=0.2,
         )
 
@@ -182,10 +180,16 @@ class Gemma4(Architecture):
     def stock_forward(self, stock: Stock, prompt: StockPrompt, visual: Tensor, embeds: Tensor, **inputs: Any) -> Any:
         """Embeddings per layer are looked up by hand: the padding token's for pictures."""
         config = stock.model.config.text_config
-        if width := config.hidden_size_per_layer_input:
+        if width := getattr(config, "hidden_size_per_layer_input", 0):
             table = stock.embed(range(config.vocab_size))
             reply = [int((table == row).all(dim=1).nonzero()) for row in embeds[0, len(prompt.ids) :]]
             ids = [config.pad_token_id if token == stock.placeholder_id else token for token in [*prompt.ids, *reply]]
             rows = stock.model.model.language_model.embed_tokens_per_layer.weight[ids] * width**0.5
             inputs["per_layer_inputs"] = rows.view(1, len(ids), config.num_hidden_layers, width)
         return stock.model(inputs_embeds=embeds, **inputs)
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    vocabulary = tokenizer.get_vocab()
+    names = {"boi": "<|image>", "eoi": "<image|>", "image": "<|image|>", "video": PAD, "audio": "<|audio|>"}
+    return {f"{name}_token_id": vocabulary[token] for name, token in names.items()}

@@ -2,6 +2,7 @@
 
 from tests.models.arch_gemma3 import Gemma3
 from tests.models.arch_gemma4 import Gemma4
+from tests.models.arch_gemma4_unified import Gemma4Unified
 from tests.models.arch_glm4v import Glm4v
 from tests.models.arch_glm4v_moe import Glm4vMoe
 from tests.models.arch_internvl import InternVL
@@ -21,6 +22,7 @@ from tests.models.architecture import Architecture
 ARCHITECTURES: tuple[Architecture, ...] = (
     Gemma3(),
     Gemma4(),
+    Gemma4Unified(),
     Glm4v(),
     Glm4vMoe(),
     InternVL(),

@@ -75,6 +75,22 @@ PUBLISHED: dict[str, dict[str, Any]] = {
             "layer_types": (["sliding_attention"] * 4 + ["full_attention"]) * 7,
         },
     },
+    "gemma4_unified": {
+        "vision_config": {"patch_size": 16, "pooling_kernel_size": 3, "mm_embed_dim": 3840, "mm_posemb_size": 1120},
+        "audio_config": {"audio_embed_dim": 640, "output_proj_dims": 640},
+        "text_config": {
+            "vocab_size": 262_144,
+            "hidden_size": 3840,
+            "intermediate_size": 15_360,
+            "num_hidden_layers": 48,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 8,
+            "num_global_key_value_heads": 1,
+            "head_dim": 256,
+            "global_head_dim": 512,
+            "attention_k_eq_v": True,
+        },
+    },
     "glm4v": {
         "tie_word_embeddings": False,
         "vision_config": GLM_TOWER,

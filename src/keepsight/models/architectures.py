@@ -55,6 +55,14 @@ ARCHITECTURES = (
         memory_bytes=10_608_000_064,
     ),
     SupportedArchitecture(
+        model_type="gemma4_unified",
+        model_class="Gemma4UnifiedForConditionalGeneration",
+        examples=("google/gemma-4-12B-it",),
+        tokens_per_frame=70,
+        num_parameters=11_959_730_176,
+        memory_bytes=25_213_790_208,
+    ),
+    SupportedArchitecture(
         model_type="glm4v",
         model_class="Glm4vForConditionalGeneration",
         examples=("zai-org/GLM-4.6V-Flash",),

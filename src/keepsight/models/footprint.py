@@ -130,6 +130,8 @@ def _widest_attention(text_config: Any) -> tuple[int, int]:
 
 def _tower_widths(vision_config: Any) -> tuple[int, int]:
     """Width of the tower and of its feed-forward part; Qwen2-VL calls the width of its merged output `hidden_size`."""
+    if embed_dim := getattr(vision_config, "mm_embed_dim", None):  # no tower, but a projection of patches
+        return embed_dim, 3 * vision_config.model_patch_size**2
     if embed_dim := getattr(vision_config, "embed_dim", None):
         return embed_dim, embed_dim * vision_config.mlp_ratio
     return vision_config.hidden_size, vision_config.intermediate_size

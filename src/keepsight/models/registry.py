@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ADAPTERS = {
     "gemma3": "keepsight.models.adapters.gemma3:Gemma3Adapter",
     "gemma4": "keepsight.models.adapters.gemma4:Gemma4Adapter",
+    "gemma4_unified": "keepsight.models.adapters.gemma4_unified:Gemma4UnifiedAdapter",
     "glm4v": "keepsight.models.adapters.glm4v:Glm4vAdapter",
     "glm4v_moe": "keepsight.models.adapters.glm4v_moe:Glm4vMoeAdapter",
     "internvl": "keepsight.models.adapters.internvl:InternVLAdapter",

@@ -20,12 +20,12 @@ The tower's standardisation overflows float16 (vLLM's issue 40290), so that is r
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import Cache, Gemma4ForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import Cache, Gemma4ForConditionalGeneration, PreTrainedModel, PreTrainedTokenizerFast
 
 from keepsight.method.protocol import ModelInfo, VisualInput
 from keepsight.models.adapter import VideoAdapter
@@ -55,7 +55,7 @@ class Gemma4Language(LanguageModel):
     def token_inputs(self, ids: Tensor) -> Mapping[str, Any]:
         """Embeddings per layer; the padding token's where a position has no token."""
         config = self.decoder.config
-        if not config.hidden_size_per_layer_input:
+        if not getattr(config, "hidden_size_per_layer_input", 0):
             return {}
         return {"per_layer_inputs": self.decoder.get_per_layer_inputs(ids.where(ids >= 0, config.pad_token_id))}
 
@@ -67,7 +67,7 @@ class Gemma4Language(LanguageModel):
 class Gemma4Adapter(VideoAdapter):
     """A Gemma 4 model as a `VideoModel`."""
 
-    model_class = Gemma4ForConditionalGeneration
+    model_class: ClassVar[type[PreTrainedModel]] = Gemma4ForConditionalGeneration
     place = VideoPlace("<|video|>")
     takes_any_frame_size = True
     can_draft = False
@@ -80,7 +80,7 @@ class Gemma4Adapter(VideoAdapter):
         super().__init__(model, tokenizer, preprocessor, info)
         marks = tokenizer.convert_ids_to_tokens([model.config.boi_token_id, model.config.eoi_token_id])
         self._opening, self._closing = (str(mark) for mark in marks)
-        self._rule = budget_rule(model.config.vision_config, info.tokens_per_step)
+        self._rule = self.budget_rule(model.config.vision_config, info.tokens_per_step)
 
     @classmethod
     def settings(cls, folder: Path) -> Mapping[str, Any]:
@@ -90,7 +90,7 @@ class Gemma4Adapter(VideoAdapter):
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
         """Frames that use up the budget of tokens."""
-        rule = budget_rule(config.vision_config, int(settings.get("max_soft_tokens") or TOKENS_PER_FRAME))
+        rule = cls.budget_rule(config.vision_config, int(settings.get("max_soft_tokens") or TOKENS_PER_FRAME))
         rows, columns = rule.whole_grid
         shape = ModelShape.of(
             cls.model_class,
@@ -100,9 +100,14 @@ class Gemma4Adapter(VideoAdapter):
             token_grid=(rows, columns),
         )
         text = config.text_config
-        if text.enable_moe_block:
+        if getattr(text, "enable_moe_block", False):
             return replace(shape, intermediate_size=text.moe_intermediate_size, experts_per_token=text.top_k_experts)
         return replace(shape, intermediate_size=text.intermediate_size * (2 if text.use_double_wide_mlp else 1))
+
+    @classmethod
+    def budget_rule(cls, vision_config: Any, max_tokens: int) -> BudgetRule:
+        """The tower's patches, with a budget of tokens per frame."""
+        return BudgetRule(vision_config.patch_size, vision_config.pooling_kernel_size, max_tokens)
 
     @classmethod
     def language_model(cls, model: Any) -> LanguageModel:
@@ -127,11 +132,6 @@ class Gemma4Adapter(VideoAdapter):
         labels = [f"{clock(seconds)} " for seconds in step_seconds(visual, num_frames)]
         marks = FrameMarks(self._opening, self._closing, labels, separator=" ", memory_block=self._rule.max_tokens)
         return lay_out_frames(self._prompts, ids.text, visual, marks, rows * columns)
-
-
-def budget_rule(vision_config: Any, max_tokens: int) -> BudgetRule:
-    """The tower's patches, with a budget of tokens per frame."""
-    return BudgetRule(vision_config.patch_size, vision_config.pooling_kernel_size, max_tokens)
 
 
 def clock(seconds: float) -> str:
