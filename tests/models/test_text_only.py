@@ -1,6 +1,7 @@
 """Bundled models that answer from text without transformers: equal to the whole model, which transformers runs."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from keepsight.errors import ModelError, PromptTooLongError, SettingError, UnsupportedModelError
 from keepsight.method.prompts import captions_context
@@ -182,3 +184,31 @@ def test_a_tokenizer_that_changes_decoded_text_or_is_incomplete_is_refused(tmp_p
     (tmp_path / "tokenizer_config.json").unlink()
     with pytest.raises(ModelError, match="cannot load the tokenizer in "):
         PlainTokenizer.load(tmp_path)
+
+
+def test_damaged_or_incomplete_weights_are_refused(tmp_path: Path) -> None:
+    for file in FOLDERS["tiny"].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = tmp_path / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["language_model.model.layers.5.self_attn.k_proj.bias"]
+    save_file(tensors, weights)
+    with pytest.raises(ModelError) as caught:
+        TextModel.load("tiny", tmp_path)
+    assert str(caught.value) == (
+        f"the weights in {tmp_path} lack 1 tensors, first layers.5.self_attn.k_proj.bias; install Keepsight again"
+    )
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(ModelError) as caught:
+        TextModel.load("tiny", tmp_path)
+    assert re.fullmatch(
+        f"cannot load the weights in {re.escape(str(tmp_path))}: .+; install Keepsight again", str(caught.value)
+    )
+
+
+def test_every_tensor_of_the_decoder_is_checked(name: str) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    stock: Any = AutoModelForImageTextToText.from_pretrained(FOLDERS[name])
+    config = json.loads((FOLDERS[name] / "config.json").read_text())
+    assert DecoderShape.of(config).weight_names == set(stock.get_decoder().state_dict())

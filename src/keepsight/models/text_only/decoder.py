@@ -48,6 +48,15 @@ class DecoderShape:
         """Width of a head."""
         return self.dim // self.num_heads
 
+    @property
+    def weight_names(self) -> frozenset[str]:
+        """Names of all tensors of the decoder, without a prefix."""
+        parts = [f"self_attn.{one}_proj.{kind}" for one in "qkv" for kind in ("weight", "bias")]
+        parts += ["self_attn.o_proj.weight", *(f"mlp.{one}_proj.weight" for one in ("gate", "up", "down"))]
+        parts += ["input_layernorm.weight", "post_attention_layernorm.weight"]
+        layers = {f"layers.{layer}.{part}" for layer in range(self.num_layers) for part in parts}
+        return frozenset(layers | {"embed_tokens.weight", "norm.weight"})
+
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:
         """Sizes from a checkpoint's `config.json`.

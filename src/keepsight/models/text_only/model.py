@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from keepsight.errors import ModelError, SettingError
@@ -27,7 +27,7 @@ _PLACES = {
 """How the chat template marks a video, by the checkpoint's `model_type`."""
 
 _DECODER_PREFIXES = ("language_model.model.", "model.")
-"""Before the names of the decoder's tensors; the first one that the file has."""
+"""What may stand before the names of the decoder's tensors; a file has one of them."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,11 @@ class TextModel:
         """
         config = _read_json(folder / "config.json")
         ending = _read_json(folder / "generation_config.json").get("eos_token_id", ())
+        shape = DecoderShape.of(config)
         return cls(
             name,
-            _decoder_weights(folder / "model.safetensors"),
-            DecoderShape.of(config),
+            _decoder_weights(folder / "model.safetensors", shape),
+            shape,
             PlainTokenizer.load(folder),
             _PLACES[config["model_type"]],
             frozenset({ending} if isinstance(ending, int) else ending),
@@ -154,9 +155,24 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _decoder_weights(path: Path) -> dict[str, Tensor]:
-    """Float32 tensors of the decoder, by their names without the prefix; the vision tower is not read."""
-    with safe_open(path, framework="pt") as file:
-        names = set(file.keys())
-        prefix = next(one for one in _DECODER_PREFIXES if f"{one}embed_tokens.weight" in names)
-        return {name.removeprefix(prefix): file.get_tensor(name).float() for name in names if name.startswith(prefix)}
+def _decoder_weights(path: Path, shape: DecoderShape) -> dict[str, Tensor]:
+    """Float32 tensors of the decoder, by their names without the prefix; the vision tower is not read.
+
+    Raises:
+        ModelError: the file is damaged or incomplete.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {
+                name.removeprefix(prefix): file.get_tensor(name).float()
+                for prefix in _DECODER_PREFIXES
+                for name in file.keys()  # noqa: SIM118 - not a mapping
+                if name.startswith(prefix)
+            }
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot load the weights in {path.parent}: {error}; install Keepsight again") from error
+    if missing := sorted(shape.weight_names - found.keys()):
+        raise ModelError(
+            f"the weights in {path.parent} lack {len(missing)} tensors, first {missing[0]}; install Keepsight again"
+        )
+    return found
