@@ -8,13 +8,13 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import Gemma4Config, Gemma4ForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import Gemma4Config, Gemma4ForConditionalGeneration, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.models.gemma4.image_processing_pil_gemma4 import convert_image_to_patches
 
 from tests.models.architecture import Architecture, Stock, StockPrompt
@@ -48,7 +48,7 @@ PAD = "<|video|>"
 
 class Gemma4(Architecture):
     model_type = "gemma4"
-    model_class = Gemma4ForConditionalGeneration
+    model_class: ClassVar[type[PreTrainedModel]] = Gemma4ForConditionalGeneration
     placeholder = PAD
     half_dtypes = ("bfloat16",)
     turn_end = "<turn|>"

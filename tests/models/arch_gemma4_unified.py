@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import Gemma4UnifiedConfig, Gemma4UnifiedForConditionalGeneration, PreTrainedTokenizerFast
 
-from tests.models.arch_gemma4 import GRIDS, HIDDEN, PATCH_PIXELS, POOLED, TOKEN_PIXELS, Gemma4, token_ids
+from tests.models.arch_gemma4 import GRIDS, PATCH_PIXELS, POOLED, TOKEN_PIXELS, Gemma4, token_ids
 from tests.models.architecture import Stock
 
 
