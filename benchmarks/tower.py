@@ -2,7 +2,7 @@
 
     python -m benchmarks.tower                                            # the bundled model: half a minute
     python -m benchmarks.tower --quick                                    # seconds, to see that it runs
-    python -m benchmarks.tower --model 0.5b --tower-layers 4 --only batches   # minutes; a layer is as long as any other
+    python -m benchmarks.tower --model 0.5b --tower-layers 2              # some minutes: all layers are alike
     python -m benchmarks.tower --model 0.5b --only scenes --repeats 1     # ten minutes of one core, 6 GB
 
 Three tables. *Batches*: sixteen different frames in batches of 1 to 16, and with weights in `channels_last`, each
@@ -62,9 +62,8 @@ CLIP_COLUMNS = (
     "ratio",
     "GB over weights, before",
     "now",
-    "tower's share of a clip, %",
-    "ratio of whole clips",
 )
+SHARE_COLUMNS = ("tower's share of a clip, %", "ratio of whole clips")
 Frames = Sequence[np.ndarray]
 
 
@@ -184,7 +183,7 @@ def describe_seconds(model: VideoAdapter, frames: Frames, caption_tokens: int) -
 
 
 def clip_rows(
-    model: VideoAdapter, videos: Sequence[Video], repeats: int, describing: float
+    model: VideoAdapter, videos: Sequence[Video], repeats: int, describing: float | None
 ) -> tuple[list[list[str]], list[Ratio]]:
     """The clips of videos encoded now, in turns with one encoded as before."""
     size = frames_in_batch(model.info, model.frames_per_batch or WHOLE)
@@ -218,9 +217,12 @@ def clip_rows(
             f"{ratio:.2f}",
             f"{max(cost.rise_bytes for cost in before) / 1e9:.2f}",
             f"{max(cost.rise_bytes for cost in costs) / 1e9:.2f}",
-            f"{100 * old / (old + describing):.0f} → {100 * ratio * old / (ratio * old + describing):.0f}",
-            f"{(ratio * old + describing) / (old + describing):.2f}",
         ]
+        if describing is not None:
+            cells += [
+                f"{100 * old / (old + describing):.0f} → {100 * ratio * old / (ratio * old + describing):.0f}",
+                f"{(ratio * old + describing) / (old + describing):.2f}",
+            ]
         rows.append(cells)
         ratios.append(Ratio(f"encoding now / one batch of {WHOLE}, {video.scene}, {video.form}", tuple(values)))
     return rows, ratios
@@ -245,7 +247,7 @@ def parse() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description="Cost of the vision tower, as Markdown tables.")
     parser.add_argument("--model", default="tiny", help="tiny, or a shape of random weights: " + ", ".join(SHAPES))
-    parser.add_argument("--tower-layers", type=int, help="instead of the shape's")
+    parser.add_argument("--tower-layers", type=int, help="instead of the shape's, and nothing is described")
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="float32")
     parser.add_argument("--only", choices=("batches", "scenes"), help="one part")
     parser.add_argument("--clips", type=int, help="clips of each scene: 2 of tiny, 1 of others")
@@ -266,6 +268,8 @@ def main() -> None:
     if options.model in SHAPES:
         shape = SHAPES[options.model]
         shape = replace(shape, tower_layers=options.tower_layers or shape.tower_layers)
+        if options.tower_layers:
+            shape = replace(shape, layers=1, vocabulary=512)  # encoding needs no decoder
         random = random_model(options.model, DEVICE, options.dtype, shape)
         model: VideoAdapter = random.adapter
         stock, layers = random.stock, f"{shape.tower_layers} tower layers"
@@ -289,13 +293,16 @@ def main() -> None:
         columns = [f"encoded, batches of {size}" for size in sizes]
         rows = [repeat_row(video, sizes) for video in videos]
         print("\n".join(table((*REPEAT_COLUMNS, *columns), rows)), flush=True)
-        describing = median(
-            describe_seconds(model, videos[0].clips()[0], options.caption_tokens) for _ in range(options.repeats)
-        )
+        describing = None
+        if not options.tower_layers:
+            clip = videos[0].clips()[0]
+            describing = median(describe_seconds(model, clip, options.caption_tokens) for _ in range(options.repeats))
         timed = [video for video in videos if (video.scene, video.form) in TIMED]
         rows, found = clip_rows(model, timed, options.repeats, describing)
-        print(f"Batches of {default} now. Describing took {describing:.3g} CPU s.", "", sep="\n")
-        print("\n".join(table(CLIP_COLUMNS, rows)))
+        if describing is not None:
+            print(f"Describing a clip took {describing:.3g} CPU s.", "", sep="\n")
+        columns = [*CLIP_COLUMNS, *(SHARE_COLUMNS if describing is not None else ())]
+        print("\n".join(table(columns, rows)))
         ratios += found
     write_ratios(options.ratios, ratios)
 

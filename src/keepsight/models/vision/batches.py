@@ -18,7 +18,7 @@ from keepsight.method.protocol import ModelInfo
 logger = logging.getLogger(__name__)
 
 MIN_BATCH_TOKENS = 64
-"""Visual tokens per batch on a CPU. Larger batches are not faster; with fewer tokens, calls cost more than arithmetic
+"""Visual tokens per batch on a CPU. Larger batches are hardly faster; in smaller ones, calls cost more than arithmetic
 (`benchmarks/tower.py`)."""
 
 
