@@ -51,6 +51,7 @@ MODELS = {
     "as tiny": SHAPES["small"],
     **{f"width {width}": widened(width) for width in (512, 768, 1024, 1536)},
     "256m": SHAPES["256m"],
+    "0.5b, 4 of 24 layers": replace(SHAPES["0.5b"], layers=4, tower_layers=4),
     "0.5b": SHAPES["0.5b"],
 }
 

@@ -6,6 +6,7 @@ import torch
 
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
+from keepsight.models.usable_cpus import usable_cpus
 
 SMALL_MODEL_PARAMETERS = 50_000_000
 """On two AVX2 cores one thread was faster with 44 million weights (`benchmarks/threads.py`), not with 183."""
@@ -34,10 +35,11 @@ def settle_threads(device: torch.device | str, num_parameters: int) -> int:
     """Set torch's thread count for this process, and return it.
 
     A model below `SMALL_MODEL_PARAMETERS` runs on one thread: distributing its small products costs more than it saves
-    (`benchmarks/threads.py`), and the next clip is decoded and encoded on another core meanwhile. A user's
+    (`benchmarks/threads.py`), and the next clip is decoded and encoded on another core meanwhile. A larger one on the
+    CPU keeps torch's own number, one per physical core, within a container's limit, which torch does not know. A user's
     `OMP_NUM_THREADS` is respected.
     """
-    is_small = torch.device(device).type == "cpu" and num_parameters < SMALL_MODEL_PARAMETERS
-    if is_small and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
+    if torch.device(device).type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        most = 1 if num_parameters < SMALL_MODEL_PARAMETERS else usable_cpus()
+        torch.set_num_threads(min(torch.get_num_threads(), most))
     return torch.get_num_threads()
