@@ -97,6 +97,7 @@ def load_model_or_say(
     dtype: str | None,
     quantization: str | None = None,
     tokens_per_frame: int | None = None,
+    repetition_penalty: float | None = None,
     compile_passes: bool = False,
 ) -> "BatchModel":
     """Load a model; for a bundled one, print its limits on stderr.
@@ -114,6 +115,7 @@ def load_model_or_say(
             dtype=dtype,
             quantization=quantization,
             tokens_per_frame=tokens_per_frame,
+            repetition_penalty=repetition_penalty,
             compile_passes=compile_passes,
         )
     settle_threads(model.info.device, model.info.num_parameters)

@@ -67,6 +67,7 @@ class FoundModel:
         dtype: number format; None for the model's own.
         quantization: `int8` or `int4`; None for none.
         tokens_per_frame: visual tokens of a large square frame; None for the default.
+        repetition_penalty: penalty of tokens that were there before; None for the model's own.
         compile_passes: compile the generation of captions and answers.
     """
 
@@ -75,6 +76,7 @@ class FoundModel:
     dtype: str | None
     quantization: str | None
     tokens_per_frame: int | None = None
+    repetition_penalty: float | None = None
     compile_passes: bool = False
 
     @classmethod
@@ -86,6 +88,7 @@ class FoundModel:
             settings.dtype,
             settings.quantization,
             settings.tokens_per_frame,
+            settings.repetition_penalty,
             settings.compile,
         )
 
@@ -96,7 +99,13 @@ class FoundModel:
             ModelError, SettingError: as for `load_model`.
         """
         return load_model_or_say(
-            self.model, self.device, self.dtype, self.quantization, self.tokens_per_frame, self.compile_passes
+            self.model,
+            self.device,
+            self.dtype,
+            self.quantization,
+            self.tokens_per_frame,
+            self.repetition_penalty,
+            self.compile_passes,
         )
 
     def load_to_answer(self) -> "AnsweringModel":
@@ -158,6 +167,7 @@ def served_model(journal: Path, settings: "LoadedSettings") -> FoundModel:
     return replace(
         model_for(newest, ModelChoice.told(settings)),
         tokens_per_frame=default.tokens_per_frame,
+        repetition_penalty=default.repetition_penalty,
         compile_passes=default.compile,
     )
 

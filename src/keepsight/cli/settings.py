@@ -148,6 +148,12 @@ class ModelSettings:
         "model",
         unit="tokens",
     )
+    repetition_penalty: float | None = setting(
+        None,
+        Maybe(Number(0, 10, is_above=True), "the model's own"),
+        "Divide the logits of tokens that were there before by this; 1 for none.",
+        "model",
+    )
     compile: bool = setting(False, Flag(), "Compile caption generation: slow to start, may pay off on a GPU.", "model")
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ An adapter (`keepsight.models.adapters`) adds what differs: model class and size
 (`encode`), and prompt layout (`lay_out`).
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from keepsight.models.checkpoint import load_tokenizer
 from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator
 from keepsight.models.decoding.compiled_passes import CompiledDecoder
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.decoding.repetition import not_followed, published_penalty
 from keepsight.models.decoding.replies import Draft, generate, single_reply, stream_text
 from keepsight.models.decoding.scoring_attention import register_attention
 from keepsight.models.finite import check_finite
@@ -36,6 +38,8 @@ from keepsight.models.prompting.positions import GridRule
 from keepsight.models.registry import judging_style_of, settings_for
 from keepsight.models.vision.batches import encode_batches, frames_in_batch
 from keepsight.models.vision.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
+
+logger = logging.getLogger(__name__)
 
 
 class VideoAdapter(ABC):
@@ -91,6 +95,17 @@ class VideoAdapter(ABC):
         self._builder = PromptBuilder(self, self._language.embed_ids, self._info)
         self._end_ids = _end_ids(model, tokenizer) | self._prompts.turn_end_ids
         self._compiled: CompiledDecoder | None = None
+        self._language.repetition_penalty = published_penalty(model.generation_config)
+
+    def penalise_repetition(self, penalty: float) -> None:
+        """Use another repetition penalty than the checkpoint's from now on (`repetition`).
+
+        Raises:
+            SettingError: it is not above 0.
+        """
+        if not penalty > 0:
+            raise SettingError(f"must be above 0, got {penalty}", "repetition_penalty")
+        self._language.repetition_penalty = penalty
 
     def compile_passes(self, backend: Any = None) -> None:
         """Use compiled passes after prompts from now on: see `compiled_passes`.
@@ -145,6 +160,10 @@ class VideoAdapter(ABC):
             judging_style=judging_style_of(folder),
         )
         adapter = cls(model, load_tokenizer(folder), make_preprocessor(settings, frame_size), info)
+        if options.repetition_penalty is not None:
+            adapter.penalise_repetition(options.repetition_penalty)
+        if ignored := not_followed(model.generation_config):
+            logger.warning("%s: %s in generation_config.json is not followed", options.name, ", ".join(ignored))
         if options.compile_passes:
             adapter.compile_passes()
         return adapter

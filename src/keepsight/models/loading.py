@@ -32,6 +32,7 @@ def load_model(
     score_layers: tuple[int, ...] | None = None,
     quantization: str | None = None,
     tokens_per_frame: int | None = None,
+    repetition_penalty: float | None = None,
     compile_passes: bool = False,
 ) -> "BatchModel":
     """Load a model, after checking that its architecture is supported and that it fits in memory.
@@ -51,6 +52,8 @@ def load_model(
         tokens_per_frame: visual tokens of a large square frame, for models that keep a frame's aspect ratio, such as
             Qwen's; None for 98, as many per step of two frames as LLaVA-OneVision has per frame. Time and memory of a
             clip grow with it.
+        repetition_penalty: divides logits of tokens that were in prompt or reply before; None for the checkpoint's, as
+            in generation_config.json; 1 for none.
         compile_passes: compile the generation of captions and answers (`keepsight.models.decoding.compiled_passes`);
             takes up to a minute at the first clips, and pays where launches dominate, as on GPUs.
 
@@ -60,7 +63,8 @@ def load_model(
         UnsupportedModelError: the architecture has no adapter.
         ModelTooBigError: not enough free memory on the device.
         ModelError: the checkpoint is damaged or incomplete.
-        SettingError: device, dtype, score_layers, quantization, tokens_per_frame or compile_passes are not possible.
+        SettingError: device, dtype, score_layers, quantization, tokens_per_frame, repetition_penalty or compile_passes
+            are not possible.
     """
     from keepsight.models.checkpoint import load_config
     from keepsight.models.devices import choose_device
@@ -91,6 +95,7 @@ def load_model(
         score_layers=None if score_layers is None else tuple(score_layers),
         quantization=quantization,
         tokens_per_frame=tokens_per_frame,
+        repetition_penalty=repetition_penalty,
         compile_passes=compile_passes,
     )
     return adapter.load(found.fetch_weights(), options)

@@ -18,6 +18,7 @@ from transformers import Cache, StaticCache
 
 from keepsight.models.decoding.attention_rows import RowRule
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.decoding.repetition import penalised
 from keepsight.models.finite import greedy_ids
 
 BUCKET_TOKENS = 512
@@ -72,10 +73,16 @@ class CompiledDecoder:
             return predicted.clone(), None if rows is None else rows.clone()
 
     def _plain_pass(
-        self, ids: Tensor, positions: Tensor, mask: Tensor, cache: StaticCache, rule: RowRule | None
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        cache: StaticCache,
+        rule: RowRule | None,
+        factors: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
         logits, rows = self._model.step(ids, cache, mask, positions, rule)
-        return greedy_ids(logits), rows
+        return greedy_ids(penalised(logits, factors)), rows
 
 
 class CompiledPasses:
@@ -101,7 +108,7 @@ class CompiledPasses:
         self._num_axes = 1 if batch.positions is None else len(batch.positions)
         self._num_fed = 0
 
-    def feed(self, ids: Tensor, rule: RowRule | None) -> tuple[Tensor, Tensor | None]:
+    def feed(self, ids: Tensor, rule: RowRule | None, factors: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Feed tokens (`Passes.feed`), padding drafts to the fixed number and taking the padding back."""
         num_rows, num_tokens = ids.shape
         width = 1 if num_tokens == 1 else 1 + self._num_guesses
@@ -112,8 +119,12 @@ class CompiledPasses:
         first = torch.nn.functional.pad(self._first_positions, (0, self._num_rows - num_rows)) + self._num_fed
         positions = first.unsqueeze(1) + torch.arange(width, device=ids.device)
         whole = None if rule is None else RowRule(rule.layers, rule.heads, 0, self._seen.shape[1])
+        if factors is not None:
+            factors = torch.nn.functional.pad(
+                factors, (0, 0, 0, width - num_tokens, 0, self._num_rows - num_rows), value=1.0
+            )
         predicted, rows = self._decoder.run(
-            padded, positions.expand(self._num_axes, -1, -1).contiguous(), mask.unsqueeze(1), self._room, whole
+            padded, positions.expand(self._num_axes, -1, -1).contiguous(), mask.unsqueeze(1), self._room, whole, factors
         )
         self._num_filled += width
         self._num_fed += width

@@ -76,12 +76,16 @@ class LanguageModel:
 
     Args:
         model: a transformers model with `get_decoder()` and output embeddings.
+
+    Attributes:
+        repetition_penalty: penalty of tokens that were there before, see `repetition`; 1 for none.
     """
 
     def __init__(self, model: Any) -> None:
         self.decoder = model.get_decoder()
         self.embedding = model.get_input_embeddings()
         self.head = model.get_output_embeddings()
+        self.repetition_penalty = 1.0
 
     @property
     def device(self) -> torch.device:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from keepsight.models.decoding.attention_rows import RowRule
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
+from keepsight.models.decoding.repetition import penalised
 from keepsight.models.finite import greedy_ids
 
 if TYPE_CHECKING:
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 class Passes(Protocol):
     """Feeds tokens to a decoder that has read its prompts."""
 
-    def feed(self, ids: Tensor, rule: RowRule | None) -> tuple[Tensor, Tensor | None]:
+    def feed(self, ids: Tensor, rule: RowRule | None, factors: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """One pass.
 
         Args:
             ids: int64 `[batch, num_tokens]`, the next tokens of each reply.
             rule: which attention rows to capture, if any.
+            factors: `[batch, num_tokens, vocabulary]`, repetition penalty of each logit (`repetition.penalised`).
 
         Returns:
             The most likely next token after each (`finite.greedy_ids`), int64 `[batch, num_tokens]`, and the rows,
@@ -50,14 +52,14 @@ class GrowingPasses:
         self._num_fed = 0
 
     @torch.inference_mode()
-    def feed(self, ids: Tensor, rule: RowRule | None) -> tuple[Tensor, Tensor | None]:
+    def feed(self, ids: Tensor, rule: RowRule | None, factors: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         num_tokens = ids.shape[1]
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._batch), num_tokens)], dim=1)
         positions = next_positions(self._batch, self._num_fed, num_tokens)
         self._num_fed += num_tokens
         logits, rows = self._model.step(ids, self._cache, self._mask, positions, rule)
-        return greedy_ids(logits), rows
+        return greedy_ids(penalised(logits, factors)), rows
 
     def take_back(self, num_tokens: int) -> None:
         cache: Any = self._cache

@@ -17,6 +17,7 @@ from keepsight.models.cancellation import check_cancelled
 from keepsight.models.decoding.attention_rows import ScoreAccumulator
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.passes import GrowingPasses, Passes
+from keepsight.models.decoding.repetition import SeenTokens, penalised
 from keepsight.models.finite import NOT_FINITE, greedy_ids, not_finite
 
 if TYPE_CHECKING:
@@ -108,9 +109,12 @@ def generate(
     passes: Passes = GrowingPasses(model, batch, cache)
     if compiled is not None:
         passes = compiled.begin(batch, cache, max_new_tokens, num_guesses)
-    state = _Replies(passes, len(batch), end_ids, max_new_tokens, model)
+    seen = None
+    if model.repetition_penalty != 1:
+        seen = SeenTokens(batch, logits.shape[-1], model.repetition_penalty)
+    state = _Replies(passes, len(batch), end_ids, max_new_tokens, model, seen)
     try:
-        yield state.take([[token] for token in greedy_ids(logits).tolist()])
+        yield state.take([[token] for token in state.choose(logits)])
         while not state.all_ended:
             check_cancelled()
             guess = draft.guess(state.replies[0], state.room(0)) if draft is not None and len(batch) == 1 else []
@@ -125,10 +129,16 @@ class _Replies:
     """Replies in progress."""
 
     def __init__(
-        self, passes: Passes, num_replies: int, end_ids: frozenset[int], max_new_tokens: int, model: LanguageModel
+        self,
+        passes: Passes,
+        num_replies: int,
+        end_ids: frozenset[int],
+        max_new_tokens: int,
+        model: LanguageModel,
+        seen: SeenTokens | None,
     ) -> None:
         self._passes, self._device, self._dtype = passes, model.device, model.dtype
-        self._end_ids, self._max_new_tokens = end_ids, max_new_tokens
+        self._end_ids, self._max_new_tokens, self._seen = end_ids, max_new_tokens, seen
         self._ended = [False] * num_replies
         self.replies: list[list[int]] = [[] for _ in range(num_replies)]
 
@@ -139,6 +149,13 @@ class _Replies:
     def room(self, row: int) -> int:
         """Tokens that a reply may still get."""
         return self._max_new_tokens - len(self.replies[row])
+
+    def choose(self, logits: Tensor) -> list[int]:
+        """First token of each reply, from the prompts' logits `[batch, vocabulary]`."""
+        if self._seen is None:
+            return greedy_ids(logits).tolist()
+        nothing_fed = torch.zeros(len(logits), 1, dtype=torch.int64, device=logits.device)
+        return greedy_ids(penalised(logits, self._seen.factors(nothing_fed)[:, 0])).tolist()
 
     def take(self, new: Sequence[Sequence[int]]) -> list[list[int]]:
         """Append ids to unfinished replies, up to their end.
@@ -157,6 +174,8 @@ class _Replies:
                     self._ended[row] = True
                     break
             self.replies[row] += taken
+            if self._seen is not None:
+                self._seen.add(row, taken)
             added.append(taken)
         return added
 
@@ -187,7 +206,9 @@ class _Replies:
     def _pass(self, ids: list[list[int]], rows: ScoreAccumulator | None) -> tuple[list[list[int]], Tensor | None]:
         """Argmax next token after each fed token, and attention rows if requested."""
         rule = None if rows is None else rows.rule
-        predicted, weights = self._passes.feed(torch.tensor(ids, device=self._device), rule)
+        fed = torch.tensor(ids, device=self._device)
+        factors = None if self._seen is None else self._seen.factors(fed)
+        predicted, weights = self._passes.feed(fed, rule, factors)
         return predicted.tolist(), weights
 
 
