@@ -138,7 +138,7 @@ def copy_pictures(source: Path, target: Path) -> None:
         ),
         (("--memory-clips", "many"), "--memory-clips must be a whole number of at least 0, got 'many'"),
         (("--frobnicate",), "No such option"),
-        (("--device", "tpu"), "--device must be auto, cpu, cuda or cuda:NUMBER, or none, got 'tpu'"),
+        (("--device", "tpu"), "--device must be auto, cpu, cuda, cuda:NUMBER or mps, or none, got 'tpu'"),
     ],
     ids=str,
 )

@@ -9,8 +9,10 @@ import torch
 from keepsight.errors import ModelTooBigError, SettingError
 from keepsight.method.protocol import DescribeRequest, VisualInput
 from keepsight.models import free_memory, loading
+from keepsight.models.checkpoint import load_config
 from keepsight.models.footprint import weight_bytes
 from keepsight.models.loading import load_model
+from keepsight.models.number_formats import DTYPES
 from keepsight.settings import DESCRIBE_PROMPT
 from tests.models.random_model import ModelFolder
 from tests.models.stock_model import StockModel, random_frames
@@ -53,7 +55,7 @@ def test_scores_are_those_of_the_rounded_weights_under_full_eager_attention(
     assert not torch.allclose(expected, exact, rtol=1e-4)  # rounding did something
 
 
-@pytest.mark.parametrize(("quantization", "bits"), [("int8", 8), ("int4", 4)])
+@pytest.mark.parametrize(("quantization", "bits"), [("int8", 8), ("int4", 5)])  # with 4 bits, 32 more for 32 weights
 def test_the_computed_saving_is_that_of_the_decoders_linear_layers(
     model_folder: ModelFolder, quantization: str, bits: int
 ) -> None:
@@ -66,6 +68,26 @@ def test_the_computed_saving_is_that_of_the_decoders_linear_layers(
     shape = LlavaOnevisionAdapter.shape(stock.config, {})
     saved = weight_bytes(shape, 2) - weight_bytes(shape, 2, quantization)
     assert saved == linear * (16 - bits) // 8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("quantization", ["int8", "int4"])
+def test_the_computed_weights_are_those_in_memory_on_a_cpu(
+    model_folder: ModelFolder, quantization: str, dtype: str
+) -> None:
+    from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
+
+    folder = model_folder(num_layers=3, num_heads=16, head_dim=32, num_key_value_heads=16, intermediate_size=512)
+    model: Any = load_model(folder, device="cpu", quantization=quantization, dtype=dtype)
+    shape = LlavaOnevisionAdapter.shape(load_config(folder), {})
+    computed = weight_bytes(shape, DTYPES[dtype].itemsize, quantization, "cpu")
+    linear: list[Any] = [
+        one.weight for one in model.language_side.decoder.modules() if isinstance(one, torch.nn.Linear)
+    ]
+    parts = [getattr(weight, name) for weight in linear for name in weight.__tensor_flatten__()[0]]
+    others = shape.num_parameters - shape.num_linear_weights
+    in_memory = sum(part.nbytes for part in parts) + others * DTYPES[dtype].itemsize
+    assert computed <= in_memory < 1.03 * computed  # the scale of each row is not counted
 
 
 def test_a_model_that_fits_only_when_quantised_is_loaded_so(

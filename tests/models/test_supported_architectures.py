@@ -325,10 +325,12 @@ def test_what_is_said_of_the_adapter_is_so(known: SupportedArchitecture) -> None
 )
 def test_figures_follow_from_the_published_sizes(known: SupportedArchitecture) -> None:
     config = CONFIG_MAPPING[known.model_type](**PUBLISHED[known.model_type])
-    shape = adapter_class(known.model_type).shape(config, {})
+    adapter: Any = adapter_class(known.model_type)
+    shape = adapter.shape(config, {})
     assert shape.num_parameters == known.num_parameters
     assert shape.tokens_per_step == known.tokens_per_frame * shape.frames_per_step
-    assert describe_footprint(shape, bytes_per_value=2).total_bytes == known.memory_bytes
+    batch = adapter.frames_per_batch or 16
+    assert describe_footprint(shape, bytes_per_value=2, frames_per_batch=batch).total_bytes == known.memory_bytes
 
 
 def test_the_page_says_the_memory_that_the_command_says() -> None:
@@ -337,3 +339,24 @@ def test_the_page_says_the_memory_that_the_command_says() -> None:
     assert known.memory_bytes is not None
     name = known.examples[0].partition("/")[2]
     assert f"| `{name}` | {known.memory_bytes / 1e9:.1f} GB, " in page
+
+
+LLAVA_HALF_BILLION = {
+    "hidden_size": 896,
+    "intermediate_size": 4864,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "tie_word_embeddings": True,
+}
+
+
+def test_figures_of_other_examples_follow_from_their_published_sizes() -> None:
+    published = PUBLISHED["llava_onevision"]
+    sizes = {**published, "text_config": published["text_config"] | LLAVA_HALF_BILLION}
+    shape = adapter_class("llava_onevision").shape(CONFIG_MAPPING["llava_onevision"](**sizes), {})
+    (known,) = (known for known in ARCHITECTURES if known.model_type == "llava_onevision")
+    expected = describe_footprint(shape, bytes_per_value=2).total_bytes
+    assert known.memory == {known.examples[0]: known.memory_bytes, known.examples[1]: expected}
+    others = [other.memory for other in ARCHITECTURES if other.model_type != "llava_onevision"]
+    assert all(set(memory) <= {known.examples[0] for known in ARCHITECTURES} for memory in others)

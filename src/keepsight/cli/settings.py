@@ -104,11 +104,13 @@ class StorageSettings:
 class DeviceName(Text):
     """What a model may run on; whether there is such a device here is not looked at."""
 
-    wanted = "auto, cpu, cuda or cuda:NUMBER"
+    wanted = "auto, cpu, cuda, cuda:NUMBER or mps"
 
     def accepts(self, value: Any) -> bool:
         """Whether it is a device's name."""
-        return isinstance(value, str) and re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", value, flags=re.ASCII) is not None
+        return (
+            isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,4})?", value, flags=re.ASCII) is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,8 @@ class ModelSettings:
     )
     device: str | None = setting(
         None,
-        Maybe(DeviceName("DEVICE"), "CUDA if available"),
-        "Run the model on this device, such as cpu, cuda or cuda:1.",
+        Maybe(DeviceName("DEVICE"), "CUDA if available, then mps"),
+        "Run the model on this device, such as cpu, cuda, cuda:1 or mps (Apple).",
         "model",
     )
     dtype: str | None = setting(

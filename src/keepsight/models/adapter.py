@@ -28,7 +28,7 @@ from keepsight.models.decoding.repetition import not_followed, published_penalty
 from keepsight.models.decoding.replies import Draft, generate, single_reply, stream_text
 from keepsight.models.decoding.scoring_attention import register_attention
 from keepsight.models.finite import check_finite
-from keepsight.models.footprint import ModelShape, describe_footprint
+from keepsight.models.footprint import FRAMES_PER_CLIP, ModelShape, describe_footprint
 from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
 from keepsight.models.load_options import LoadOptions
 from keepsight.models.placing import MappedModel
@@ -148,7 +148,13 @@ class VideoAdapter(ABC):
             num_parameters=num_parameters,
             device=str(options.device),
             dtype=str(dtype).removeprefix("torch."),
-            memory_bytes=describe_footprint(shape, dtype.itemsize, quantization=quantization).total_bytes,
+            memory_bytes=describe_footprint(
+                shape,
+                dtype.itemsize,
+                quantization=quantization,
+                device_type=options.device.type,
+                frames_per_batch=cls.frames_per_batch or FRAMES_PER_CLIP,
+            ).total_bytes,
             dim=shape.hidden_size,
             context_window_tokens=model.config.get_text_config().max_position_embeddings,
             frame_size_pixels=frame_size,

@@ -20,6 +20,7 @@ class SupportedArchitecture:
             models with a budget of tokens.
         num_parameters: of the first example, or None.
         memory_bytes: memory of describing a clip in half precision, weights included, or None.
+        other_memory_bytes: hub ids of other examples, and the same of each.
         supports_kv_retrieval: whether `keepsight bench`'s baseline kv-retrieval works with it.
     """
 
@@ -29,7 +30,14 @@ class SupportedArchitecture:
     tokens_per_frame: int
     num_parameters: int | None = None
     memory_bytes: int | None = None
+    other_memory_bytes: tuple[tuple[str, int], ...] = ()
     supports_kv_retrieval: bool = False
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Memory of each example of known sizes, by its hub id."""
+        first = {} if self.memory_bytes is None else {self.examples[0]: self.memory_bytes}
+        return first | dict(self.other_memory_bytes)
 
 
 ARCHITECTURES = (
@@ -39,7 +47,7 @@ ARCHITECTURES = (
         examples=("google/gemma-3-4b-it", "google/gemma-3-12b-it"),
         tokens_per_frame=256,
         num_parameters=4_300_079_472,
-        memory_bytes=11_589_788_512,
+        memory_bytes=10_478_118_752,
     ),
     SupportedArchitecture(
         model_type="gemma4",
@@ -102,6 +110,7 @@ ARCHITECTURES = (
         tokens_per_frame=196,
         num_parameters=8_029_890_080,
         memory_bytes=17_367_137_728,
+        other_memory_bytes=(("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 2_191_779_776),),
         supports_kv_retrieval=True,
     ),
     SupportedArchitecture(

@@ -13,20 +13,18 @@ SMALL_MODEL_PARAMETERS = 50_000_000
 
 
 def choose_device(device: str | None) -> torch.device:
-    """Device by name; None or `auto` for the first CUDA device, else the CPU.
+    """Device by name; None or `auto` for the first CUDA device, else Apple's GPU, else the CPU.
 
     Raises:
         SettingError: no such device.
     """
-    has_cuda = torch.cuda.is_available()
+    num_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found = [*(f"cuda:{number}" for number in range(num_cuda)), *(["mps"] if torch.backends.mps.is_available() else [])]
     if device in (None, "auto"):
-        return torch.device("cuda:0" if has_cuda else "cpu")
-    kind, _, index = str(device).partition(":")
-    if device == "cpu":
-        return torch.device("cpu")
-    if kind == "cuda" and has_cuda and int(index or 0) < torch.cuda.device_count():
-        return torch.device(f"cuda:{int(index or 0)}")
-    allowed = ["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        return torch.device(next(iter([*found, "cpu"])))
+    if device in ("cpu", *found) or (device == "cuda" and num_cuda):
+        return torch.device("cuda:0" if device == "cuda" else str(device))
+    allowed = ["auto", "cpu", *found]
     near = did_you_mean(device, allowed)
     raise SettingError(f"device must be one of {', '.join(allowed)} on this machine, got {device!r}{near}")
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from keepsight.models.checkpoint import quiet_transformers
 from keepsight.models.linear_attention import LinearAttention
+from keepsight.models.vision.batches import frames_per_batch_on_cpu
 
 FLOAT32_BYTES = 4
 FRAMES_PER_CLIP = 16
@@ -20,7 +21,10 @@ PROMPT_AND_CAPTION_TOKENS = 256
 
 
 QUANTIZATION_BITS = {"int8": 8, "int4": 4}
-"""Bits per weight by quantisation name."""
+"""Bits per weight by quantisation name, without what `quantized_bits` adds."""
+
+GROUP_SIZE = 32
+"""Consecutive weights that share a scale with 4 bits; with 8 bits a whole row does."""
 
 
 @dataclass(frozen=True)
@@ -171,18 +175,36 @@ class Footprint:
         return self.weight_bytes + self.key_value_bytes + self.activation_bytes + self.logit_bytes
 
 
-def weight_bytes(shape: ModelShape, bytes_per_value: int, quantization: str | None = None) -> int:
-    """Bytes of all weights; for a quantised decoder without scales, 1 to 2 percent of its linear layers.
+def weight_bytes(
+    shape: ModelShape, bytes_per_value: int, quantization: str | None = None, device_type: str = "cuda"
+) -> int:
+    """Bytes of all weights, the scales of quantised ones included.
 
     Args:
         shape: the model's sizes.
         bytes_per_value: bytes of an unquantised weight.
         quantization: of the decoder's linear layers, key of `QUANTIZATION_BITS`; None for none.
+        device_type: `cpu`, `cuda` or `mps`.
     """
     whole = shape.num_parameters * bytes_per_value
     if quantization is None:
         return whole
-    return whole - shape.num_linear_weights * (8 * bytes_per_value - QUANTIZATION_BITS[quantization]) // 8
+    bits = quantized_bits(quantization, bytes_per_value, device_type)
+    return whole - int(shape.num_linear_weights * (8 * bytes_per_value - bits)) // 8
+
+
+def quantized_bits(quantization: str, bytes_per_value: int, device_type: str) -> float:
+    """Bits that a quantised weight takes.
+
+    With 8 bits a whole row shares its scale. With 4 bits, `GROUP_SIZE` weights do: packed on CUDA, with scale and zero
+    point of 16 bits each; anywhere else a weight takes a byte, with a scale in the model's format and a zero point of a
+    byte.
+    """
+    if quantization == "int8":
+        return 8
+    if device_type == "cuda":
+        return 4 + (16 + 16) / GROUP_SIZE
+    return 8 + (8 * bytes_per_value + 8) / GROUP_SIZE
 
 
 def key_value_bytes(shape: ModelShape, num_tokens: int, bytes_per_value: int) -> int:
@@ -239,7 +261,13 @@ def tower_activation_bytes(shape: ModelShape, num_frames: int, bytes_per_value: 
 
 
 def describe_footprint(
-    shape: ModelShape, bytes_per_value: int, num_tokens: int | None = None, *, quantization: str | None = None
+    shape: ModelShape,
+    bytes_per_value: int,
+    num_tokens: int | None = None,
+    *,
+    quantization: str | None = None,
+    device_type: str = "cuda",
+    frames_per_batch: int = FRAMES_PER_CLIP,
 ) -> Footprint:
     """Peak memory of encoding a clip of 16 frames and describing it.
 
@@ -248,14 +276,19 @@ def describe_footprint(
         bytes_per_value: 2 for half precision, 4 for float32; for weights, cache and activations.
         num_tokens: context length; None for `default_context_tokens`.
         quantization: of the decoder's weights, key of `QUANTIZATION_BITS`; None for none.
+        device_type: `cpu`, `cuda` or `mps`.
+        frames_per_batch: most frames per batch in the vision tower; on a CPU batches are smaller.
     """
+    num_frames = min(frames_per_batch, FRAMES_PER_CLIP)
+    if device_type == "cpu":
+        num_frames = frames_per_batch_on_cpu(shape.tokens_per_step, shape.frames_per_step, num_frames)
     length = default_context_tokens(shape) if num_tokens is None else num_tokens
     return Footprint(
-        weight_bytes=weight_bytes(shape, bytes_per_value, quantization),
+        weight_bytes=weight_bytes(shape, bytes_per_value, quantization, device_type),
         key_value_bytes=key_value_bytes(shape, length, bytes_per_value),
         activation_bytes=max(
             decoder_activation_bytes(shape, length, bytes_per_value),
-            tower_activation_bytes(shape, FRAMES_PER_CLIP, bytes_per_value),
+            tower_activation_bytes(shape, num_frames, bytes_per_value),
         ),
         logit_bytes=shape.vocab_size * bytes_per_value,
     )

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keepsight.errors import ModelTooBigError, UnknownModelError, UnsupportedModelError
+from keepsight.errors import UnknownModelError, UnsupportedModelError
 from keepsight.incoming import did_you_mean
 from keepsight.models.hub_names import HubName, known_ids
 from keepsight.models.load_options import LoadOptions
@@ -15,10 +15,7 @@ from keepsight.models.places import LocalModel, find_model
 from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models, settings_for
 
 if TYPE_CHECKING:
-    import torch
-
     from keepsight.method.protocol import AnsweringModel, BatchModel
-    from keepsight.models.footprint import ModelShape
     from keepsight.models.hub import Snapshot
 
 __all__ = ["BundledModel", "list_models", "load_answering_model", "load_model"]
@@ -42,7 +39,7 @@ def load_model(
     Args:
         name_or_path: a bundled name (`tiny`), a folder in Hugging Face format, or a hub id such as
             `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`, with `@` and a branch, tag or commit if not the main branch.
-        device: `cpu`, `cuda`, `cuda:1` ...; None or `auto` for CUDA if available, else the CPU.
+        device: `cpu`, `cuda`, `cuda:1`, `mps` ...; None or `auto` for CUDA, else `mps`, else the CPU.
         dtype: `float32`, `float16` or `bfloat16`; None for the checkpoint's own on a GPU, and float32 on a CPU, or
             bfloat16 for a large model where the CPU multiplies it (`keepsight.models.number_formats`).
         score_layers: decoder layers, 1-based, whose attention scores tokens; None for the paper's, scaled to the
@@ -66,8 +63,10 @@ def load_model(
         SettingError: device, dtype, score_layers, quantization, tokens_per_frame, repetition_penalty or compile_passes
             are not possible.
     """
+    from keepsight.models.allocator import return_large_blocks
     from keepsight.models.checkpoint import load_config
     from keepsight.models.devices import choose_device
+    from keepsight.models.fitting import Need, check_fits, check_host
     from keepsight.models.number_formats import choose_dtype, published_dtype
     from keepsight.models.quantization import check_quantization
 
@@ -79,14 +78,16 @@ def load_model(
     model_type = _supported_type(name, found.folder)
     adapter = adapter_class(model_type)
     shape = adapter.shape(load_config(found.folder), settings_for(adapter, found.folder, tokens_per_frame))
+    published = published_dtype(found.folder)
     chosen_dtype = choose_dtype(
         dtype,
         chosen_device,
-        published=published_dtype(found.folder),
+        published=published,
         num_parameters=shape.num_parameters,
         overflows_float16=adapter.overflows_float16,
     )
-    _check_fits(name, shape, chosen_device, chosen_dtype, quantization)
+    need = Need.of(adapter, shape, chosen_device, published)
+    check_fits(need, name, model_type, chosen_dtype, quantization)
     options = LoadOptions(
         name=name,
         checkpoint=found.checkpoint,
@@ -98,7 +99,11 @@ def load_model(
         repetition_penalty=repetition_penalty,
         compile_passes=compile_passes,
     )
-    return adapter.load(found.fetch_weights(), options)
+    folder = found.fetch_weights()
+    check_host(name, folder, options)
+    if chosen_device.type == "cpu":
+        return_large_blocks()
+    return adapter.load(folder, options)
 
 
 def load_answering_model(
@@ -163,23 +168,3 @@ def _read_config(name: str, folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UnsupportedModelError(f"{path} is not JSON: {error}") from error
     return config if isinstance(config, dict) else {}
-
-
-def _check_fits(
-    name: str, shape: "ModelShape", device: "torch.device", dtype: "torch.dtype", quantization: str | None
-) -> None:
-    """Compare the computed footprint with free memory, before reading any weight.
-
-    Raises:
-        ModelTooBigError: the model needs more.
-    """
-    from keepsight.models.footprint import describe_footprint
-    from keepsight.models.free_memory import free_memory_bytes
-
-    needed = describe_footprint(shape, dtype.itemsize, quantization=quantization).total_bytes
-    free = free_memory_bytes(device)
-    if free is not None and needed > free:
-        raise ModelTooBigError(
-            f"{name} needs about {needed / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')}, "
-            f"but {device} has {free / 1e9:.1f} GB free; try --quantization int8 or a smaller model"
-        )

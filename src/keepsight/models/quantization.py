@@ -14,10 +14,7 @@ import torch
 
 from keepsight.errors import SettingError
 from keepsight.extras import require_extra
-from keepsight.models.footprint import QUANTIZATION_BITS
-
-GROUP_SIZE = 32
-"""Consecutive weights that share a scale with 4 bits; with 8 bits a whole row does."""
+from keepsight.models.footprint import GROUP_SIZE, QUANTIZATION_BITS
 
 
 def check_quantization(quantization: str | None) -> None:

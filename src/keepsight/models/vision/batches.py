@@ -31,8 +31,19 @@ def frames_in_batch(info: ModelInfo, most_frames: int) -> int:
     """
     if torch.device(info.device).type != "cpu":
         return most_frames
-    num_steps = -(-MIN_BATCH_TOKENS // info.tokens_per_step)
-    return min(most_frames, num_steps * info.frames_per_step)
+    return frames_per_batch_on_cpu(info.tokens_per_step, info.frames_per_step, most_frames)
+
+
+def frames_per_batch_on_cpu(tokens_per_step: int, frames_per_step: int, most_frames: int) -> int:
+    """Frames per batch on a CPU.
+
+    Args:
+        tokens_per_step: visual tokens per step.
+        frames_per_step: consecutive frames merged into one step.
+        most_frames: maximum.
+    """
+    num_steps = -(-MIN_BATCH_TOKENS // tokens_per_step)
+    return min(most_frames, num_steps * frames_per_step)
 
 
 def encode_batches(
