@@ -77,8 +77,9 @@ if TYPE_CHECKING:
     from keepsight.engine.watch_together import Failure, SourceEvent, WatchTogether
     from keepsight.engine.watched_source import NoteKind, SourceNote
     from keepsight.engine.watcher import Watcher
-    from keepsight.journal import ClipRecord, EndReason, GapRecord, Journal, Quota, StreamRecord
+    from keepsight.journal import ClipRecord, EndReason, GapRecord, Journal, ModelVersion, Quota, StreamRecord
     from keepsight.journal.notebook import to_pandas
+    from keepsight.method.model_info import ModelIdentity
     from keepsight.method.protocol import BatchModel, VideoModel
     from keepsight.models.loading import load_model
     from keepsight.sources.address import SourceAddress, SourceKind
@@ -133,7 +134,9 @@ __all__ = [
     "MalformedVerdictError",
     "ModelDownloadError",
     "ModelError",
+    "ModelIdentity",
     "ModelTooBigError",
+    "ModelVersion",
     "Moment",
     "NoVideoStreamError",
     "NotAJournalError",
@@ -201,6 +204,8 @@ _HOME_OF = {
     "GapRecord": "keepsight.journal",
     "Journal": "keepsight.journal",
     "LoadSettings": "keepsight.sources.settings",
+    "ModelIdentity": "keepsight.method.model_info",
+    "ModelVersion": "keepsight.journal",
     "Moment": "keepsight.engine.stream_pipeline",
     "NoteKind": "keepsight.engine.watched_source",
     "Quota": "keepsight.journal",
