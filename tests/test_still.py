@@ -1,5 +1,6 @@
 """Clips in which nothing changed (`skip_still`): never one with a change; stored, resumed and asked about."""
 
+import io
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -12,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
+from rich.console import Console
 from torch import Tensor
 
 from keepsight.asking.answering import answer_question
+from keepsight.cli.output import print_citations
 from keepsight.engine.session import StreamSession
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.journal import GapRecord, Journal, Quota, StreamRecord, apply_quota
@@ -290,3 +293,18 @@ def test_a_quota_removes_still_clips_and_keeps_what_the_next_caption_needs(tmp_p
     with Journal.create(tmp_path / "whole.db") as whole:
         expected, _ = watch(whole, begin(whole), more)
     assert [moment.caption for moment in moments] == [moment.caption for moment in expected[-3:]]
+
+
+def test_the_still_time_after_a_shown_citation_is_shown(tmp_path: Path) -> None:
+    """Of more captions than are shown, too: it has no words by which it would be among the closest."""
+    with Journal.create(tmp_path / "journal.db") as journal:
+        stream = begin(journal)
+        moments, model = watch(journal, stream, frames_of([0, 0, 1, 2, 3, 4, 5, 0, 1, 2]))
+        first = moments[0].caption
+        answer = answer_question(model, journal, stream, f"What of {first}")
+        out = io.StringIO()
+        print_citations(Console(file=out, width=200), answer)
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert lines[lines.index(f"00:00-00:02  {first}") + 1] == "00:02-00:04  nothing changed"
+    assert sum("nothing changed" in line for line in lines) == 1
+    assert len(answer.citations) == 10

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from keepsight.asking.relevance import closest_captions
 from keepsight.errors import KeepsightError
+from keepsight.method.prompts import STILL_CAPTION
 from keepsight.spans import Span, format_clock
 from keepsight.wall_times import local_zone, wall_text
 
@@ -176,7 +177,10 @@ def print_citations(console: Console, answer: "Answer", stream: "StreamRecord | 
     """Print an answer's captions: all, or the closest if there are many."""
     given, left_out = answer.num_captions_given, answer.num_captions_left_out
     captions = [citation.caption for citation in answer.citations]
-    shown = closest_captions(captions, f"{answer.question} {answer.text}", MAX_CITATIONS_SHOWN)
+    closest = closest_captions(captions, f"{answer.question} {answer.text}", MAX_CITATIONS_SHOWN)
+    # How long nothing changed after a caption belongs to it, and has no words of its own to be close by.
+    still = {place + 1 for place in closest if captions[place + 1 : place + 2] == [STILL_CAPTION]}
+    shown = sorted({*closest, *still})
     for position in shown:
         citation = answer.citations[position]
         console.print(Text("    ") + caption_text(span_text(stream, citation.span), citation.caption))
