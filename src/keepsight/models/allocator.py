@@ -1,7 +1,7 @@
 """The C library's allocator, told to give large blocks back once they are freed.
 
 glibc keeps freed blocks of up to 32 MiB for later, and one shape of tensor seldom fits the hole of another: reading a
-prompt then holds up to twice the memory of what is alive (`benchmarks/footprint.py`), which cannot be computed before.
+prompt then holds far more memory than what is alive, by an amount that cannot be computed before.
 """
 
 import ctypes
