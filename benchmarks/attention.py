@@ -35,8 +35,8 @@ from keepsight.models.decoding.attention_rows import RowRule, ScoreAccumulator
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import generate
 from keepsight.models.decoding.scoring_attention import register_attention
-from keepsight.models.free_memory import free_memory_bytes
-from keepsight.models.number_formats import DTYPES
+from keepsight.models.hardware.free_memory import free_memory_bytes
+from keepsight.models.hardware.number_formats import DTYPES
 
 MODES = {
     "sdpa": "plain SDPA",

@@ -21,7 +21,7 @@ from benchmarks.rig.measuring import synchronize
 from benchmarks.rig.toy import toy_frames
 from keepsight.method.protocol import DescribeRequest, VisualInput
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.devices import settle_threads
+from keepsight.models.hardware.devices import settle_threads
 from keepsight.models.loading import load_model
 from keepsight.settings import Settings
 

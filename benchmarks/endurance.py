@@ -41,7 +41,7 @@ from keepsight.engine.stream_pipeline import Moment
 from keepsight.engine.turns import BatchSettings
 from keepsight.journal import Journal, Quota, apply_quota
 from keepsight.method.protocol import BatchModel
-from keepsight.models.devices import settle_threads
+from keepsight.models.hardware.devices import settle_threads
 from keepsight.models.loading import load_model
 from keepsight.progress import WatchProgress
 from keepsight.settings import Settings

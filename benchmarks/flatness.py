@@ -33,7 +33,7 @@ from benchmarks.rig.toy import toy_captions, toy_frames
 from keepsight.engine.session import StreamSession
 from keepsight.engine.watcher import Watcher
 from keepsight.method.protocol import VideoModel
-from keepsight.models.devices import settle_threads
+from keepsight.models.hardware.devices import settle_threads
 from keepsight.models.loading import load_model
 from keepsight.settings import Settings
 from keepsight.video import Frame

@@ -24,8 +24,8 @@ from benchmarks.rig.checkpoints import CASES, write_case
 from benchmarks.rig.machine import heading, table
 from benchmarks.rig.resident import Resident, peak_bytes, peaks, reset_peak
 from keepsight.method.protocol import DescribeRequest, VisualInput
+from keepsight.models.hardware.number_formats import DTYPES
 from keepsight.models.loading import load_model
-from keepsight.models.number_formats import DTYPES
 from tests.models.architecture import random_frames
 
 NEW_TOKENS = 4

@@ -46,9 +46,9 @@ from keepsight.engine.session import StreamSession
 from keepsight.engine.turns import BatchSettings
 from keepsight.engine.watcher import Watcher
 from keepsight.method.protocol import BatchModel, DescribeRequest, Description, ModelInfo, VisualInput
-from keepsight.models.devices import settle_threads
+from keepsight.models.hardware.devices import settle_threads
+from keepsight.models.hardware.number_formats import DTYPES
 from keepsight.models.loading import load_model
-from keepsight.models.number_formats import DTYPES
 from keepsight.models.registry import list_models
 from keepsight.settings import Settings
 from keepsight.video import Frame

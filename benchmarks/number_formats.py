@@ -24,9 +24,9 @@ from benchmarks.rig.machine import heading, table
 from benchmarks.rig.measuring import Cost, measured
 from benchmarks.rig.models import SHAPES, RandomModel, Shape, random_model
 from keepsight.method.protocol import DescribeRequest, VisualInput
-from keepsight.models.devices import settle_threads
 from keepsight.models.finite import check_finite, greedy_ids
-from keepsight.models.number_formats import DTYPES, has_bfloat16
+from keepsight.models.hardware.devices import settle_threads
+from keepsight.models.hardware.number_formats import DTYPES, has_bfloat16
 
 CAPTION_TOKENS = 32
 FORMATS = ("float32", "bfloat16")

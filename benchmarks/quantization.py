@@ -22,7 +22,7 @@ from benchmarks.rig.machine import heading, table
 from keepsight.method.protocol import DescribeRequest, Description, VideoModel
 from keepsight.method.recurrence import ClipWork, Recurrence, encode_clip
 from keepsight.method.selection import make_selector
-from keepsight.models.devices import settle_threads
+from keepsight.models.hardware.devices import settle_threads
 from keepsight.models.loading import load_model
 from keepsight.settings import Settings
 from keepsight.toyworld.files import ToyVideoSettings, make_video

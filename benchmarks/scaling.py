@@ -32,8 +32,8 @@ from keepsight.asking.evidence import gather_evidence
 from keepsight.asking.retrieval import MMR
 from keepsight.journal import Journal
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, VideoModel, VisualInput
-from keepsight.models.devices import settle_threads
-from keepsight.models.free_memory import free_memory_bytes
+from keepsight.models.hardware.devices import settle_threads
+from keepsight.models.hardware.free_memory import free_memory_bytes
 from keepsight.models.loading import load_model
 from keepsight.settings import Settings
 

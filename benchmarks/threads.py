@@ -4,9 +4,9 @@
     python -m benchmarks.threads --quick   # seconds, to see that it runs
 
 Models of random weights and rising width encode and describe a clip of 16 frames behind a full memory, 32 caption
-tokens, with one thread and with as many as there are cores, in turns; medians. It is what
-`keepsight.models.devices.SMALL_MODEL_PARAMETERS` has to be held against. What wall time does not show: with one thread
-another core is free for the next clip.
+tokens, with one thread and with as many as there are cores, in turns; medians. It is what `SMALL_MODEL_PARAMETERS` of
+`keepsight.models.hardware.devices` has to be held against. What wall time does not show: with one thread another core
+is free for the next clip.
 """
 
 import argparse

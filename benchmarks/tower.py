@@ -34,9 +34,9 @@ from benchmarks.rig.ratios import Ratio, add_ratios_option, write_ratios
 from benchmarks.rig.scenes import FPS, SCENES, write_h264
 from keepsight.method.protocol import DescribeRequest, VisualInput
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.devices import settle_threads
+from keepsight.models.hardware.devices import settle_threads
+from keepsight.models.hardware.number_formats import DTYPES
 from keepsight.models.loading import load_model
-from keepsight.models.number_formats import DTYPES
 from keepsight.models.vision.batches import encode_batches, frames_in_batch
 from keepsight.settings import Settings
 from keepsight.video import open_video

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from keepsight.models.number_formats import DTYPES
+from keepsight.models.hardware.number_formats import DTYPES
 
 from .measuring import now
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from keepsight.models.free_memory import free_memory_bytes
+from keepsight.models.hardware.free_memory import free_memory_bytes
 
 _PACKAGES = ("torch", "transformers", "numpy")
 

@@ -26,7 +26,7 @@ from keepsight.method.protocol import ModelInfo
 from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.checkpoint import quiet_transformers
 from keepsight.models.footprint import describe_footprint
-from keepsight.models.number_formats import DTYPES
+from keepsight.models.hardware.number_formats import DTYPES
 from keepsight.models.vision.preprocessing import make_preprocessor
 
 _CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>")

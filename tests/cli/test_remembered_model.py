@@ -50,7 +50,7 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*_: object, **__: object) -> None:
         raise AssertionError("the hub was asked")
 
-    monkeypatch.setattr("keepsight.models.hub.find_snapshot", asked)
+    monkeypatch.setattr("keepsight.models.huggingface.snapshot.find_snapshot", asked)
 
 
 @pytest.fixture

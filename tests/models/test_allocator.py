@@ -9,7 +9,7 @@ CODE = """
 import ctypes, sys
 from pathlib import Path
 import torch
-from keepsight.models.allocator import return_large_blocks
+from keepsight.models.hardware.allocator import return_large_blocks
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

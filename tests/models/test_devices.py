@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from keepsight.models.devices import SMALL_MODEL_PARAMETERS
+from keepsight.models.hardware.devices import SMALL_MODEL_PARAMETERS
 
 CODE = """
 import sys, torch
-from keepsight.models import devices
+from keepsight.models.hardware import devices
 devices.usable_cpus = lambda: int(sys.argv[3])
 torch.set_num_threads(3)
 print(devices.settle_threads(sys.argv[1], int(sys.argv[2])), torch.get_num_threads())

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from keepsight.errors import ModelTooBigError
-from keepsight.models import fitting, free_memory
+from keepsight.models import fitting
 from keepsight.models.architectures import ARCHITECTURES
 from keepsight.models.fitting import Need, check_fits, check_host
+from keepsight.models.hardware import free_memory
+from keepsight.models.hardware.number_formats import DTYPES
 from keepsight.models.load_options import LoadOptions
-from keepsight.models.number_formats import DTYPES
 from tests.models.random_model import ModelFolder
 from tests.models.test_model_footprint import SEVEN_B
 

@@ -7,8 +7,8 @@ import psutil
 import pytest
 import torch
 
-from keepsight.models import free_memory
-from keepsight.models.free_memory import free_memory_bytes, host_free_bytes
+from keepsight.models.hardware import free_memory
+from keepsight.models.hardware.free_memory import free_memory_bytes, host_free_bytes
 
 GIB = 2**30
 CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda:1"), torch.device("mps")

@@ -10,8 +10,8 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from keepsight.models.hub_faults import DOWNLOAD_FAULTS, explain, size_text
-from keepsight.models.hub_names import HubName
+from keepsight.models.huggingface.faults import DOWNLOAD_FAULTS, explain, size_text
+from keepsight.models.huggingface.names import HubName
 
 NAME = HubName("owner/name", "v1")
 HUB = constants.ENDPOINT

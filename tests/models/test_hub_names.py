@@ -4,7 +4,7 @@ import pytest
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
-from keepsight.models.hub_names import HubName, closest_id, known_ids
+from keepsight.models.huggingface.names import HubName, closest_id, known_ids
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

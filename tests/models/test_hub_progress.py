@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from keepsight.models.hub_progress import DownloadProgress, say, shown_download
+from keepsight.models.huggingface.progress import DownloadProgress, say, shown_download
 
 
 def test_bytes_of_files_add_up_and_the_highest_report_of_a_file_counts() -> None:

@@ -20,7 +20,8 @@ from keepsight.errors import (
     UnknownModelError,
     UnsupportedModelError,
 )
-from keepsight.models import hub, registry
+from keepsight.models import registry
+from keepsight.models.huggingface import snapshot as hub
 from keepsight.models.loading import list_models, load_model
 from tests.models.random_model import CHAT_TEMPLATE, ModelFolder, RandomShape, random_config, word_tokenizer
 from tests.models.stock_model import random_frames

@@ -9,7 +9,7 @@ import torch
 
 from keepsight.errors import SettingError
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, VisualInput
-from keepsight.models.devices import choose_device
+from keepsight.models.hardware.devices import choose_device
 from keepsight.models.loading import load_model
 from tests.models.architecture import Architecture, random_frames
 from tests.models.architectures import ARCHITECTURES

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save_file
 
 from keepsight.errors import SettingError
-from keepsight.models import number_formats
 from keepsight.models.adapters.gemma3 import Gemma3Adapter
 from keepsight.models.adapters.internvl import InternVLAdapter
 from keepsight.models.adapters.llava_next_video import LlavaNextVideoAdapter
@@ -19,9 +18,10 @@ from keepsight.models.adapters.llava_onevision import LlavaOnevisionAdapter
 from keepsight.models.adapters.qwen2_5_vl import Qwen25VLAdapter
 from keepsight.models.adapters.qwen3_vl import Qwen3VLAdapter
 from keepsight.models.adapters.smolvlm import SmolVLMAdapter
+from keepsight.models.hardware import number_formats
+from keepsight.models.hardware.number_formats import choose_dtype, default_dtype, has_bfloat16, published_dtype
 from keepsight.models.load_options import DTYPE_DEFAULT, LARGE_MODEL_PARAMETERS
 from keepsight.models.loading import load_model
-from keepsight.models.number_formats import choose_dtype, default_dtype, has_bfloat16, published_dtype
 from tests.models.random_model import ModelFolder
 
 F32, F16, BF16 = torch.float32, torch.float16, torch.bfloat16

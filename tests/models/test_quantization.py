@@ -8,11 +8,12 @@ import torch
 
 from keepsight.errors import ModelTooBigError, SettingError
 from keepsight.method.protocol import DescribeRequest, VisualInput
-from keepsight.models import free_memory, loading
+from keepsight.models import loading
 from keepsight.models.checkpoint import load_config
 from keepsight.models.footprint import weight_bytes
+from keepsight.models.hardware import free_memory
+from keepsight.models.hardware.number_formats import DTYPES
 from keepsight.models.loading import load_model
-from keepsight.models.number_formats import DTYPES
 from keepsight.settings import DESCRIBE_PROMPT
 from tests.models.random_model import ModelFolder
 from tests.models.stock_model import StockModel, random_frames

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keepsight.models.usable_cpus import usable_cpus
+from keepsight.models.hardware.usable_cpus import usable_cpus
 from tests.models.test_free_memory import Tree
 
 
@@ -63,7 +63,7 @@ def test_a_process_bound_to_one_cpu_uses_one() -> None:
         pytest.skip("the system has no affinity")
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-        "from keepsight.models.usable_cpus import usable_cpus; print(usable_cpus())"
+        "from keepsight.models.hardware.usable_cpus import usable_cpus; print(usable_cpus())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

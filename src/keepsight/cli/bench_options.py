@@ -50,7 +50,7 @@ def read_data_set(
 
 def read_num_processes(asked: int | None, device: str | None) -> int:
     """All cores for a model on the CPU; one process on a GPU."""
-    from keepsight.models.devices import choose_device
+    from keepsight.models.hardware.devices import choose_device
 
     if asked is not None:
         return asked

@@ -107,7 +107,7 @@ def load_model_or_say(
         ModelError, SettingError: as for `load_model`.
     """
     with paused_collection():
-        from keepsight.models.devices import settle_threads
+        from keepsight.models.hardware.devices import settle_threads
         from keepsight.models.loading import load_model
 
         model = load_model(
@@ -133,7 +133,7 @@ def load_answering_or_say(
         ModelError, SettingError: as for `load_answering_model`.
     """
     with paused_collection():
-        from keepsight.models.devices import settle_threads
+        from keepsight.models.hardware.devices import settle_threads
         from keepsight.models.loading import load_answering_model
 
         model = load_answering_model(name, device=device, dtype=dtype, quantization=quantization)

@@ -176,7 +176,7 @@ def _usable(dtype: str, device: str | None) -> str | None:
     """A remembered number format; None where it would be slow: float16 of a GPU on a CPU."""
     if dtype != "float16":
         return dtype
-    from keepsight.models.devices import choose_device
+    from keepsight.models.hardware.devices import choose_device
 
     return None if choose_device(device).type == "cpu" else dtype
 

@@ -14,7 +14,7 @@ from keepsight.journal.last_clip import LastClip
 from keepsight.journal.memory_snapshot import HeldPositions
 from keepsight.method.memory import RememberedClip
 from keepsight.method.recurrence import RECENT_CAPTIONS, Recurrence
-from keepsight.models.number_formats import DTYPES
+from keepsight.models.hardware.number_formats import DTYPES
 from keepsight.settings import Settings
 
 _TOKENS, _POSITIONS, _SCORES = "tokens", "positions", "scores"

@@ -10,12 +10,12 @@ import torch
 
 from keepsight.errors import ModelTooBigError, SettingError
 from keepsight.extras import require_extra
-from keepsight.models import free_memory
 from keepsight.models.architectures import ARCHITECTURES
 from keepsight.models.checkpoint import StoredWeights
 from keepsight.models.footprint import FRAMES_PER_CLIP, QUANTIZATION_BITS, ModelShape, describe_footprint
+from keepsight.models.hardware import free_memory
+from keepsight.models.hardware.number_formats import default_dtype, has_bfloat16
 from keepsight.models.load_options import LoadOptions
-from keepsight.models.number_formats import default_dtype, has_bfloat16
 from keepsight.models.placing import host_bytes_while_loading
 
 _REMAINDER = "; close other programs or use another device"

@@ -14,7 +14,7 @@ DTYPE_DEFAULT = (
     "on a GPU float16 for a float16 checkpoint, else bfloat16, or float32 if the GPU lacks that; on a CPU float32, or "
     f"bfloat16 from {LARGE_MODEL_PARAMETERS // 10**6} million parameters with AVX512-BF16 or AMX"
 )
-"""What `keepsight.models.number_formats` chooses, for help texts."""
+"""What `keepsight.models.hardware.number_formats` chooses, for help texts."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from keepsight.errors import UnknownModelError, UnsupportedModelError
 from keepsight.incoming import did_you_mean
-from keepsight.models.hub_names import HubName, known_ids
+from keepsight.models.huggingface.names import HubName, known_ids
 from keepsight.models.load_options import LoadOptions
 from keepsight.models.places import LocalModel, find_model
 from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models, settings_for
 
 if TYPE_CHECKING:
     from keepsight.method.protocol import AnsweringModel, BatchModel
-    from keepsight.models.hub import Snapshot
+    from keepsight.models.huggingface.snapshot import Snapshot
 
 __all__ = ["BundledModel", "list_models", "load_answering_model", "load_model"]
 
@@ -41,7 +41,7 @@ def load_model(
             `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`, with `@` and a branch, tag or commit if not the main branch.
         device: `cpu`, `cuda`, `cuda:1`, `mps` ...; None or `auto` for CUDA, else `mps`, else the CPU.
         dtype: `float32`, `float16` or `bfloat16`; None for the checkpoint's own on a GPU, and float32 on a CPU, or
-            bfloat16 for a large model where the CPU multiplies it (`keepsight.models.number_formats`).
+            bfloat16 for a large model where the CPU multiplies it (`keepsight.models.hardware.number_formats`).
         score_layers: decoder layers, 1-based, whose attention scores tokens; None for the paper's, scaled to the
             model's depth.
         quantization: `int8` or `int4` weights in the decoder (`keepsight.models.quantization`, needs torchao); None for
@@ -63,11 +63,11 @@ def load_model(
         SettingError: device, dtype, score_layers, quantization, tokens_per_frame, repetition_penalty or compile_passes
             are not possible.
     """
-    from keepsight.models.allocator import return_large_blocks
     from keepsight.models.checkpoint import load_config
-    from keepsight.models.devices import choose_device
     from keepsight.models.fitting import Need, check_fits, check_host
-    from keepsight.models.number_formats import choose_dtype, published_dtype
+    from keepsight.models.hardware.allocator import return_large_blocks
+    from keepsight.models.hardware.devices import choose_device
+    from keepsight.models.hardware.number_formats import choose_dtype, published_dtype
     from keepsight.models.quantization import check_quantization
 
     name = str(name_or_path)
@@ -124,7 +124,7 @@ def load_answering_model(
     Raises:
         ModelError, SettingError: as for `load_model`.
     """
-    from keepsight.models.devices import choose_device
+    from keepsight.models.hardware.devices import choose_device
 
     bundled = next((model for model in list_models() if model.name == str(name_or_path)), None)
     is_plain = dtype in (None, "float32") and quantization is None
@@ -136,7 +136,7 @@ def load_answering_model(
 
 
 def _find_on_hub(name: HubName) -> "Snapshot":
-    from keepsight.models.hub import find_snapshot
+    from keepsight.models.huggingface.snapshot import find_snapshot
 
     return find_snapshot(name)
 

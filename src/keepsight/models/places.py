@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keepsight.errors import UnknownModelError
 from keepsight.incoming import closest, short
-from keepsight.models.hub_names import HubName, closest_id, known_ids
+from keepsight.models.huggingface.names import HubName, closest_id, known_ids
 from keepsight.models.naming import identity_of, is_folder
 from keepsight.models.registry import list_models
 

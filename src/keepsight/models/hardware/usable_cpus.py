@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from keepsight.models.control_groups import PROCESS, ControlGroup, control_groups
+from keepsight.models.hardware.control_groups import PROCESS, ControlGroup, control_groups
 
 
 def usable_cpus(process: Path = PROCESS) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from keepsight.models.control_groups import PROCESS, ControlGroup, control_groups
+from keepsight.models.hardware.control_groups import PROCESS, ControlGroup, control_groups
 
 
 def free_memory_bytes(device: torch.device) -> int | None:

@@ -6,7 +6,7 @@ import torch
 
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
-from keepsight.models.usable_cpus import usable_cpus
+from keepsight.models.hardware.usable_cpus import usable_cpus
 
 SMALL_MODEL_PARAMETERS = 50_000_000
 """On two AVX2 cores one thread was faster with 44 million weights (`benchmarks/threads.py`), not with 183."""

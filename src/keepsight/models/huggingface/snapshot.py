@@ -28,7 +28,7 @@ from huggingface_hub.errors import RemoteEntryNotFoundError, RevisionNotFoundErr
 from huggingface_hub.utils import logging as hub_logging
 
 from keepsight.errors import ModelDownloadError, ModelError, UnknownModelError
-from keepsight.models.hub_faults import (
+from keepsight.models.huggingface.faults import (
     DOWNLOAD_FAULTS,
     cache_folder,
     explain,
@@ -38,8 +38,8 @@ from keepsight.models.hub_faults import (
     size_text,
     too_little_disk,
 )
-from keepsight.models.hub_names import HubName
-from keepsight.models.hub_progress import say, shown_download
+from keepsight.models.huggingface.names import HubName
+from keepsight.models.huggingface.progress import say, shown_download
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

@@ -22,7 +22,7 @@ from huggingface_hub.errors import (
 
 from keepsight.errors import ModelDownloadError, ModelError, UnknownModelError
 from keepsight.incoming import short
-from keepsight.models.hub_names import HubName, closest_id
+from keepsight.models.huggingface.names import HubName, closest_id
 
 DOWNLOAD_FAULTS = (httpx2.HTTPError, OSError, ValueError, RuntimeError)
 """What the hub's library and its transports raise: replies and lost connections, files that have another size or cannot
