@@ -7,7 +7,10 @@ import pytest
 
 from keepsight.errors import SettingError
 from keepsight.models.adapter import VideoAdapter
+from keepsight.models.adapters.gemma4 import Gemma4Adapter
 from keepsight.models.loading import load_model
+from tests.models.arch_gemma4 import Gemma4
+from tests.models.arch_gemma4_unified import Gemma4Unified
 from tests.models.arch_qwen2_5_vl import Qwen25VL
 from tests.models.arch_qwen3_vl import Qwen3VL
 from tests.models.architecture import Architecture, random_frames
@@ -54,7 +57,9 @@ def test_memory_grows_with_it(tmp_path: Path) -> None:
     few, many = loaded(folder, 8).info, loaded(folder, 32).info
     assert few.num_parameters == many.num_parameters
     weights = few.num_parameters * 4
-    assert many.memory_bytes - weights > 3 * (few.memory_bytes - weights)
+    # 8 steps of 16 or 64 tokens, as many in memory, and 257 for chat and caption
+    grown = (many.memory_bytes - weights) / (few.memory_bytes - weights)
+    assert grown == pytest.approx((2 * 8 * 64 + 257) / (2 * 8 * 16 + 257), rel=0.01)
 
 
 def test_more_than_the_checkpoint_takes_is_refused(tmp_path: Path) -> None:
@@ -64,9 +69,28 @@ def test_more_than_the_checkpoint_takes_is_refused(tmp_path: Path) -> None:
         loaded(folder, 201)
 
 
-@pytest.mark.parametrize("architecture", [a for a in ARCHITECTURES if a.model_type == "llava_onevision"], ids=str)
-def test_frames_of_one_size_have_no_choice(architecture: Architecture, tmp_path: Path) -> None:
+@pytest.mark.parametrize("architecture", [Gemma4(), Gemma4Unified()], ids=str)
+def test_gemma_4_has_the_budgets_of_its_processor(architecture: Architecture, tmp_path: Path) -> None:
     folder = architecture.write(tmp_path / "model")
-    refused = r"^tokens_per_frame must be left out: LlavaOnevisionForConditionalGeneration takes frames"
-    with pytest.raises(SettingError, match=refused):
-        load_model(folder, device="cpu", tokens_per_frame=64)
+    for asked in (70, 280):
+        model = loaded(folder, asked)
+        rows, columns = model.token_grid(1080, 1920)
+        assert asked / 2 < rows * columns <= asked == model.info.tokens_per_step
+    with pytest.raises(
+        SettingError, match=r"^tokens_per_frame must be one of 70, 140, 280, 560, 1120 for Gemma 4, got 100$"
+    ):
+        loaded(folder, 100)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_every_architecture_has_a_choice_or_refuses_it(architecture: Architecture, tmp_path: Path) -> None:
+    folder = architecture.write(tmp_path / "model")
+    adapter = type(loaded(folder, None))
+    if not adapter.takes_any_frame_size:
+        refused = (
+            f"^tokens_per_frame must be left out: {adapter.model_class.__name__} takes frames of one size only, got 1$"
+        )
+        with pytest.raises(SettingError, match=refused):
+            loaded(folder, 1)
+    elif not issubclass(adapter, Gemma4Adapter):
+        assert loaded(folder, 1).info.tokens_per_step <= loaded(folder, 1).info.frames_per_step

@@ -144,7 +144,7 @@ class ModelSettings:
     )
     tokens_per_frame: int | None = setting(
         None,
-        Maybe(Whole(1, 16_384), "98"),
+        Maybe(Whole(1, 16_384), "98 for Qwen and GLM models, 196 for VideoLLaMA 3, 70 for Gemma 4"),
         "Visual tokens of a large square frame, for models with a choice such as Qwen's; a clip's time and memory grow "
         "with them.",
         "model",

@@ -47,8 +47,7 @@ def load_model(
         quantization: `int8` or `int4` weights in the decoder (`keepsight.models.quantization`, needs torchao); None for
             none.
         tokens_per_frame: visual tokens of a large square frame, for models that keep a frame's aspect ratio, such as
-            Qwen's; None for 98, as many per step of two frames as LLaVA-OneVision has per frame. Time and memory of a
-            clip grow with it.
+            Qwen's; None for the architecture's default (`docs/real-models.md`). Time and memory of a clip grow with it.
         repetition_penalty: divides logits of tokens that were in prompt or reply before; None for the checkpoint's, as
             in generation_config.json; 1 for none.
         compile_passes: compile the generation of captions and answers (`keepsight.models.decoding.compiled_passes`);

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 from transformers import Cache, Gemma4ForConditionalGeneration, PreTrainedModel, PreTrainedTokenizerFast
 
+from keepsight.errors import SettingError
 from keepsight.method.protocol import ModelInfo, VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.decoding.language_model import LanguageModel
@@ -39,6 +40,9 @@ from keepsight.models.vision.preprocessing import FramePreprocessor, read_settin
 
 TOKENS_PER_FRAME = 70
 """Budget of transformers' processor for videos."""
+
+BUDGETS = (70, 140, 280, 560, 1120)
+"""Budgets that the model was trained with, which its processor takes."""
 
 
 class Gemma4Language(LanguageModel):
@@ -86,6 +90,19 @@ class Gemma4Adapter(VideoAdapter):
     def settings(cls, folder: Path) -> Mapping[str, Any]:
         """Settings for videos only: those for images have a larger budget. Pixels are not normalised."""
         return {"image_mean": [0.0] * 3, "image_std": [1.0] * 3} | dict(read_settings(folder, kinds=("video",)))
+
+    @classmethod
+    def with_tokens_per_frame(cls, settings: Mapping[str, Any], tokens_per_frame: int) -> Mapping[str, Any]:
+        """Settings with another budget.
+
+        Raises:
+            SettingError: it is none of `BUDGETS`.
+        """
+        if tokens_per_frame not in BUDGETS:
+            raise SettingError(
+                f"must be one of {', '.join(map(str, BUDGETS))} for Gemma 4, got {tokens_per_frame}", "tokens_per_frame"
+            )
+        return {**settings, "max_soft_tokens": tokens_per_frame}
 
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:

@@ -14,7 +14,6 @@ The published weights are bfloat16 and overflow float16, so that is refused.
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import isqrt
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +21,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
-from keepsight.errors import SettingError
 from keepsight.method.protocol import DEFAULT_FRAME_SPACING_SECONDS, ModelInfo, VisualInput
 from keepsight.models.adapter import VideoAdapter
 from keepsight.models.footprint import ModelShape
@@ -31,12 +29,7 @@ from keepsight.models.prompting.layout import Frames, Memory, Piece
 from keepsight.models.prompting.positions import GridRule
 from keepsight.models.vision.patches import PatchRule
 from keepsight.models.vision.preprocessing import FramePreprocessor
-
-MAX_TOKENS_PER_STEP = 196
-"""As LLaVA-OneVision has per frame: a checkpoint's own limit is meant for single images, and is 16,384."""
-
-ASKED = "tokens_per_frame"
-"""Key of a resolution that the user chose, beside a checkpoint's own settings."""
+from keepsight.models.vision.resolution import ASKED, tokens_per_step
 
 
 class Qwen25VLAdapter(VideoAdapter):
@@ -56,7 +49,9 @@ class Qwen25VLAdapter(VideoAdapter):
     @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
         """Frames in steps of two; sizes are those of a large square frame."""
-        rule = patch_rule(config.vision_config, max_tokens(config.vision_config, settings))
+        vision = config.vision_config
+        token_pixels = vision.patch_size * vision.spatial_merge_size
+        rule = patch_rule(vision, tokens_per_step(settings, token_pixels, vision.temporal_patch_size))
         side = rule.square_side
         return ModelShape.of(
             cls.model_class,
@@ -69,7 +64,7 @@ class Qwen25VLAdapter(VideoAdapter):
 
     @classmethod
     def with_tokens_per_frame(cls, settings: Mapping[str, Any], tokens_per_frame: int) -> Mapping[str, Any]:
-        """Settings with another resolution than `MAX_TOKENS_PER_STEP`'s."""
+        """Settings with the user's choice."""
         return {**settings, ASKED: tokens_per_frame}
 
     def token_grid(self, height: int, width: int) -> tuple[int, int]:
@@ -106,22 +101,6 @@ def patch_rule(vision_config: Any, most_tokens: int) -> PatchRule:
     return PatchRule(
         vision_config.patch_size, vision_config.spatial_merge_size, vision_config.temporal_patch_size, most_tokens
     )
-
-
-def max_tokens(vision_config: Any, settings: Mapping[str, Any]) -> int:
-    """Token limit per step, a square: the user's or `MAX_TOKENS_PER_STEP`, or the checkpoint's pixel limit if lower.
-
-    Raises:
-        SettingError: the user's is above the checkpoint's.
-    """
-    pixels = (vision_config.patch_size * vision_config.spatial_merge_size) ** 2
-    most_pixels = settings.get("max_pixels") or (settings.get("size") or {}).get("longest_edge")
-    asked, per_step = settings.get(ASKED), vision_config.temporal_patch_size
-    limit = MAX_TOKENS_PER_STEP if asked is None else int(asked) * per_step
-    own = limit if most_pixels is None else max(1, int(most_pixels) // pixels)
-    if asked is not None and limit > own:
-        raise SettingError(f"must be at most {own // per_step} for this checkpoint, got {asked}", ASKED)
-    return isqrt(min(own, limit)) ** 2
 
 
 def exact_interval(positions: float) -> Fraction:

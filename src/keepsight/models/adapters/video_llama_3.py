@@ -21,13 +21,13 @@ from transformers import PreTrainedTokenizerFast, VideoLlama3ForConditionalGener
 
 from keepsight.method.protocol import ModelInfo, VisualInput
 from keepsight.models.adapter import VideoAdapter
-from keepsight.models.adapters.qwen2_5_vl import MAX_TOKENS_PER_STEP
 from keepsight.models.footprint import ModelShape
 from keepsight.models.prompting.chat import PromptIds, VideoPlace
 from keepsight.models.prompting.framed_layout import FrameMarks, count_steps, lay_out_frames, step_seconds
 from keepsight.models.prompting.layout import Piece
 from keepsight.models.vision.patches import PatchRule
 from keepsight.models.vision.preprocessing import FramePreprocessor, read_settings
+from keepsight.models.vision.resolution import ASKED, tokens_per_step
 
 MERGED_PATCHES = 2
 """Side of the patches averaged into one token, in transformers' processor for videos; that for images averages none."""
@@ -55,13 +55,16 @@ class VideoLlama3Adapter(VideoAdapter):
         return {**read_settings(folder), "merge_size": merge}
 
     @classmethod
+    def with_tokens_per_frame(cls, settings: Mapping[str, Any], tokens_per_frame: int) -> Mapping[str, Any]:
+        """Settings with the user's choice."""
+        return {**settings, ASKED: tokens_per_frame}
+
+    @classmethod
     def shape(cls, config: Any, settings: Mapping[str, Any]) -> ModelShape:
         """Large square frames."""
         merge = int(settings.get("merge_size", MERGED_PATCHES))
         token_pixels = config.vision_config.patch_size * merge
-        most_pixels = settings.get("max_pixels") or (settings.get("size") or {}).get("longest_edge")
-        own = MAX_TOKENS_PER_STEP if most_pixels is None else int(most_pixels) // token_pixels**2
-        side = math.isqrt(max(1, min(own, MAX_TOKENS_PER_STEP)))
+        side = math.isqrt(tokens_per_step(settings, token_pixels))
         return ModelShape.of(
             cls.model_class,
             config,
