@@ -114,3 +114,14 @@ def test_without_torchao_one_line_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "torchao", None)
     with pytest.raises(SettingError, match=r'pip install "keepsight\[quantization\]"'):
         loading.load_model(model_folder(**SIZES), quantization="int8")
+
+
+def test_four_bits_for_a_width_that_has_no_whole_groups_are_refused(model_folder: ModelFolder) -> None:
+    """torchao would end in an assertion of its own."""
+    folder = model_folder()  # its feed-forward part is 72 wide
+    assert load_model(folder, device="cpu", quantization="int8").info.quantization == "int8"
+    refused = (
+        r"^int4 needs layers whose width is a multiple of 32, but this model has one of \d+; try --quantization int8$"
+    )
+    with pytest.raises(SettingError, match=refused):
+        load_model(folder, device="cpu", quantization="int4")

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from keepsight.models.checkpoint import StoredWeights, load_skeleton, load_weights
 from keepsight.models.load_options import LoadOptions
-from keepsight.models.quantization import quantize_decoder
+from keepsight.models.quantization import check_widths, quantize_decoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,8 @@ class MappedModel:
         """
         where = device_of or (lambda _: options.device)
         linears = set(_linears(self.target.get_decoder())) if options.quantization is not None else set()
+        if options.quantization is not None:
+            check_widths(linears, options.quantization)
         move = _Mover(self.source)
         persistent = set(self.target.state_dict())
         for path, module in self.target.named_modules():
@@ -119,5 +121,5 @@ class _Mover:
         return new
 
 
-def _linears(module: nn.Module) -> list[nn.Module]:
+def _linears(module: nn.Module) -> list[nn.Linear]:
     return [one for one in module.modules() if isinstance(one, nn.Linear)]

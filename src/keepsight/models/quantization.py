@@ -8,6 +8,7 @@ selection.
 
 import logging
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -28,6 +29,24 @@ def check_quantization(quantization: str | None) -> None:
     if quantization not in QUANTIZATION_BITS:
         raise SettingError(f"must be one of {', '.join(QUANTIZATION_BITS)}, got {quantization!r}", "quantization")
     require_extra("quantization", "quantization")
+
+
+def check_widths(linears: Iterable[torch.nn.Linear], quantization: str) -> None:
+    """Check that the decoder's layers can be rounded, before any is.
+
+    Args:
+        linears: linear layers that will be quantised.
+        quantization: key of `QUANTIZATION_BITS`.
+
+    Raises:
+        SettingError: with 4 bits, the width of a layer is no multiple of `GROUP_SIZE`.
+    """
+    odd = sorted({linear.in_features for linear in linears if linear.in_features % GROUP_SIZE})
+    if quantization == "int4" and odd:
+        raise SettingError(
+            f"int4 needs layers whose width is a multiple of {GROUP_SIZE}, but this model has one of {odd[0]}; "
+            "try --quantization int8"
+        )
 
 
 def quantize_decoder(decoder: Any, quantization: str, device: torch.device) -> None:
