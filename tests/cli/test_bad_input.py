@@ -138,7 +138,12 @@ def copy_pictures(source: Path, target: Path) -> None:
         ),
         (("--memory-clips", "many"), "--memory-clips must be a whole number of at least 0, got 'many'"),
         (("--frobnicate",), "No such option"),
-        (("--device", "tpu"), "--device must be auto, cpu, cuda, cuda:NUMBER or mps, or none, got 'tpu'"),
+        (
+            ("--device", "tpu"),
+            "--device must be auto, cpu, cuda, cuda:NUMBER, mps, all or several such as cuda:0,cuda:1, or none, "
+            "got 'tpu'",
+        ),
+        (("--device", "cuda:0,cpu"), "--device must be auto, cpu, cuda, cuda:NUMBER, mps, all or several such as"),
     ],
     ids=str,
 )

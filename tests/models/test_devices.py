@@ -33,6 +33,7 @@ def threads_after(device: str, num_parameters: int, num_cpus: int, environment: 
         ("cpu", SMALL_MODEL_PARAMETERS, 2, "3", 3),
         ("cpu", 10, 64, "3", 3),
         ("cuda:0", 10, 1, None, 3),
+        ("cuda:0, cuda:1", 10, 1, None, 3),
     ],
 )
 def test_a_model_on_the_cpu_has_as_many_threads_as_are_of_use(

@@ -137,13 +137,13 @@ def test_the_format_offered_is_one_that_the_device_multiplies_and_the_model_bear
 def test_the_host_is_looked_at_on_the_way_to_a_gpu(model_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder: Path = model_folder()
     monkeypatch.setattr(free_memory, "host_free_bytes", lambda: 1000)
-    options = SimpleNamespace(device=CUDA, dtype=torch.float16)
+    options = LoadOptions("big", "big", CUDA, torch.float16)
     with pytest.raises(ModelTooBigError) as caught:
-        check_host("big", folder, options)  # type: ignore[arg-type]
+        check_host("big", folder, options)
     assert str(caught.value) == (
         "loading big to cuda:0 needs about 0.0 GB of the host's memory, which has 0.0 GB free; "
         "close other programs or use another device"
     )
     monkeypatch.setattr(free_memory, "host_free_bytes", lambda: GB)
-    check_host("big", folder, options)  # type: ignore[arg-type]
+    check_host("big", folder, options)
     check_host("big", Path("/nowhere"), LoadOptions("big", "big", CPU, torch.float16))

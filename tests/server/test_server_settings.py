@@ -151,7 +151,11 @@ NONSENSE: list[tuple[str, str]] = [
     ("max_file_hours = inf", "max_file_hours in FILE must be a finite number over 0, got inf"),
     ('log_format = "xml"', "log_format in FILE must be one of text, json, got 'xml'"),
     ('selector = "best"', "selector in FILE must be one of attention, uniform"),
-    ('device = "cuda:x"', "device in FILE must be auto, cpu, cuda, cuda:NUMBER or mps, or none, got 'cuda:x'"),
+    (
+        'device = "cuda:x"',
+        "device in FILE must be auto, cpu, cuda, cuda:NUMBER, mps, all or several such as cuda:0,cuda:1, or none, "
+        "got 'cuda:x'",
+    ),
     ('token = "short-secret"', "token in FILE must be 16 or more letters, digits and signs, without blanks"),
     ("token = 12345678901234567890", "token in FILE must be 16 or more letters, digits and signs, without blanks"),
     ('tokens = ["write:short-secret"]', "tokens in FILE must be SCOPE:TOKEN, the scope one of read, ask, manage"),

@@ -58,7 +58,9 @@ SourceOption = Annotated[
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option(help="cpu, cuda, cuda:1, mps ...; default: CUDA, else mps, else cpu.", metavar="DEVICE"),
+    typer.Option(
+        help="cpu, cuda, cuda:1, mps, cuda:0,cuda:1 ...; default: CUDA, else mps, else cpu.", metavar="DEVICE"
+    ),
 ]
 DtypeOption = Annotated[
     str | None, typer.Option(help=f"float32, float16 or bfloat16; default: {DTYPE_DEFAULT}.", metavar="TYPE")

@@ -45,7 +45,7 @@ def run_job(job: WatchJob, model: "BatchModel", console: Console | None) -> None
         failures: list[KeepsightError] = []
         try:
             try:
-                failures = _watch(watch, job, model.info.device, console)
+                failures = _watch(watch, job, model.info.devices, console)
             except (TruncatedVideoError, IncompleteVideoError) as error:
                 failures = [error]
             for watcher in watch.watchers:
@@ -78,7 +78,9 @@ def _show_start(job: WatchJob, model_name: str, console: Console | None) -> None
         )
 
 
-def _watch(watch: "WatchTogether", job: WatchJob, device: str, console: Console | None) -> list[KeepsightError]:
+def _watch(
+    watch: "WatchTogether", job: WatchJob, devices: tuple[str, ...], console: Console | None
+) -> list[KeepsightError]:
     """Print events, and a summary even when stopped or failed.
 
     Returns:
@@ -91,7 +93,7 @@ def _watch(watch: "WatchTogether", job: WatchJob, device: str, console: Console 
     from keepsight.engine.watch_together import Failure
     from keepsight.sources.supervision import StateChange
 
-    tally, failures = _Tally(device), []
+    tally, failures = _Tally(devices), []
     events = watch.events(job.sources, restart=job.restart, connection=job.connection)
     show = EventOutput(job.names, watch, console)
     try:
@@ -123,8 +125,8 @@ def _watch(watch: "WatchTogether", job: WatchJob, device: str, console: Console 
 class _Tally:
     """Statistics of a run."""
 
-    def __init__(self, device: str) -> None:
-        self._device = device
+    def __init__(self, devices: tuple[str, ...]) -> None:
+        self._devices = devices
         self._started = time.perf_counter()
         self._so_far = WatchSummary()
 
@@ -154,16 +156,16 @@ class _Tally:
             self._so_far,
             wall_seconds=time.perf_counter() - self._started,
             peak_memory_bytes=peak_memory_bytes(),
-            peak_device_bytes=_peak_device_bytes(self._device),
+            peak_device_bytes=_peak_device_bytes(self._devices),
         )
 
 
-def _peak_device_bytes(device: str) -> int | None:
-    if not device.startswith("cuda"):
+def _peak_device_bytes(devices: tuple[str, ...]) -> int | None:
+    if not devices[0].startswith("cuda"):
         return None
     import torch
 
-    return int(torch.cuda.max_memory_allocated(device))
+    return sum(int(torch.cuda.max_memory_allocated(device)) for device in devices)
 
 
 def _show_summary(summary: WatchSummary, job: WatchJob, console: Console | None) -> None:

@@ -104,13 +104,12 @@ class StorageSettings:
 class DeviceName(Text):
     """What a model may run on; whether there is such a device here is not looked at."""
 
-    wanted = "auto, cpu, cuda, cuda:NUMBER or mps"
+    wanted = "auto, cpu, cuda, cuda:NUMBER, mps, all or several such as cuda:0,cuda:1"
 
     def accepts(self, value: Any) -> bool:
         """Whether it is a device's name."""
-        return (
-            isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,4})?", value, flags=re.ASCII) is not None
-        )
+        names = r"auto|cpu|mps|all|cuda|cuda:\d{1,4}( ?, ?cuda:\d{1,4})*"
+        return isinstance(value, str) and re.fullmatch(names, value, flags=re.ASCII) is not None
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,8 @@ class ModelSettings:
     device: str | None = setting(
         None,
         Maybe(DeviceName("DEVICE"), "CUDA if available, then mps"),
-        "Run the model on this device, such as cpu, cuda, cuda:1 or mps (Apple).",
+        "Run the model on this device, such as cpu, cuda, cuda:1 or mps (Apple), or split it over several, such as "
+        "cuda:0,cuda:1, or all.",
         "model",
     )
     dtype: str | None = setting(

@@ -160,7 +160,9 @@ class LiveSession(StreamSession):
             JournalWriteError: writing still fails; retry later.
         """
         info = self._model.info
-        self._pipeline = self._pipeline.restore(self._journal, self._stream, self._settings, info.device, info.dtype)
+        self._pipeline = self._pipeline.restore(
+            self._journal, self._stream, self._settings, info.devices[0], info.dtype
+        )
         self._pipeline.give_up = self._unwanted.is_set
         self._buffer = self._make_buffer()
         self._told_until = self._reached()

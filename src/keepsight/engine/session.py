@@ -34,7 +34,7 @@ class StreamSession:
         self._journal = journal
         self._stream = stream
         self._settings = settings
-        self._pipeline = StreamPipeline.restore(journal, stream, settings, model.info.device, model.info.dtype)
+        self._pipeline = StreamPipeline.restore(journal, stream, settings, model.info.devices[0], model.info.dtype)
         self._unwanted = threading.Event()
         self._began_seconds = self._pipeline.resume_seconds
         self._buffer = self._make_buffer()

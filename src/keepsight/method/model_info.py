@@ -29,7 +29,7 @@ class ModelInfo:
         name: name it was loaded by (bundled name, folder or hub id).
         architecture: the Hugging Face class that runs it.
         num_parameters: count of weights.
-        device: torch device, such as `cpu` or `cuda:0`.
+        device: torch device, such as `cpu` or `cuda:0`; all of them for a model on several, such as `cuda:0, cuda:1`.
         dtype: weights' type, such as `float16`.
         memory_bytes: bytes of the weights plus the estimated working memory of describing one full context.
         dim: width of text embeddings.
@@ -67,6 +67,11 @@ class ModelInfo:
     def identity(self) -> ModelIdentity:
         """Which model it is."""
         return ModelIdentity(self.name, self.checkpoint or self.name)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """All devices of the model; visual tokens and logits are on the first."""
+        return tuple(self.device.split(", "))
 
     @property
     def tokens_per_step(self) -> int:

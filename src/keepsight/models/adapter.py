@@ -36,6 +36,7 @@ from keepsight.models.prompting.chat import ChatPrompts, PromptIds, VideoPlace
 from keepsight.models.prompting.layout import Piece, PromptBuilder
 from keepsight.models.prompting.positions import GridRule
 from keepsight.models.registry import judging_style_of, settings_for
+from keepsight.models.split_layers import device_of_modules, move_inputs
 from keepsight.models.vision.batches import encode_batches, frames_in_batch
 from keepsight.models.vision.preprocessing import FramePreprocessor, check_frame_size, make_preprocessor, read_settings
 
@@ -135,7 +136,8 @@ class VideoAdapter(ABC):
         dtype, quantization = options.dtype, options.quantization
         mapped = MappedModel.open(cls.model_class, folder, options)
         num_parameters = mapped.num_parameters
-        model = mapped.place(options)
+        model = mapped.place(options, device_of_modules(mapped.target, options))
+        move_inputs(model, options)
         settings = settings_for(cls, folder, options.tokens_per_frame)
         shape = replace(cls.shape(model.config, settings), num_parameters=num_parameters)
         frame_size = (shape.frame_height, shape.frame_width)
@@ -146,7 +148,7 @@ class VideoAdapter(ABC):
             checkpoint=options.checkpoint,
             architecture=type(model).__name__,
             num_parameters=num_parameters,
-            device=str(options.device),
+            device=options.device_names,
             dtype=str(dtype).removeprefix("torch."),
             memory_bytes=describe_footprint(
                 shape,

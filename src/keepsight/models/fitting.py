@@ -81,14 +81,28 @@ class Need:
             dtype: wanted format.
             quantization: wanted quantisation.
         """
+        for words, kind, one in self.options(dtype, quantization):
+            needed = self.num_bytes(one, kind)
+            if needed <= free:
+                yield words, needed
+
+    def options(
+        self, dtype: torch.dtype, quantization: str | None
+    ) -> Iterator[tuple[list[str], str | None, torch.dtype]]:
+        """Options that take less memory than the wanted ones, with their quantisation and format, those that change
+        least first.
+
+        Args:
+            dtype: wanted format.
+            quantization: wanted quantisation.
+        """
         kinds = [quantization] if quantization is not None else [None, *QUANTIZATION_BITS]
         formats = [dtype, *([self.half] if self.half is not None and self.half.itemsize < dtype.itemsize else [])]
         for kind, one in sorted(product(kinds, formats), key=lambda pair: pair[0] is not None):
-            needed = self.num_bytes(one, kind)
             words = [] if one == dtype else [f"--dtype {dtype_name(one)}"]
             words += [] if kind == quantization else [f"--quantization {kind}"]
-            if words and needed <= free:
-                yield words, needed
+            if words:
+                yield words, kind, one
 
 
 def check_fits(need: Need, name: str, model_type: str, dtype: torch.dtype, quantization: str | None) -> None:
@@ -120,7 +134,7 @@ def check_host(name: str, folder: Path, options: LoadOptions) -> None:
     needed, free = host_bytes_while_loading(StoredWeights.of(folder), options.dtype), free_memory.host_free_bytes()
     if needed > free:
         raise ModelTooBigError(
-            f"loading {name} to {options.device} needs about {needed / 1e9:.1f} GB of the host's memory, "
+            f"loading {name} to {options.device_names} needs about {needed / 1e9:.1f} GB of the host's memory, "
             f"which has {free / 1e9:.1f} GB free{_REMAINDER}"
         )
 

@@ -25,13 +25,14 @@ class LoadOptions:
         name: name given by the user.
         checkpoint: what `name` stands for, wherever it is used from: a bundled name, an absolute folder, or a hub id
             with its commit, such as `owner/name@0a1b2c3`.
-        device: device of the weights.
+        device: device of the weights; the first of several.
         dtype: type of the weights.
         score_layers: layers that score tokens, 1-based; None for the paper's, scaled to the model's depth.
         quantization: quantisation of the decoder, see `keepsight.models.quantization`; None for none.
         tokens_per_frame: visual tokens of a large square frame, for models with a choice; None for the default.
         repetition_penalty: penalty of tokens that were there before, above 0; None for the checkpoint's.
         compile_passes: compile the passes after prompts, see `keepsight.models.decoding.compiled_passes`.
+        layer_devices: device of each decoder layer, see `keepsight.models.split_plan`; empty for all on `device`.
     """
 
     name: str
@@ -43,3 +44,14 @@ class LoadOptions:
     tokens_per_frame: int | None = None
     repetition_penalty: float | None = None
     compile_passes: bool = False
+    layer_devices: "tuple[torch.device, ...]" = ()
+
+    @property
+    def devices(self) -> "tuple[torch.device, ...]":
+        """All devices with weights, the first one first."""
+        return tuple(dict.fromkeys((self.device, *self.layer_devices)))
+
+    @property
+    def device_names(self) -> str:
+        """Names of all devices with weights, such as `cuda:0, cuda:1`."""
+        return ", ".join(str(device) for device in self.devices)

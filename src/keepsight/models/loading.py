@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keepsight.errors import UnknownModelError, UnsupportedModelError
+from keepsight.errors import SettingError, UnknownModelError, UnsupportedModelError
 from keepsight.incoming import did_you_mean
 from keepsight.models.huggingface.names import HubName, known_ids
 from keepsight.models.load_options import LoadOptions
@@ -15,6 +15,8 @@ from keepsight.models.places import LocalModel, find_model
 from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models, settings_for
 
 if TYPE_CHECKING:
+    import torch
+
     from keepsight.method.protocol import AnsweringModel, BatchModel
     from keepsight.models.huggingface.snapshot import Snapshot
 
@@ -39,7 +41,9 @@ def load_model(
     Args:
         name_or_path: a bundled name (`tiny`), a folder in Hugging Face format, or a hub id such as
             `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`, with `@` and a branch, tag or commit if not the main branch.
-        device: `cpu`, `cuda`, `cuda:1`, `mps` ...; None or `auto` for CUDA, else `mps`, else the CPU.
+        device: `cpu`, `cuda`, `cuda:1`, `mps` ...; None or `auto` for CUDA, else `mps`, else the CPU. Several CUDA
+            devices, such as `cuda:0,cuda:1`, or `all` of them, share the decoder's layers
+            (`keepsight.models.split_plan`).
         dtype: `float32`, `float16` or `bfloat16`; None for the checkpoint's own on a GPU, and float32 on a CPU, or
             bfloat16 for a large model where the CPU multiplies it (`keepsight.models.hardware.number_formats`).
         score_layers: decoder layers, 1-based, whose attention scores tokens; None for the paper's, scaled to the
@@ -65,28 +69,41 @@ def load_model(
     from keepsight.models.checkpoint import load_config
     from keepsight.models.fitting import Need, check_fits, check_host
     from keepsight.models.hardware.allocator import return_large_blocks
-    from keepsight.models.hardware.devices import choose_device
-    from keepsight.models.hardware.number_formats import choose_dtype, published_dtype
+    from keepsight.models.hardware.devices import choose_devices
+    from keepsight.models.hardware.number_formats import choose_dtype, has_bfloat16, published_dtype
     from keepsight.models.quantization import check_quantization
+    from keepsight.models.split_plan import SplitNeed, check_split_fits
 
     name = str(name_or_path)
     check_quantization(quantization)
     place = find_model(name)
-    chosen_device = choose_device(device)
+    devices = choose_devices(device)
+    chosen_device = devices[0]
+    if compile_passes and len(devices) > 1:
+        names = ", ".join(map(str, devices))
+        raise SettingError(
+            f"compile must be off for a model on several devices, got {names}; use one device or leave out --compile"
+        )
     found = place if isinstance(place, LocalModel) else _find_on_hub(place)
     model_type = _supported_type(name, found.folder)
     adapter = adapter_class(model_type)
-    shape = adapter.shape(load_config(found.folder), settings_for(adapter, found.folder, tokens_per_frame))
+    config = load_config(found.folder)
+    shape = adapter.shape(config, settings_for(adapter, found.folder, tokens_per_frame))
     published = published_dtype(found.folder)
     chosen_dtype = choose_dtype(
         dtype,
-        chosen_device,
+        next((one for one in devices if not has_bfloat16(one)), chosen_device),
         published=published,
         num_parameters=shape.num_parameters,
         overflows_float16=adapter.overflows_float16,
     )
     need = Need.of(adapter, shape, chosen_device, published)
-    check_fits(need, name, model_type, chosen_dtype, quantization)
+    layer_devices: tuple[torch.device, ...] = ()
+    if len(devices) == 1:
+        check_fits(need, name, model_type, chosen_dtype, quantization)
+    else:
+        wanted = SplitNeed.of(need, adapter, config, devices)
+        layer_devices = check_split_fits(wanted, name, chosen_dtype, quantization).layer_devices
     options = LoadOptions(
         name=name,
         checkpoint=found.checkpoint,
@@ -97,6 +114,7 @@ def load_model(
         tokens_per_frame=tokens_per_frame,
         repetition_penalty=repetition_penalty,
         compile_passes=compile_passes,
+        layer_devices=layer_devices,
     )
     folder = found.fetch_weights()
     check_host(name, folder, options)

@@ -85,10 +85,15 @@ class KeyValueStream:
         settings: window and retrieval.
 
     Raises:
-        SettingError: chat opening, window and one more frame exceed the model's context window.
+        SettingError: chat opening, window and one more frame exceed the model's context window, or the model is on
+            several devices.
     """
 
     def __init__(self, model: KeyValueModel, settings: KeyValueSettings | None = None) -> None:
+        if len(model.info.devices) > 1:
+            raise SettingError(
+                f"must be one device for retrieval of keys and values, got {model.info.device}", "device"
+            )
         self._model = model
         self._settings = settings or KeyValueSettings()
         self._side = model.language_side

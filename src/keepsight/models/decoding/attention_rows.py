@@ -69,7 +69,7 @@ class StepRows:
 
     def add(self, weights: Tensor) -> None:
         """Add the rows of one layer: float32 `[batch, num_queries, num_columns]`, heads combined."""
-        self.weights = weights if self.weights is None else self.weights + weights
+        self.weights = weights if self.weights is None else self.weights + weights.to(self.weights.device)
 
 
 class ScoreAccumulator:

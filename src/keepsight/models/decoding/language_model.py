@@ -168,7 +168,8 @@ class LanguageModel:
             **_given(position_ids=_axes(positions), score_rows=rows),
             **self.token_inputs(ids),
         )
-        return self._logits(reply.last_hidden_state), None if rows is None else rows.weights
+        weights = None if rows is None or rows.weights is None else rows.weights.to(embeds.device)
+        return self._logits(reply.last_hidden_state), weights
 
     def masks(self, embeds: Tensor, mask: Tensor | None, cache: "Cache | None", is_visual: Tensor | None = None) -> Any:
         """Attention mask argument of the decoder; overridden by architectures with non-causal masks.

@@ -29,7 +29,7 @@ def frames_in_batch(info: ModelInfo, most_frames: int) -> int:
         info: properties of the model.
         most_frames: frames per batch on a GPU, and the maximum on a CPU; a multiple of `info.frames_per_step`.
     """
-    if torch.device(info.device).type != "cpu":
+    if torch.device(info.devices[0]).type != "cpu":
         return most_frames
     return frames_per_batch_on_cpu(info.tokens_per_step, info.frames_per_step, most_frames)
 

@@ -150,9 +150,9 @@ class _Present(Collector):
         yield GaugeMetricFamily(
             "keepsight_decoder_memory_bytes", "Resident memory of all decoder processes.", sum(decoders.values())
         )
-        device = self._service.model.info.device
-        if device.startswith("cuda"):
-            held = torch.cuda.memory_allocated(device)
+        devices = self._service.model.info.devices
+        if devices[0].startswith("cuda"):
+            held = sum(torch.cuda.memory_allocated(device) for device in devices)
             yield GaugeMetricFamily("keepsight_device_memory_bytes", "Device memory in use.", held)
 
     def _states(self) -> Tally[str]:
