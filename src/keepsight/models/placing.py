@@ -58,6 +58,9 @@ class MappedModel:
         Args:
             options: device and quantisation.
             device_of: device of a module by its name; None for the one device of the options.
+
+        Raises:
+            SettingError: the decoder cannot be quantised so.
         """
         where = device_of or (lambda _: options.device)
         linears = set(_linears(self.target.get_decoder())) if options.quantization is not None else set()
