@@ -1,18 +1,21 @@
 """A journal keeps which model watched, where it lies, and in which format it ran, for `ask`, `mcp` and `serve`."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from keepsight.asking.candidates import JournalCaptions
 from keepsight.cli.remembered import FoundModel, ModelChoice, model_for, pinned_model, served_model
 from keepsight.cli.settings import SERVE
 from keepsight.errors import SettingError, UnknownModelError
-from keepsight.journal import Journal, ModelVersion, StreamRecord
+from keepsight.journal import Journal, StreamRecord
 from keepsight.models import loading
-from keepsight.models.naming import identity_of, pinned
+from keepsight.models.naming import fingerprint_of, identity_of, pinned
 from keepsight.models.text_only.model import TextModel
 from keepsight.schema.sources import load_settings
 from tests.cli.ended import Keepsight, MakeVideo
@@ -109,7 +112,9 @@ def test_a_folder_of_the_same_relative_name_is_another_model(
     small = watched.parent / "models" / "small"
     (note,) = ended.of("note")
     assert note["text"].endswith(f"was watched with the model {small} as stream {first}: watching it as a new stream")
-    assert newest(watched).version == ModelVersion(str(other / "models" / "small"), "float32")
+    version = newest(watched).version
+    assert version is not None
+    assert (version.checkpoint, version.dtype) == (str(other / "models" / "small"), "float32")
 
 
 def test_the_same_folder_by_another_path_is_the_same_model(
@@ -129,9 +134,12 @@ def test_a_stream_that_is_resumed_in_another_format_keeps_the_new_one(
 ) -> None:
     with changed(watched) as connection:
         connection.execute("UPDATE streams SET end_reason = NULL, end_seconds = NULL")
-    assert newest(watched).version == ModelVersion(str(watched.parent / "models" / "small"), "bfloat16")
-    keepsight("watch", make_video(seconds=8), *WATCH, watched, "--dtype", "float32")
-    assert newest(watched).version == ModelVersion(str(watched.parent / "models" / "small"), "float32")
+    before = newest(watched).version
+    assert before is not None
+    ended = keepsight("watch", make_video(seconds=8), *WATCH, watched, "--dtype", "float32")
+    assert newest(watched).version == replace(before, dtype="float32")
+    (note,) = ended.of("note")
+    assert note["text"].endswith("was watched in bfloat16, now in float32")
 
 
 def test_a_folder_that_is_gone_is_said(keepsight: Keepsight, watched: Path, no_hub: None) -> None:
@@ -241,3 +249,80 @@ def test_an_older_hub_id_is_used_if_it_is_cached(
     (snapshot / "snapshots" / COMMIT / "config.json").write_text("{}")
     monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     assert model_for(newest(watched), ModelChoice()).model == HUB
+
+
+@pytest.mark.parametrize("way", ["moved", "link", "dots"])
+def test_the_same_weights_elsewhere_are_the_same_model(
+    keepsight: Keepsight, watched: Path, make_video: MakeVideo, loaded: list[dict[str, object]], way: str
+) -> None:
+    small = watched.parent / "models" / "small"
+    place = {"moved": small.with_name("moved"), "link": small.with_name("link"), "dots": small / ".." / "small"}[way]
+    if way == "moved":
+        small.rename(place)
+    elif way == "link":
+        place.symlink_to(small)
+    assert keepsight("ask", watched, "Where is the dog?", "--model", place).code == 0
+    assert [(one["checkpoint"], one["dtype"]) for one in loaded] == [(str(place.resolve()), "bfloat16")]
+    ended = keepsight("watch", make_video(seconds=8), "--model", place, "--sample-fps", 2, "--journal", watched)
+    assert (ended.of("clip"), ended.of("note")) == ([], [])
+
+
+def test_other_weights_in_the_same_folder_are_another_model(
+    keepsight: Keepsight, watched: Path, make_video: MakeVideo, loaded: list[dict[str, object]]
+) -> None:
+    """Memory and captions of two models would be mixed, and embeddings of one compared with those of the other."""
+    small = watched.parent / "models" / "small"
+    stream = newest(watched)
+    shutil.rmtree(small)
+    write_random_model(small, RandomShape(seed=5))
+    ended = keepsight("ask", watched, "Where is the dog?")
+    assert ended.complaint == f"{small} has other weights now than those that watched the stream; answering with them"
+    assert loaded == [{"checkpoint": str(small), "dtype": "float32", "bits": None}]
+    model = loading.load_model(small)
+    with Journal.open(watched) as journal:
+        candidates = JournalCaptions(journal, stream, None).candidates(model)
+        first = journal.clips.get(stream.id, 0)
+    assert first is not None
+    assert candidates.embeddings[0] == pytest.approx(model.embed(first.caption).numpy())
+    ended = keepsight("watch", make_video(seconds=8), *WATCH, watched)
+    assert [note["text"] for note in ended.of("note")] == [
+        f"{make_video(seconds=8)} was watched with other weights in {small} as stream {stream.id}: "
+        "watching it as a new stream"
+    ]
+
+
+def test_settings_that_captions_depend_on_belong_to_the_stream(
+    keepsight: Keepsight, watched: Path, make_video: MakeVideo
+) -> None:
+    first = newest(watched).id
+    video = make_video(seconds=8)
+    ended = keepsight("watch", video, *WATCH, watched, "--repetition-penalty", 1.5)
+    assert [note["text"] for note in ended.of("note")] == [
+        f"{video} was watched with other settings (repetition_penalty) as stream {first}: watching it as a new stream"
+    ]
+    assert newest(watched).choices == (("repetition_penalty", 1.5),)
+    again = keepsight("watch", video, *WATCH, watched, "--repetition-penalty", 1.5)
+    assert (again.of("clip"), again.of("note")) == ([], [])
+    found = model_for(newest(watched), ModelChoice())
+    assert (found.repetition_penalty, found.tokens_per_frame) == (1.5, None)
+    assert served_model(watched, load_settings(SERVE, {})).repetition_penalty == 1.5
+    told = served_model(watched, load_settings(SERVE, {"repetition_penalty": 2.0, "tokens_per_frame": 8}))
+    assert (told.repetition_penalty, told.tokens_per_frame) == (2.0, 8)
+
+
+def test_a_fingerprint_changes_with_any_part_that_it_samples(tmp_path: Path) -> None:
+    folder = write_random_model(tmp_path / "model")
+    before = fingerprint_of(folder)
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "README.md").write_text("no part of it")
+    assert fingerprint_of(copy) == before
+    weights = copy / "model.safetensors"
+    content = weights.read_bytes()
+    for place in (len(content) - 1, len(content) // 2):
+        weights.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert fingerprint_of(copy) != before
+    weights.write_bytes(content)
+    assert fingerprint_of(copy) == before
+    config = copy / "config.json"
+    config.write_text(config.read_text() + " ")
+    assert fingerprint_of(copy) != before

@@ -62,7 +62,9 @@ class JournalCaptions:
     def candidates(self, model: AnsweringModel) -> Candidates:
         """Candidates with embeddings and token counts of the answering model."""
         rows = self._rows
-        if self._stream.is_by(model.info.identity) and (not len(self) or rows.embeddings.shape[1] == model.info.dim):
+        if self._stream.has_weights_of(model.info.identity) and (
+            not len(self) or rows.embeddings.shape[1] == model.info.dim
+        ):
             return Candidates(self._with_still_lines(rows.num_line_tokens), rows.embeddings, self.lines)
         # Another model wrote the journal: embed and count again.
         captions = self.at(range(len(self)))

@@ -127,7 +127,11 @@ def load_model_or_say(
 
 
 def load_answering_or_say(
-    name: str, device: str | None, dtype: str | None, quantization: str | None = None
+    name: str,
+    device: str | None,
+    dtype: str | None,
+    quantization: str | None = None,
+    repetition_penalty: float | None = None,
 ) -> "AnsweringModel":
     """Load a model that answers from captions; for a bundled one, print its limits on stderr.
 
@@ -138,7 +142,9 @@ def load_answering_or_say(
         from keepsight.models.hardware.devices import settle_threads
         from keepsight.models.loading import load_answering_model
 
-        model = load_answering_model(name, device=device, dtype=dtype, quantization=quantization)
+        model = load_answering_model(
+            name, device=device, dtype=dtype, quantization=quantization, repetition_penalty=repetition_penalty
+        )
     settle_threads(model.info.device, model.info.num_parameters)
     _say_limits(name)
     return model

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from keepsight.errors import JournalError, JournalWriteError, SourceStalledError
 from keepsight.settings import Settings
 
 if TYPE_CHECKING:
+    from keepsight.cli.remembered import FoundModel
     from keepsight.journal import Quota
     from keepsight.sources.address import SourceAddress
     from keepsight.sources.isolated import IsolatedReader
@@ -151,11 +152,12 @@ def open_sources(addresses: "Sequence[SourceAddress]", reading: "SourceSettings"
     return opened
 
 
-def is_nothing_new(job: WatchJob, model_name: str) -> bool:
+def is_nothing_new(job: WatchJob, model: "FoundModel") -> bool:
     """Whether no model is needed: the only source was watched to its end before, and there are no questions."""
     from keepsight.engine.finding import watched_to_its_end
     from keepsight.engine.watched_source import SourceNow
     from keepsight.journal import Journal
+    from keepsight.models.load_options import choices_of
     from keepsight.models.naming import identity_of
     from keepsight.sources.address import SourceAddress
     from keepsight.sources.opening import open_content
@@ -167,9 +169,11 @@ def is_nothing_new(job: WatchJob, model_name: str) -> bool:
     content = open_content(address, allow_private=job.reading.allow_private)
     if content is None:
         return False
+    choices = choices_of(model.tokens_per_frame, model.repetition_penalty)
+    identity = replace(identity_of(model.model), choices=choices)
     with closing(content), Journal.open(job.journal, read_only=True) as journal:
         now = SourceNow.of(address.name, job.connection.info, content)
-        return watched_to_its_end(journal, now, identity_of(model_name), job.settings) is not None
+        return watched_to_its_end(journal, now, identity, job.settings) is not None
 
 
 def remove_if_empty(path: Path) -> None:

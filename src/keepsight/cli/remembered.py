@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keepsight.cli.options import load_answering_or_say, load_model_or_say
+from keepsight.cli.output import complain
 from keepsight.cli.settings import ModelSettings
 from keepsight.errors import SettingError, UnknownModelError
 from keepsight.incoming import did_you_mean, one_line
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 NO_QUANTIZATION = "none"
 """Word for no quantisation, although the stream was watched with one."""
+
+CHOICES = ("repetition_penalty", "tokens_per_frame")
+"""Settings of a model that captions depend on."""
 
 QUANTIZATIONS = ("int8", "int4", NO_QUANTIZATION)
 
@@ -114,7 +118,7 @@ class FoundModel:
         Raises:
             ModelError, SettingError: as for `load_answering_model`.
         """
-        return load_answering_or_say(self.model, self.device, self.dtype, self.quantization)
+        return load_answering_or_say(self.model, self.device, self.dtype, self.quantization, self.repetition_penalty)
 
 
 def model_for(stream: "StreamRecord", chosen: ModelChoice) -> FoundModel:
@@ -132,10 +136,22 @@ def model_for(stream: "StreamRecord", chosen: ModelChoice) -> FoundModel:
     known = stream.version
     name = _where(stream) if chosen.model is None else pinned(chosen.model, [stream.checkpoint])
     dtype, quantization = chosen.dtype, chosen.quantization
-    if known is not None and identity_of(name).checkpoint == known.checkpoint:
+    choices: dict[str, float] = {}
+    if known is not None and stream.has_weights_of(identity_of(name)):
         dtype = dtype or _usable(known.dtype, chosen.device)
         quantization = quantization or known.quantization
-    return FoundModel(name, chosen.device, dtype, None if quantization == NO_QUANTIZATION else quantization)
+        choices = dict(known.choices)
+    elif known is not None and chosen.model is None:
+        complain(f"{one_line(name)} has other weights now than those that watched the stream; answering with them")
+    tokens_per_frame = choices.get("tokens_per_frame")
+    return FoundModel(
+        name,
+        chosen.device,
+        dtype,
+        None if quantization == NO_QUANTIZATION else quantization,
+        None if tokens_per_frame is None else int(tokens_per_frame),
+        choices.get("repetition_penalty"),
+    )
 
 
 def pinned_model(journal: Path, name: str) -> str:
@@ -164,12 +180,9 @@ def served_model(journal: Path, settings: "LoadedSettings") -> FoundModel:
             newest = opened.streams.latest()
     if newest is None:
         return FoundModel.of(default)
-    return replace(
-        model_for(newest, ModelChoice.told(settings)),
-        tokens_per_frame=default.tokens_per_frame,
-        repetition_penalty=default.repetition_penalty,
-        compile_passes=default.compile,
-    )
+    found = model_for(newest, ModelChoice.told(settings))
+    told = {name: getattr(default, name) for name in CHOICES if name in settings.origins}
+    return replace(found, compile_passes=default.compile, **told)
 
 
 def _usable(dtype: str, device: str | None) -> str | None:

@@ -107,16 +107,16 @@ def _run(job: WatchJob, model: ModelSettings, console: Console | None) -> None:
     Raises:
         Stopped: by a signal; stored captions are kept.
     """
-    name = pinned_model(job.journal, model.model)
+    found = replace(FoundModel.of(model), model=pinned_model(job.journal, model.model))
     with stop_requests(), closing(job):
         try:
-            if is_nothing_new(job, name):
-                say_nothing_new(job, name, console)
+            if is_nothing_new(job, found):
+                say_nothing_new(job, found.model, console)
                 return
             from keepsight.asking.evidence import check_all_parts
 
             check_all_parts(job.settings)
-            loaded = replace(FoundModel.of(model), model=name).load()
+            loaded = found.load()
             run_job(job, loaded, console)
         except StopRequest as request:  # during model loading; later ones are handled there
             raise Stopped("stopped before watching began", request.signal_number) from None

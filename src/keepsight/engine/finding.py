@@ -5,7 +5,7 @@ older journals, which recorded no content.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from keepsight.engine.coverage import check_coverage
@@ -69,7 +69,7 @@ def find_or_begin(
     streams = [] if restart else streams_like(journal, now, info.identity, settings, is_live=is_live)
     found = _found(journal, now, streams)
     if found is not None:
-        return replace(found, stream=_with_version(journal, found.stream, info))
+        return _with_version(journal, found, info)
     note = "" if restart else _why_new(journal, now, info.identity, settings, is_live=is_live)
     moment = None if started_at is None else datetime.fromtimestamp(started_at, UTC)
     begun = journal.streams.begin(
@@ -87,7 +87,8 @@ def find_or_begin(
 
 def version_of(info: ModelInfo) -> ModelVersion:
     """Which weights a model is, and their format."""
-    return ModelVersion(info.checkpoint or info.name, info.dtype, info.quantization)
+    identity = info.identity
+    return ModelVersion(identity.checkpoint, info.dtype, info.quantization, identity.fingerprint, identity.choices)
 
 
 def streams_like(
@@ -143,8 +144,7 @@ def resume_stream(journal: Journal, stream: StreamRecord, source: SourceNow, mod
         SourceChangedError: its content was replaced.
         VideoError: it can no longer be read.
     """
-    begun = _resumed(journal, stream, source)
-    return replace(begun, stream=_with_version(journal, begun.stream, model))
+    return _with_version(journal, _resumed(journal, stream, source), model)
 
 
 def _resumed(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun:
@@ -160,12 +160,20 @@ def _resumed(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun
     return Begun(_taken_up(journal, stream, source))
 
 
-def _with_version(journal: Journal, stream: StreamRecord, model: ModelInfo) -> StreamRecord:
-    """The stream, noting in which format its model runs from here on, unless it has ended."""
-    version = version_of(model)
+def _with_version(journal: Journal, begun: Begun, model: ModelInfo) -> Begun:
+    """The stream, noting where its model lies and in which format it runs from here on, unless the stream has ended."""
+    stream, version = begun.stream, version_of(model)
     if stream.is_finished or stream.version == version:
-        return stream
-    return journal.streams.set_version(stream.id, version)
+        return begun
+    note, known = begun.note, stream.version
+    if known is not None and (known.dtype, known.quantization) != (version.dtype, version.quantization):
+        change = f"{one_line(stream.source)} was watched in {_format_of(known)}, now in {_format_of(version)}"
+        note = "; ".join(filter(None, [note, change]))
+    return Begun(journal.streams.set_version(stream.id, version), note)
+
+
+def _format_of(version: ModelVersion) -> str:
+    return version.dtype if version.quantization is None else f"{version.dtype} with {version.quantization} weights"
 
 
 def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord]) -> Begun | None:
@@ -203,8 +211,8 @@ def _why_new(journal: Journal, source: SourceNow, model: ModelIdentity, settings
         known, wanted = Settings.from_json(stream.settings_json).watching(), settings.watching()
         changed = ", ".join(name for name, value in wanted.items() if known[name] != value)
         if not stream.is_by(model):
-            known_as = one_line(stream.checkpoint)
-            return f"{one_line(source.name)} was watched with the model {known_as} as stream {stream.id}: {_AS_NEW}"
+            unlike = one_line(stream.difference_to(model))
+            return f"{one_line(source.name)} was watched with {unlike} as stream {stream.id}: {_AS_NEW}"
         if changed:
             return (
                 f"{one_line(source.name)} was watched with other settings ({changed}) as stream {stream.id}: {_AS_NEW}"

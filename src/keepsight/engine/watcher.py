@@ -245,9 +245,8 @@ class Watcher:
         """
         record = self._journal.open().streams.get(stream if isinstance(stream, str) else stream.id)
         if not record.is_by(self.model.info.identity):
-            raise SettingError(
-                f"stream {record.id} needs the model {record.checkpoint}, got {self.model.info.identity.checkpoint}"
-            )
+            unlike, got = record.difference_to(self.model.info.identity), self.model.info.identity.checkpoint
+            raise SettingError(f"stream {record.id} was watched with {unlike}, got {got}")
         address = SourceAddress.of(record.source if source is None else source)
         if address.kind in (SourceKind.FILE, SourceKind.HTTP):
             address = address.with_video_stream(record.video_stream)

@@ -157,10 +157,12 @@ class StreamService:
         if run is not None and run.is_alive:
             return stream
         settings = Settings.from_json(stream.settings_json)
-        if not stream.is_by(self.model.info.identity):
+        identity = self.model.info.identity
+        if not stream.is_by(identity):
+            needed = "those settings" if stream.has_weights_of(identity) else "that model"
             raise ConflictError(
-                f"the stream was watched with the model {stream.checkpoint}; "
-                "restart the server with that model to resume it"
+                f"the stream was watched with {stream.difference_to(identity)}; "
+                f"restart the server with {needed} to resume it"
             )
         known = None if run is None else run.source
         address = known if isinstance(known, SourceAddress) else self.sources.address_of(known or stream.source)

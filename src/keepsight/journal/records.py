@@ -47,11 +47,15 @@ class ModelVersion:
         checkpoint: bundled name, absolute folder, or hub id with commit (`ModelIdentity.checkpoint`).
         dtype: the weights' type, such as `bfloat16`.
         quantization: `int8` or `int4`; None for none.
+        fingerprint: digest of configuration and weights (`ModelIdentity.fingerprint`); empty if unknown.
+        choices: settings of the model that captions depend on, other than the defaults (`ModelIdentity.choices`).
     """
 
     checkpoint: str
     dtype: str
     quantization: str | None = None
+    fingerprint: str = ""
+    choices: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,33 @@ class StreamRecord:
         """What the model's name stood for; the name itself if unknown."""
         return self.model if self.version is None else self.version.checkpoint
 
+    @property
+    def choices(self) -> tuple[tuple[str, float], ...]:
+        """Settings of the model that its captions depend on, other than the defaults."""
+        return () if self.version is None else self.version.choices
+
     def is_by(self, model: ModelIdentity) -> bool:
-        """Whether a model captioned it: by what its name stood for, or by the name alone if that is unknown."""
-        return self.model == model.name if self.version is None else self.version.checkpoint == model.checkpoint
+        """Whether a model captioned it, with the same settings."""
+        return self.has_weights_of(model) and self.choices == model.choices
+
+    def has_weights_of(self, model: ModelIdentity) -> bool:
+        """Whether the weights of a model captioned it: by their digest, which a moved folder keeps and a replaced one
+        does not; else by what the name stood for, or by the name alone in journals of earlier versions.
+        """
+        if self.version is None:
+            return self.model == model.name
+        if self.version.fingerprint and model.fingerprint:
+            return self.version.fingerprint == model.fingerprint
+        return self.version.checkpoint == model.checkpoint
+
+    def difference_to(self, model: ModelIdentity) -> str:
+        """What is unlike a model that it is not by, completing "was watched with"."""
+        if self.has_weights_of(model):
+            names = {name for name, _ in {*self.choices} ^ {*model.choices}}
+            return f"other settings ({', '.join(sorted(names))})"
+        if self.checkpoint == model.checkpoint:
+            return f"other weights in {self.checkpoint}"
+        return f"the model {self.checkpoint}"
 
     @property
     def names(self) -> tuple[str, ...]:

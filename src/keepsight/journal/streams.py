@@ -56,7 +56,7 @@ class StreamTable:
         stream_id = secrets.token_hex(8)
         self._database.write(
             "INSERT INTO streams (id, source, model, settings, started_at, is_live, identity, video_stream, checkpoint,"
-            " dtype, quantization) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " dtype, quantization, fingerprint, choices) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 stream_id,
                 source,
@@ -78,7 +78,7 @@ class StreamTable:
             JournalWriteError: writing failed.
         """
         self._database.write(
-            "UPDATE streams SET checkpoint = ?, dtype = ?, quantization = ? WHERE id = ?",
+            "UPDATE streams SET checkpoint = ?, dtype = ?, quantization = ?, fingerprint = ?, choices = ? WHERE id = ?",
             (*_version_columns(version), stream_id),
         )
         return self.get(stream_id)
@@ -210,8 +210,18 @@ class StreamTable:
         return _stream_of(rows[0]) if rows else None
 
 
-def _version_columns(version: ModelVersion | None) -> tuple[str | None, str | None, str | None]:
-    return (None, None, None) if version is None else (version.checkpoint, version.dtype, version.quantization)
+def _version_columns(version: ModelVersion | None) -> tuple[str | None, ...]:
+    if version is None:
+        return None, None, None, None, "{}"
+    choices = json.dumps(dict(version.choices))
+    return version.checkpoint, version.dtype, version.quantization, version.fingerprint or None, choices
+
+
+def _version_of(row: sqlite3.Row) -> ModelVersion | None:
+    if row["checkpoint"] is None:
+        return None
+    choices = tuple(sorted(json.loads(row["choices"]).items()))
+    return ModelVersion(row["checkpoint"], row["dtype"], row["quantization"], row["fingerprint"] or "", choices)
 
 
 def _stream_of(row: sqlite3.Row) -> StreamRecord:
@@ -231,7 +241,5 @@ def _stream_of(row: sqlite3.Row) -> StreamRecord:
         identity_json=row["identity"],
         video_stream=row["video_stream"],
         other_names=tuple(json.loads(row["other_names"])),
-        version=None
-        if row["checkpoint"] is None
-        else ModelVersion(row["checkpoint"], row["dtype"], row["quantization"]),
+        version=_version_of(row),
     )

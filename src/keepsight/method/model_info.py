@@ -15,10 +15,14 @@ class ModelIdentity:
         name: bundled name, folder or hub id, as given.
         checkpoint: what the name stands for, wherever it is used from: a bundled name, an absolute folder, or a hub id
             with its commit, such as `owner/name@0a1b2c3`.
+        fingerprint: short digest of configuration and weights (`models.naming.fingerprint_of`); empty if unknown.
+        choices: settings of the model that captions depend on, other than the defaults, by name.
     """
 
     name: str
     checkpoint: str
+    fingerprint: str = ""
+    choices: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class ModelInfo:
         quantization: `int8` or `int4` if the decoder's weights are quantised.
         judging_style: prompt form for judging standing questions; `plain` uses the user's own words.
         checkpoint: what the name stands for, see `ModelIdentity`; empty for the name itself.
+        fingerprint: digest of configuration and weights, see `ModelIdentity`.
+        choices: settings that captions depend on, see `ModelIdentity`.
     """
 
     name: str
@@ -62,11 +68,13 @@ class ModelInfo:
     quantization: str | None = None
     judging_style: JudgingStyle = "plain"
     checkpoint: str = ""
+    fingerprint: str = ""
+    choices: tuple[tuple[str, float], ...] = ()
 
     @property
     def identity(self) -> ModelIdentity:
         """Which model it is."""
-        return ModelIdentity(self.name, self.checkpoint or self.name)
+        return ModelIdentity(self.name, self.checkpoint or self.name, self.fingerprint, self.choices)
 
     @property
     def devices(self) -> tuple[str, ...]:

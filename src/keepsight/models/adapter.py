@@ -146,6 +146,8 @@ class VideoAdapter(ABC):
         info = ModelInfo(
             name=options.name,
             checkpoint=options.checkpoint,
+            fingerprint=options.fingerprint,
+            choices=options.choices,
             architecture=type(model).__name__,
             num_parameters=num_parameters,
             device=options.device_names,

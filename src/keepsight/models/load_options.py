@@ -33,6 +33,7 @@ class LoadOptions:
         repetition_penalty: penalty of tokens that were there before, above 0; None for the checkpoint's.
         compile_passes: compile the passes after prompts, see `keepsight.models.decoding.compiled_passes`.
         layer_devices: device of each decoder layer, see `keepsight.models.split_plan`; empty for all on `device`.
+        fingerprint: digest of configuration and weights (`naming.fingerprint_of`).
     """
 
     name: str
@@ -45,6 +46,7 @@ class LoadOptions:
     repetition_penalty: float | None = None
     compile_passes: bool = False
     layer_devices: "tuple[torch.device, ...]" = ()
+    fingerprint: str = ""
 
     @property
     def devices(self) -> "tuple[torch.device, ...]":
@@ -55,3 +57,14 @@ class LoadOptions:
     def device_names(self) -> str:
         """Names of all devices with weights, such as `cuda:0, cuda:1`."""
         return ", ".join(str(device) for device in self.devices)
+
+    @property
+    def choices(self) -> tuple[tuple[str, float], ...]:
+        """Settings that captions depend on, other than the defaults (`ModelIdentity.choices`)."""
+        return choices_of(self.tokens_per_frame, self.repetition_penalty)
+
+
+def choices_of(tokens_per_frame: int | None, repetition_penalty: float | None) -> tuple[tuple[str, float], ...]:
+    """Settings of a model that captions depend on, as `ModelIdentity.choices` has them."""
+    given = {"repetition_penalty": repetition_penalty, "tokens_per_frame": tokens_per_frame}
+    return tuple((name, value) for name, value in given.items() if value is not None)

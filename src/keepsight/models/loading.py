@@ -11,6 +11,7 @@ from keepsight.errors import SettingError, UnknownModelError, UnsupportedModelEr
 from keepsight.incoming import did_you_mean
 from keepsight.models.huggingface.names import HubName, known_ids
 from keepsight.models.load_options import LoadOptions
+from keepsight.models.naming import fingerprint_of
 from keepsight.models.places import LocalModel, find_model
 from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models, settings_for
 
@@ -104,6 +105,7 @@ def load_model(
     else:
         wanted = SplitNeed.of(need, adapter, config, devices)
         layer_devices = check_split_fits(wanted, name, chosen_dtype, quantization).layer_devices
+    folder = found.fetch_weights()
     options = LoadOptions(
         name=name,
         checkpoint=found.checkpoint,
@@ -115,8 +117,8 @@ def load_model(
         repetition_penalty=repetition_penalty,
         compile_passes=compile_passes,
         layer_devices=layer_devices,
+        fingerprint=fingerprint_of(folder),
     )
-    folder = found.fetch_weights()
     check_host(name, folder, options)
     if chosen_device.type == "cpu":
         return_large_blocks()
@@ -129,6 +131,7 @@ def load_answering_model(
     device: str | None = None,
     dtype: str | None = None,
     quantization: str | None = None,
+    repetition_penalty: float | None = None,
 ) -> "AnsweringModel":
     """Load a model that answers from captions: without its vision tower where that is possible, else as `load_model`.
 
@@ -136,7 +139,7 @@ def load_answering_model(
     than the answer; the answers are the same.
 
     Args:
-        name_or_path, device, dtype, quantization: as for `load_model`.
+        name_or_path, device, dtype, quantization, repetition_penalty: as for `load_model`.
 
     Raises:
         ModelError, SettingError: as for `load_model`.
@@ -144,12 +147,14 @@ def load_answering_model(
     from keepsight.models.hardware.devices import choose_device
 
     bundled = next((model for model in list_models() if model.name == str(name_or_path)), None)
-    is_plain = dtype in (None, "float32") and quantization is None
+    is_plain = dtype in (None, "float32") and quantization is None and repetition_penalty is None
     if bundled is not None and is_plain and choose_device(device).type == "cpu":
         from keepsight.models.text_only.model import TextModel
 
         return TextModel.load(bundled.name, bundled.folder)
-    return load_model(name_or_path, device=device, dtype=dtype, quantization=quantization)
+    return load_model(
+        name_or_path, device=device, dtype=dtype, quantization=quantization, repetition_penalty=repetition_penalty
+    )
 
 
 def _find_on_hub(name: HubName) -> "Snapshot":

@@ -15,6 +15,7 @@ from keepsight.method.prompts import question_text
 from keepsight.method.protocol import AnswerRequest, VisualInput
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import generate, single_reply, stream_text
+from keepsight.models.naming import identity_of
 from keepsight.models.prompting.chat import ChatPrompts, VideoPlace
 from keepsight.models.prompting.layout import assemble, check_length
 from keepsight.models.text_only.decoder import DecoderShape, TextCache, TextLanguage
@@ -53,7 +54,7 @@ class TextModelInfo:
     @property
     def identity(self) -> ModelIdentity:
         """Which model it is."""
-        return ModelIdentity(self.name, self.name)
+        return identity_of(self.name)
 
 
 class TextModel:
