@@ -243,8 +243,10 @@ def test_a_full_disk_while_watching_keeps_what_was_printed(
 ) -> None:
     """The journal gets room for some clips only, by SQLite's own limit, which fails as a full disk does."""
     create = Journal.create
+    create("empty.db").close()
+    room = Path("empty.db").stat().st_size + 40_000
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "create", lambda path: create(path, max_bytes=170_000))
+        patch.setattr(Journal, "create", lambda path: create(path, max_bytes=room))
         ended = keepsight("watch", make_video(seconds=400), *WATCH, "--journal", "a.db")
     assert ended.code == 2
     assert "full" in ended.complaint
