@@ -112,8 +112,11 @@ def test_another_penalty_can_be_asked_for(pair: PenalisedPair) -> None:
         assert model.describe(visual, request).caption == pair.stock.text(pair.penalised(prompt, tokens, penalty))
     plain = load_model(pair.folder, device="cpu", repetition_penalty=1.0)
     assert plain.describe(visual, request).caption == pair.stock.text(pair.stock.reply(prompt, tokens, NEW_TOKENS))
-    with pytest.raises(SettingError, match=r"^repetition_penalty must be above 0, got 0\.0$"):
-        load_model(pair.folder, device="cpu", repetition_penalty=0.0)
+    for penalty in (0.0, -1.0, 1e-300, 101.0, float("inf"), float("nan")):
+        with pytest.raises(
+            SettingError, match=rf"^repetition_penalty must be a number from 0\.01 to 100, got {penalty}$"
+        ):
+            load_model(pair.folder, device="cpu", repetition_penalty=penalty)
 
 
 def test_compiled_passes_penalise_too(tmp_path: Path) -> None:

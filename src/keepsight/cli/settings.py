@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keepsight.extras import require_extra
 from keepsight.hub.settings import HubSettings
 from keepsight.models.load_options import DTYPE_DEFAULT
+from keepsight.models.published_files import LEAST_PENALTY, MOST_PENALTY
 from keepsight.schema import Choice, Flag, Maybe, Number, Text, Whole, check_fields, same_as, setting
 from keepsight.server.settings import ServerSettings, TelemetrySettings
 from keepsight.settings import Settings
@@ -152,7 +153,7 @@ class ModelSettings:
     )
     repetition_penalty: float | None = setting(
         None,
-        Maybe(Number(0, 10, is_above=True), "the model's own"),
+        Maybe(Number(LEAST_PENALTY, MOST_PENALTY), "the model's own"),
         "Divide the logits of tokens that were there before by this; 1 for none.",
         "model",
     )

@@ -35,6 +35,7 @@ from keepsight.models.placing import MappedModel
 from keepsight.models.prompting.chat import ChatPrompts, PromptIds, VideoPlace
 from keepsight.models.prompting.layout import Piece, PromptBuilder
 from keepsight.models.prompting.positions import GridRule
+from keepsight.models.published_files import check_penalty
 from keepsight.models.registry import judging_style_of, settings_for
 from keepsight.models.split_layers import device_of_modules, move_inputs
 from keepsight.models.vision.batches import encode_batches, frames_in_batch
@@ -102,10 +103,9 @@ class VideoAdapter(ABC):
         """Use another repetition penalty than the checkpoint's from now on (`repetition`).
 
         Raises:
-            SettingError: it is not above 0.
+            SettingError: it is not from 0.01 to 100.
         """
-        if not penalty > 0:
-            raise SettingError(f"must be above 0, got {penalty}", "repetition_penalty")
+        check_penalty(penalty)
         self._language.repetition_penalty = penalty
 
     def compile_passes(self, backend: Any = None) -> None:

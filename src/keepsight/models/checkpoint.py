@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from keepsight.errors import ModelError
+from keepsight.models.loading_report import check_report
 
 Weights = TypeVar("Weights", bound=PreTrainedModel)
 
@@ -49,7 +51,9 @@ def load_config(folder: Path) -> Any:
             config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if "tie_word_embeddings" not in json.loads(path.read_text(encoding="utf-8")):
             config.tie_word_embeddings = bool(getattr(config.get_text_config(), "tie_word_embeddings", False))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except StrictDataclassError as error:
+        raise ModelError(f"cannot use {path}: {' '.join(str(error).split())}") from error
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelError(f"cannot use {path}: {_first_line(error)}") from error
     return config
 
@@ -61,10 +65,12 @@ class StoredWeights:
     Attributes:
         shapes: shape by name in the files.
         dtypes: format by name; None for one that is not floating-point numbers of 16 to 64 bits.
+        other_formats: by name, what the files call the formats of those.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     dtypes: Mapping[str, torch.dtype | None]
+    other_formats: Mapping[str, str]
 
     @classmethod
     def of(cls, folder: Path) -> "StoredWeights":
@@ -74,17 +80,18 @@ class StoredWeights:
             ModelError: a file is missing or damaged.
         """
         shapes: dict[str, tuple[int, ...]] = {}
-        dtypes: dict[str, torch.dtype | None] = {}
+        formats: dict[str, str] = {}
         try:
             for path in _weight_files(folder):
                 with safe_open(path, "pt") as file:
                     for name in file.keys():  # noqa: SIM118 (not a mapping)
                         part = file.get_slice(name)
                         shapes[name] = tuple(part.get_shape())
-                        dtypes[name] = _FORMATS.get(part.get_dtype())
+                        formats[name] = part.get_dtype()
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelError(f"cannot load the weights in {folder}: {_first_line(error)}") from error
-        return cls(shapes, dtypes)
+        dtypes = {name: _FORMATS.get(one) for name, one in formats.items()}
+        return cls(shapes, dtypes, {name: one for name, one in formats.items() if one not in _FORMATS})
 
     @property
     def only_dtype(self) -> torch.dtype | None:
@@ -105,8 +112,13 @@ def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if (whole := folder / "model.safetensors").is_file() or not index.is_file():
         return [whole]
-    names: set[str] = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    return [folder / name for name in sorted(names)]
+    content = json.loads(index.read_text(encoding="utf-8"))
+    files = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(files, dict) or not files or not all(isinstance(file, str) for file in files.values()):
+        raise ModelError(f"{index} must have a weight_map, names of tensors to names of files; download it again")
+    if not isinstance(content.get("metadata"), dict):  # which transformers reads
+        raise ModelError(f'{index} must have its "metadata", which may be empty, {{}}; add it, or download it again')
+    return [folder / file for file in sorted(set(files.values()))]
 
 
 def load_skeleton(model: Weights, stored: StoredWeights, dtype: torch.dtype) -> Weights:
@@ -130,8 +142,10 @@ def load_weights(model_class: type[Weights], folder: Path, dtype: torch.dtype) -
     """Model with the checkpoint's weights, on the CPU; those stored in `dtype` are views of the mapped files.
 
     Raises:
-        ModelError: the safetensors file is missing, damaged or incomplete.
+        UnsupportedModelError: a weight is stored in a format of quantized weights.
+        ModelError: the safetensors files are missing, damaged, incomplete, or of another configuration.
     """
+    stored = StoredWeights.of(folder)
     try:
         with quiet_transformers():
             loaded: Any = model_class.from_pretrained(
@@ -141,15 +155,12 @@ def load_weights(model_class: type[Weights], folder: Path, dtype: torch.dtype) -
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported, not raised
             )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"cannot load the weights in {folder}: {_first_line(error)}") from error
     model: Weights = loaded[0]
-    report: dict[str, Any] = loaded[1]
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"the weights in {folder} lack {len(missing)} tensors, first {missing[0]}; download the model again"
-        )
+    check_report(model, loaded[1], stored.other_formats, folder)
     return model
 
 

@@ -30,7 +30,7 @@ class LoadOptions:
         score_layers: layers that score tokens, 1-based; None for the paper's, scaled to the model's depth.
         quantization: quantisation of the decoder, see `keepsight.models.quantization`; None for none.
         tokens_per_frame: visual tokens of a large square frame, for models with a choice; None for the default.
-        repetition_penalty: penalty of tokens that were there before, above 0; None for the checkpoint's.
+        repetition_penalty: penalty of tokens that were there before, 0.01 to 100; None for the checkpoint's.
         compile_passes: compile the passes after prompts, see `keepsight.models.decoding.compiled_passes`.
         layer_devices: device of each decoder layer, see `keepsight.models.split_plan`; empty for all on `device`.
         fingerprint: digest of configuration and weights (`naming.fingerprint_of`).

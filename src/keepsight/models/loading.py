@@ -13,6 +13,7 @@ from keepsight.models.huggingface.names import HubName, known_ids
 from keepsight.models.load_options import LoadOptions
 from keepsight.models.naming import fingerprint_of
 from keepsight.models.places import LocalModel, find_model
+from keepsight.models.published_files import check_config, check_generation_config, check_penalty
 from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models, settings_for
 
 if TYPE_CHECKING:
@@ -53,15 +54,15 @@ def load_model(
             none.
         tokens_per_frame: visual tokens of a large square frame, for models that keep a frame's aspect ratio, such as
             Qwen's; None for the architecture's default (`docs/real-models.md`). Time and memory of a clip grow with it.
-        repetition_penalty: divides logits of tokens that were in prompt or reply before; None for the checkpoint's, as
-            in generation_config.json; 1 for none.
+        repetition_penalty: divides logits of tokens that were in prompt or reply before, 0.01 to 100; None for the
+            checkpoint's, as in generation_config.json; 1 for none.
         compile_passes: compile the generation of captions and answers (`keepsight.models.decoding.compiled_passes`);
             takes up to a minute at the first clips, and pays where launches dominate, as on GPUs.
 
     Raises:
         UnknownModelError: no such bundled model, folder or hub id.
         ModelDownloadError: the hub cannot be reached, or refuses, or the disk has too little space.
-        UnsupportedModelError: the architecture has no adapter.
+        UnsupportedModelError: the architecture has no adapter, or the weights are quantized.
         ModelTooBigError: not enough free memory on the device.
         ModelError: the checkpoint is damaged or incomplete.
         SettingError: device, dtype, score_layers, quantization, tokens_per_frame, repetition_penalty or compile_passes
@@ -77,6 +78,8 @@ def load_model(
 
     name = str(name_or_path)
     check_quantization(quantization)
+    if repetition_penalty is not None:
+        check_penalty(repetition_penalty)
     place = find_model(name)
     devices = choose_devices(device)
     chosen_device = devices[0]
@@ -164,17 +167,21 @@ def _find_on_hub(name: HubName) -> "Snapshot":
 
 
 def _supported_type(name: str, folder: Path) -> str:
-    """The checkpoint's `model_type`.
+    """The checkpoint's `model_type`, after a check of its JSON files.
 
     Raises:
-        UnsupportedModelError: it has no adapter.
+        UnsupportedModelError: it has no adapter, or the weights are quantized.
+        ModelError: see `check_config` and `check_generation_config`.
     """
     config = _read_config(name, folder)
     model_type = config.get("model_type")
     names = ADAPTER_GROUP.names()
     if model_type in names:
+        check_config(name, folder / "config.json", config)
+        check_generation_config(folder / "generation_config.json")
         return str(model_type)
-    architecture = next(iter(config.get("architectures") or []), None) or model_type or "unnamed"
+    listed = config.get("architectures")
+    architecture = (listed[0] if isinstance(listed, list) and listed else None) or model_type or "unnamed"
     raise UnsupportedModelError(
         f"architecture of {name} must be one of {', '.join(sorted(names))}, got {architecture}"
         f"{did_you_mean(name, known_ids())}"

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from keepsight.errors import ModelError
 from keepsight.models.decoding.language_model import PromptBatch
+from keepsight.models.published_files import LEAST_PENALTY, MOST_PENALTY, is_penalty
 
 NOT_FOLLOWED = (
     "no_repeat_ngram_size",
@@ -33,9 +35,20 @@ _NEUTRAL = (None, 0, 1.0)
 
 
 def published_penalty(generation_config: Any) -> float:
-    """Repetition penalty of a checkpoint's generation_config.json; 1, which changes nothing, if it has none."""
+    """Repetition penalty of a checkpoint's generation_config.json; 1, which changes nothing, if it has none.
+
+    Raises:
+        ModelError: it is out of range, as where config.json sets it.
+    """
     penalty = generation_config.repetition_penalty
-    return 1.0 if penalty is None else float(penalty)
+    if penalty is None:
+        return 1.0
+    if not is_penalty(penalty):
+        raise ModelError(
+            f"repetition_penalty of the checkpoint must be a number from {LEAST_PENALTY:g} to {MOST_PENALTY:g}, "
+            f"got {penalty!r}; correct it in its generation_config.json or config.json"
+        )
+    return float(penalty)
 
 
 def not_followed(generation_config: Any) -> tuple[str, ...]:
@@ -51,7 +64,7 @@ class SeenTokens:
     Args:
         batch: the prompts.
         num_logits: size of the vocabulary.
-        penalty: above 0; above 1 against repetition.
+        penalty: 0.01 to 100; above 1 against repetition.
     """
 
     def __init__(self, batch: PromptBatch, num_logits: int, penalty: float) -> None:
