@@ -13,12 +13,16 @@ from torch import Tensor
 
 from keepsight.errors import ModelError, UnsupportedModelError
 from keepsight.models.loading import load_model
+from tests.models.architecture import Architecture
+from tests.models.architectures import ARCHITECTURES
 from tests.models.random_model import ModelFolder
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 FORMATS = "float64, float32, float16, bfloat16"
 AGAIN = "correct it, or download the model again"
+
+BY_NAME = {str(architecture): architecture for architecture in ARCHITECTURES}
 
 
 @pytest.fixture
@@ -129,6 +133,30 @@ def test_a_wrong_shape_is_said_with_both_shapes(folder: Path) -> None:
         f"1 tensors in {folder} have another shape than its config.json says: "
         "model.language_model.layers.0.mlp.up_proj.weight must be [72, 32], got [7, 32]; download the model again"
     )
+
+
+def test_experts_of_several_shapes_are_named(tmp_path: Path) -> None:
+    folder = BY_NAME["glm4v_moe"].write(tmp_path / "model")
+    first, odd = (f"model.language_model.layers.1.mlp.experts.{expert}.down_proj.weight" for expert in (0, 2))
+    shape = list(load_file(folder / WEIGHTS)[first].shape)
+    edit_weights(folder, {odd: torch.zeros(3, 5)})
+    assert str(refusal(folder)) == (
+        f"all experts of a layer in {folder} must have one shape, got {shape} for {first} and [3, 5] for {odd}; "
+        "download the model again"
+    )
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_no_architecture_leaves_out_layers_of_its_tower(architecture: Architecture, tmp_path: Path) -> None:
+    folder = architecture.write(tmp_path / "model")
+    tower = json.loads((folder / "config.json").read_text())["vision_config"]
+    key = next((key for key in ("num_hidden_layers", "depth") if tower.get(key, 1) > 1), None)
+    if key is None:
+        assert str(architecture) == "gemma4_unified"  # which has no tower
+        return
+    edit(folder / "config.json", {key: 1}, "vision_config")
+    error = str(refusal(folder))
+    assert error.startswith(f"the configuration in {folder} must have all layers of the weights, got 1 in model.v")
 
 
 @pytest.mark.parametrize(

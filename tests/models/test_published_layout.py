@@ -83,11 +83,16 @@ CASES = [
 
 @pytest.mark.parametrize(("architecture", "stored", "dtype"), CASES, ids=str)
 def test_every_tensor_is_in_the_model_bit_for_bit(
-    architecture: Architecture, stored: torch.dtype, dtype: torch.dtype, tmp_path: Path
+    architecture: Architecture,
+    stored: torch.dtype,
+    dtype: torch.dtype,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     tensors = publish(architecture, tmp_path / "model", stored)
     model = load_model(tmp_path / "model", device="cpu", dtype=str(dtype).removeprefix("torch."))
     assert isinstance(model, VideoAdapter)
+    assert [line for line in caplog.messages if "not used" in line] == []
     parameters = list(model._model.parameters())
     buffers = [buffer for name, buffer in model._model.named_buffers() if name in model._model.state_dict()]
     assert {parameter.dtype for parameter in parameters} == {dtype}

@@ -15,7 +15,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from keepsight.errors import ModelError
-from keepsight.models.loading_report import check_report
+from keepsight.models.loading_report import check_expert_shapes, check_report
 
 Weights = TypeVar("Weights", bound=PreTrainedModel)
 
@@ -146,6 +146,7 @@ def load_weights(model_class: type[Weights], folder: Path, dtype: torch.dtype) -
         ModelError: the safetensors files are missing, damaged, incomplete, or of another configuration.
     """
     stored = StoredWeights.of(folder)
+    check_expert_shapes(stored.shapes, folder)
     try:
         with quiet_transformers():
             loaded: Any = model_class.from_pretrained(

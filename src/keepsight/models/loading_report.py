@@ -47,6 +47,26 @@ def check_report(model: nn.Module, report: Mapping[str, Any], other_formats: Map
         logger.warning("%s: %d tensors of the files are not used, first %s", folder, len(unused), unused[0])
 
 
+def check_expert_shapes(shapes: Mapping[str, tuple[int, ...]], folder: Path) -> None:
+    """Check that all experts of a layer have the same shapes, since transformers stacks them.
+
+    Args:
+        shapes: by name in the files.
+        folder: the checkpoint's.
+
+    Raises:
+        ModelError: they do not.
+    """
+    firsts: dict[str, str] = {}
+    for name, shape in shapes.items():
+        first = firsts.setdefault(re.sub(r"\.experts\.\d+\.", ".experts.*.", name), name)
+        if shape != shapes[first]:
+            raise ModelError(
+                f"all experts of a layer in {folder} must have one shape, got {_shape(shapes[first])} for {first} and "
+                f"{_shape(shape)} for {name}; {_REMEDY}"
+            )
+
+
 def _check_formats(model: nn.Module, other_formats: Mapping[str, str], folder: Path) -> None:
     # By the last part of the name, since files may have other names before it than the model.
     whole = {name.rpartition(".")[2] for name, buffer in model.named_buffers() if not buffer.is_floating_point()}
