@@ -27,7 +27,7 @@
     │   ├── NotAJournalError        the file is not a Keepsight journal
     │   ├── JournalTooNewError      written by a later version of Keepsight
     │   ├── JournalLogError         the write-ahead log next to the journal is another journal's
-    │   ├── EmptyJournalError       nothing has been captioned yet
+    │   ├── EmptyJournalError       nothing has been captioned yet, or the quota removed all
     │   ├── UnknownStreamError      no stream or several streams match the name
     │   ├── JournalWriteError       writing failed (read-only, damaged)
     │   │   ├── DiskFullError           the disk or the journal's quota is full

@@ -5,13 +5,15 @@ import shutil
 import sqlite3
 import wave
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from keepsight.errors import ModelTooBigError
-from keepsight.journal import Journal
+from keepsight.journal import EndReason, Journal, Quota, apply_quota
 from tests.cli.ended import Keepsight, MakeVideo
+from tests.journal.clip_records import make_clip
 
 WATCH = ("--model", "fake", "--sample-fps", 2)
 
@@ -236,6 +238,18 @@ def test_a_journal_that_is_missing_or_empty(keepsight: Keepsight, words: tuple[s
     ended = keepsight(*words)
     assert ended.code == 2
     assert "nothing has been" in ended.complaint
+
+
+def test_a_journal_that_a_quota_emptied_can_answer_nothing(keepsight: Keepsight) -> None:
+    with Journal.create("a.db") as journal:
+        stream = journal.streams.begin("/a.mp4", "tiny", "{}")
+        for index in range(2):
+            journal.clips.add(make_clip(stream.id, index))
+        journal.streams.end(stream.id, EndReason.COMPLETE, 64.0)
+        apply_quota(journal, Quota(max_bytes=1), datetime.now(UTC))
+    says = "no clip is left in a.db: the quota removed all 2; set a higher quota to keep clips longer"
+    ended = keepsight("ask", "a.db", "Where?")
+    assert (ended.code, ended.complaint) == (2, says)
 
 
 def test_a_full_disk_while_watching_keeps_what_was_printed(

@@ -97,7 +97,7 @@ def test_the_memory_strip_holds_the_clips_in_memory() -> None:
 
 def test_an_empty_report_is_a_page_that_says_so() -> None:
     page = Page(render_report(Report("a.mp4", "tiny", [])))
-    assert "No clip has been captioned yet." in page.text
+    assert "No clips: nothing has been captioned yet, or the quota removed all." in page.text
     assert "article" not in page.tags
 
 

@@ -11,7 +11,7 @@ import torch
 from keepsight.asking.candidates import Candidates, JournalCaptions
 from keepsight.asking.retrieval import Retriever, choose, make_retriever
 from keepsight.errors import EmptyJournalError, PromptTooLongError, SettingError
-from keepsight.journal import CaptionRecord, GapRecord, Journal, StreamRecord
+from keepsight.journal import CaptionRecord, GapRecord, Journal, StreamRecord, nothing_left_note
 from keepsight.method.prompts import caption_line, captions_context
 from keepsight.method.protocol import AnsweringModel, VideoModel, VisualInput
 from keepsight.method.recurrence import check_parts
@@ -191,7 +191,12 @@ def _gaps_by(journal: Journal, stream: StreamRecord, by_seconds: float) -> tuple
 def _nothing_yet(journal: Journal, stream: StreamRecord, ask_seconds: float | None) -> str:
     captions = journal.clips.captions(stream.id)
     if not captions or ask_seconds is None:
-        return f"nothing has been captioned yet in {journal.path}"
+        return nothing_left_note(journal, stream)
+    if captions[0].clip_index:
+        return (
+            f"no clip that ended by {format_clock(ask_seconds)} is left: the quota removed the clips before "
+            f"{format_clock(captions[0].span.start_seconds)}"
+        )
     return (
         f"nothing was captioned by {format_clock(ask_seconds)}: "
         f"the first clip ends at {format_clock(captions[0].span.end_seconds)}"

@@ -54,7 +54,7 @@ def ask(
     as_json = wants_json(json)
     chosen = ModelChoice(model, device, dtype, quantization)
     complain_of_variables(SERVE, "watch and serve")  # the journal has the settings here
-    from keepsight.journal import Journal, missing_note
+    from keepsight.journal import Journal, missing_note, nothing_left_note
 
     # Problems with the journal show before a large model is loaded.
     with Journal.open_or_read(journal) as opened:
@@ -62,7 +62,10 @@ def ask(
         at_seconds = None if at is None or stream is None else stream_seconds(stream, at)
         note = missing_note(opened, stream)
         if stream is None or not opened.clips.count(stream.id):
-            raise EmptyJournalError(f"nothing has been captioned yet in {journal}" + (f"; {note}" if note else ""))
+            # A stream that a quota emptied lacks all its captions: the note would say so again.
+            is_emptied = stream is not None and opened.streams.position(stream.id).next_clip_index > 0
+            said = nothing_left_note(opened, stream)
+            raise EmptyJournalError(said if is_emptied or not note else f"{said}; {note}")
         if note:
             complain(note)
         last = opened.clips.last(stream.id)

@@ -1,7 +1,7 @@
 """Durable long-term store, in one SQLite file."""
 
 from keepsight.journal.backup import Copied, copy_journal
-from keepsight.journal.completeness import missing_note
+from keepsight.journal.completeness import missing_note, nothing_left_note
 from keepsight.journal.encoding import contact_sheet, split_sheet
 from keepsight.journal.gaps import StoredGap
 from keepsight.journal.journal import Journal
@@ -42,6 +42,7 @@ __all__ = [
     "contact_sheet",
     "copy_journal",
     "missing_note",
+    "nothing_left_note",
     "split_sheet",
     "stream_named",
 ]

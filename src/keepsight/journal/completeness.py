@@ -1,4 +1,4 @@
-"""Detects that a journal file may lack entries."""
+"""Detects that a journal file lacks entries, or may."""
 
 from keepsight.journal.journal import Journal
 from keepsight.journal.records import StreamRecord
@@ -31,3 +31,13 @@ def missing_note(journal: Journal, stream: StreamRecord | None) -> str:
     if says_more or (stream.end_seconds or 0.0) - end_seconds > _ROUNDING_SECONDS:
         return f"captions after {format_clock(seconds)} are missing: a quota removed them, or {journal.path} is damaged"
     return ""
+
+
+def nothing_left_note(journal: Journal, stream: StreamRecord | None) -> str:
+    """Message about a stream without clips: none was stored yet, or the quota removed all."""
+    num_clips = 0 if stream is None else journal.streams.position(stream.id).next_clip_index
+    if not num_clips:
+        return f"nothing has been captioned yet in {journal.path}"
+    return (
+        f"no clip is left in {journal.path}: the quota removed all {num_clips}; set a higher quota to keep clips longer"
+    )

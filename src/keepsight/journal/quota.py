@@ -73,9 +73,9 @@ def apply_quota(journal: Journal, quota: Quota, now: datetime) -> Removed:
     """Remove what is too old, then what exceeds the limits, per stream and then overall.
 
     Visual memories of ended files go first, since nothing reads them again; then thumbnails, oldest first; then whole
-    clips, oldest first. Pinned clips stay, and for a stream that can resume, the clips in its visual memory and its
-    `KEPT_NEWEST_CLIPS` newest, even if the quota is then not met. Transactions are short; removals before a failure
-    persist.
+    clips, oldest first; a captioned clip goes after the still clips that refer to it. Pinned clips stay, and for a
+    stream that can resume, the clips in its visual memory and its `KEPT_NEWEST_CLIPS` newest, even if the quota is then
+    not met. Transactions are short; removals before a failure persist.
 
     Args:
         journal: journal, which may be written meanwhile by this or another process.

@@ -32,6 +32,14 @@ WHERE pinned = 0 {{conditions}}
     )
 ORDER BY {{order}} LIMIT :limit
 """
+# A still clip is read with the captioned clip that it continues. Still clips refer to the newest captioned clip before
+# them, so the first one kept after a clip tells whether any refers to it.
+_WITHOUT_STILL_CLIPS = """
+AND clip_index IS NOT (
+    SELECT still.still_since FROM still_clips AS still
+    WHERE still.stream_id = clips.stream_id AND still.clip_index > clips.clip_index ORDER BY still.clip_index LIMIT 1
+)
+"""
 _INDICES = {
     # (of one stream, with thumbnail)
     (False, False): "NOT INDEXED",
@@ -93,16 +101,17 @@ class StorageTable:
         return int(row[0])
 
     def oldest(self, limit: int, *, stream_id: str | None = None, with_thumbnail: bool = False) -> list[StoredClip]:
-        """Oldest removable clips: not pinned, and not needed by a stream that can resume.
+        """Oldest removable clips: not pinned, and not needed by a stream that can resume or by a still clip.
 
         Such a stream needs the clips in its visual memory, its `KEPT_NEWEST_CLIPS` newest, and as many captioned ones.
+        A captioned clip is removable once no still clip refers to it; its thumbnail is before.
 
         Args:
             limit: maximum number of clips.
             stream_id: only this stream; None for all.
             with_thumbnail: only clips with a thumbnail.
         """
-        conditions = ("AND length(thumbnail) > 0 " if with_thumbnail else "") + (
+        conditions = ("AND length(thumbnail) > 0 " if with_thumbnail else _WITHOUT_STILL_CLIPS) + (
             "" if stream_id is None else "AND stream_id = :stream_id"
         )
         query = _REMOVABLE.format(
@@ -114,7 +123,7 @@ class StorageTable:
         """Oldest removable clips stored before a Unix time in seconds."""
         query = _REMOVABLE.format(
             index="INDEXED BY clips_by_time",
-            conditions="AND stored_unix_seconds < :before",
+            conditions=f"AND stored_unix_seconds < :before {_WITHOUT_STILL_CLIPS}",
             order="stored_unix_seconds, id",
         )
         return self._find(query, {"before": unix_seconds, "limit": limit})
@@ -156,16 +165,17 @@ class StorageTable:
         return str(found[0]["id"])
 
     def remove(self, clips: Sequence[StoredClip]) -> None:
-        """Remove clips with all their data.
+        """Remove clips with all their data, so that no later clip is compared with them.
 
         Raises:
             JournalWriteError: writing failed.
         """
-        self._database.write(
-            "DELETE FROM memory WHERE (stream_id, clip_index) IN"
-            " (SELECT stream_id, clip_index FROM clips WHERE id IN (SELECT value FROM json_each(?)))",
-            _ids(clips),
-        )
+        for table in ("memory", "compared_pictures"):
+            self._database.write(
+                f"DELETE FROM {table} WHERE (stream_id, clip_index) IN"
+                " (SELECT stream_id, clip_index FROM clips WHERE id IN (SELECT value FROM json_each(?)))",
+                _ids(clips),
+            )
         self._database.write("DELETE FROM clips WHERE id IN (SELECT value FROM json_each(?))", _ids(clips))
 
 
