@@ -225,6 +225,26 @@ def test_a_damaged_configuration_is_refused(folder: Path, changes: dict[str, Any
 
 
 @pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"num_attention_heads": 0}, "ZeroDivisionError: integer division or modulo by zero"),
+        ({"hidden_act": "zz"}, "KeyError: 'zz'"),
+        ({"vocab_size": 0}, "AssertionError: Padding_idx must be within num_embeddings"),
+    ],
+)
+def test_a_configuration_of_no_model_is_refused(folder: Path, changes: dict[str, Any], fault: str) -> None:
+    path = folder / "config.json"
+    edit(path, changes, "text_config")
+    (folder / WEIGHTS).unlink()
+    assert str(refusal(folder)) == f"{path} does not describe a model ({fault}); {AGAIN}"
+
+
+def test_a_tokenizer_that_is_a_number_is_refused(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("5")
+    assert str(refusal(folder)) == f"cannot load the tokenizer in {folder}: 'int' object has no attribute 'pop'"
+
+
+@pytest.mark.parametrize(
     ("index", "message"),
     [
         ([], "{path} must have a weight_map, names of tensors to names of files; download it again"),

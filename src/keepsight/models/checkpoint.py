@@ -181,7 +181,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         if (older := folder / "chat_template.json").is_file():
             tokenizer.chat_template = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"cannot load the tokenizer in {folder}: {_first_line(error)}") from error
     if not tokenizer.chat_template:
         raise ModelError(f"{folder} has no chat template (chat_template.jinja, or in tokenizer_config.json)")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keepsight.errors import SettingError, UnknownModelError, UnsupportedModelError
+from keepsight.errors import ModelError, SettingError, UnknownModelError, UnsupportedModelError
 from keepsight.incoming import did_you_mean
 from keepsight.models.huggingface.names import HubName, known_ids
 from keepsight.models.load_options import LoadOptions
@@ -92,7 +92,14 @@ def load_model(
     model_type = _supported_type(name, found.folder)
     adapter = adapter_class(model_type)
     config = load_config(found.folder)
-    shape = adapter.shape(config, settings_for(adapter, found.folder, tokens_per_frame))
+    settings = settings_for(adapter, found.folder, tokens_per_frame)
+    try:
+        shape = adapter.shape(config, settings)
+    except (ArithmeticError, LookupError, AssertionError) as error:  # of transformers, which builds the model from it
+        raise ModelError(
+            f"{found.folder / 'config.json'} does not describe a model ({type(error).__name__}: {error}); correct it, "
+            "or download the model again"
+        ) from error
     published = published_dtype(found.folder)
     chosen_dtype = choose_dtype(
         dtype,
@@ -194,6 +201,6 @@ def _read_config(name: str, folder: Path) -> dict[str, Any]:
         raise UnknownModelError(f"{name} is not a model in Hugging Face format: it has no config.json")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnsupportedModelError(f"{path} is not JSON: {error}") from error
     return config if isinstance(config, dict) else {}
