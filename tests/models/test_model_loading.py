@@ -203,3 +203,10 @@ def test_importing_the_loader_is_cheap() -> None:
     code = "import sys, keepsight.models.loading; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+@pytest.mark.parametrize("template", [5, True])
+def test_a_chat_template_that_is_no_text_is_refused(folder: Path, template: object) -> None:
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    with pytest.raises(ModelError, match=r"^the chat template in .+ must be text; download the model again$"):
+        load_model(folder, device="cpu")

@@ -103,3 +103,19 @@ def test_a_settings_file_that_is_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "preprocessor_config.json").write_text("{")
     with pytest.raises(ModelError, match=r"preprocessor_config\.json is not JSON"):
         read_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"image_mean": "grey"}, {"image_mean": [0.5]}, {"rescale_factor": "x"}, {"resample": []}]
+)
+def test_settings_that_are_no_numbers_are_one_line(settings: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match=r"^cannot use the preprocessor's settings, download the model again: .+$"):
+        make_preprocessor(settings, (20, 20))
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "null"])
+def test_settings_that_are_no_object_are_refused(tmp_path: Path, content: str) -> None:
+    """CLIP's mean and std would be taken silently."""
+    (tmp_path / "preprocessor_config.json").write_text(content)
+    with pytest.raises(ModelError, match=r"preprocessor_config\.json must be a JSON object, got"):
+        read_settings(tmp_path)

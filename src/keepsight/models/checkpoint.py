@@ -183,6 +183,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
             tokenizer.chat_template = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"cannot load the tokenizer in {folder}: {_first_line(error)}") from error
+    if not isinstance(tokenizer.chat_template, str | list | dict | None):
+        raise ModelError(f"the chat template in {folder} must be text; download the model again")
     if not tokenizer.chat_template:
         raise ModelError(f"{folder} has no chat template (chat_template.jinja, or in tokenizer_config.json)")
     return tokenizer  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from keepsight.errors import ModelError, SettingError
+from keepsight.incoming import short
 
 PREPROCESSOR_FILES = {"video": "video_preprocessor_config.json", "image": "preprocessor_config.json"}
 """Files with preprocessor settings; `processor_config.json` nests both kinds and is read first."""
@@ -114,16 +115,22 @@ def make_preprocessor(settings: Mapping[str, Any], frame_size: tuple[int, int]) 
     Args:
         settings: from `read_settings`.
         frame_size: height and width of resized frames.
+
+    Raises:
+        ModelError: a setting has another type or is out of range.
     """
-    return FramePreprocessor(
-        height=frame_size[0],
-        width=frame_size[1],
-        mean=tuple(float(value) for value in settings.get("image_mean") or _CLIP_MEAN),
-        std=tuple(float(value) for value in settings.get("image_std") or _CLIP_STD),
-        rescale_factor=float(settings.get("rescale_factor") or 1 / 255),
-        resample=int(settings.get("resample", Image.Resampling.BICUBIC.value)),
-        crops_centre=bool(settings.get("do_center_crop")),
-    )
+    try:
+        return FramePreprocessor(
+            height=frame_size[0],
+            width=frame_size[1],
+            mean=tuple(float(value) for value in settings.get("image_mean") or _CLIP_MEAN),
+            std=tuple(float(value) for value in settings.get("image_std") or _CLIP_STD),
+            rescale_factor=float(settings.get("rescale_factor") or 1 / 255),
+            resample=int(settings.get("resample", Image.Resampling.BICUBIC.value)),
+            crops_centre=bool(settings.get("do_center_crop")),
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"cannot use the preprocessor's settings, download the model again: {error}") from error
 
 
 def check_frame_size(settings: Mapping[str, Any], folder: Path, frame_size: tuple[int, int]) -> None:
@@ -150,7 +157,7 @@ def read_settings(folder: Path, kinds: Sequence[str] = ("video", "image")) -> Ma
         kinds: keys of `PREPROCESSOR_FILES`; the first existing file wins.
 
     Raises:
-        ModelError: a preprocessor file is not JSON.
+        ModelError: a preprocessor file is not a JSON object.
     """
     nested = _read_json(folder / "processor_config.json")
     for kind in kinds:
@@ -181,4 +188,6 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path} is not JSON: {error}") from error
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} must be a JSON object, got {short(repr(content))}; download the model again")
+    return content
