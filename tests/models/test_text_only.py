@@ -139,6 +139,7 @@ def test_frames_are_refused(light: AnsweringModel) -> None:
         ("tiny", {"quantization": "int8"}),
         ("tiny-qwen", {"dtype": "float32", "quantization": "int4"}),
         ("some/model", {"dtype": "float32"}),
+        ("tiny", {"repetition_penalty": 1.5}),
     ],
 )
 def test_anything_else_is_loaded_whole(
@@ -152,7 +153,7 @@ def test_anything_else_is_loaded_whole(
 
     monkeypatch.setattr("keepsight.models.loading.load_model", load)
     assert load_answering_model(named, device="cpu", **options) == "whole"
-    usual = {"device": "cpu", "dtype": None, "quantization": None}
+    usual = {"device": "cpu", "dtype": None, "quantization": None, "repetition_penalty": None}
     assert asked == [(named, usual | options)]
 
 
