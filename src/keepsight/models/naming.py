@@ -23,8 +23,13 @@ def identity_of(name: str) -> ModelIdentity:
         if name == bundled.name:
             return ModelIdentity(name, name, fingerprint_of(bundled.folder))
     if is_folder(name):
-        return ModelIdentity(name, str(Path(name).resolve()), fingerprint_of(Path(name)))
+        return ModelIdentity(name, checkpoint_of(Path(name)), fingerprint_of(Path(name)))
     return ModelIdentity(name, name)
+
+
+def checkpoint_of(folder: Path) -> str:
+    """What a model folder is known by, wherever it is used from (`ModelIdentity.checkpoint`)."""
+    return str(folder.resolve())
 
 
 def fingerprint_of(folder: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from keepsight.errors import UnknownModelError
 from keepsight.incoming import closest, short
 from keepsight.models.huggingface.names import HubName, closest_id, known_ids
-from keepsight.models.naming import identity_of, is_folder
+from keepsight.models.naming import checkpoint_of, is_folder
 from keepsight.models.registry import list_models
 
 
@@ -38,7 +38,7 @@ def find_model(name: str) -> LocalModel | HubName:
             return LocalModel(bundled.folder, name)
     folder = Path(name)
     if is_folder(name):
-        return LocalModel(folder, identity_of(name).checkpoint)
+        return LocalModel(folder, checkpoint_of(folder))
     if _exists(folder):
         raise UnknownModelError(f"{name} is not a model folder: it has no config.json (bundled: {_bundled_names()})")
     found = HubName.parse(name)

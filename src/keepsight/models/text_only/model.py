@@ -42,6 +42,7 @@ class TextModelInfo:
         device: `cpu`.
         dtype: `float32`.
         num_parameters: weights of the decoder.
+        identity: which model it is.
     """
 
     name: str
@@ -50,11 +51,7 @@ class TextModelInfo:
     device: str
     dtype: str
     num_parameters: int
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model it is."""
-        return identity_of(self.name)
+    identity: ModelIdentity
 
 
 class TextModel:
@@ -84,7 +81,9 @@ class TextModel:
         ending = tokenizer.special_id("eos_token")
         self._end_ids = end_ids | self._prompts.turn_end_ids | ({ending} if ending is not None else set())
         num_parameters = sum(tensor.numel() for tensor in weights.values())
-        self.info = TextModelInfo(name, shape.dim, shape.context_window_tokens, "cpu", "float32", num_parameters)
+        self.info = TextModelInfo(
+            name, shape.dim, shape.context_window_tokens, "cpu", "float32", num_parameters, identity_of(name)
+        )
 
     @classmethod
     def load(cls, name: str, folder: Path) -> Self:
