@@ -7,7 +7,7 @@ A camera looks at an empty place of the toy world, in two sizes: each picture ha
 through H.264, whose key pictures differ from the others. Of clips in which nothing is, those with a change above the
 threshold are false; of clips into one of whose sixteen pictures a small thing comes, those without are missed. A thing
 is an ellipse on a random spot, lighter or darker than what is behind it by some levels of 255. Light that changes
-slowly goes through the product's own comparison, which starts anew at each captioned clip: captions an hour are
+slowly is compared as `--skip-still` compares, with the last captioned clip each time: captions an hour are
 counted. Toy videos, as files, tell both rates where things move, come and go: nothing changed in a clip if each of its
 pictures, as drawn, equals the last one of the last clip with a change.
 """

@@ -37,7 +37,7 @@ class PenalisedPair(Pair):
         super().__init__(architecture, folder)
 
     def penalised(self, prompt: StockPrompt, tokens: Tensor, penalty: float = PENALTY) -> list[int]:
-        """The reply by the stock model, the whole sequence run anew and its logits processed by transformers."""
+        """The stock model's reply: a pass over all tokens for each, with transformers' processor on the logits."""
         process = RepetitionPenaltyLogitsProcessor(penalty)
         words = [token for token in prompt.ids if token != self.stock.placeholder_id]
         ends = self.stock.model.generation_config.eos_token_id

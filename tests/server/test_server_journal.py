@@ -58,7 +58,7 @@ def test_a_lock_of_another_program_stops_no_reading(
     stream_id = client.begin(video)
     client.wait_for(stream_id, lambda view: view["num_clips"] >= 1)
     client.wait_for_state(stream_id, "complete")
-    with write_lock_held(server_settings.journal) as holder:  # until it is released: whoever needs it is refused
+    with write_lock_held(server_settings.journal) as holder:  # requests that need it are refused until released
         for _ in range(3):
             ask_everything(client, stream_id)
         answer = client("POST", "/v1/questions", {"stream_id": stream_id, "question": "where is the dog?"})

@@ -5,7 +5,7 @@ far. Only the others attend to single tokens, so only they score, and only they 
 forget its last tokens, so nothing is drafted. Padding of a batch does not enter it: transformers sets the inputs of
 padded places to zero, which leaves a state of zeros as it is.
 
-The larger checkpoints think before they reply, unless their chat template is told not to (`prompting.chat`).
+The larger checkpoints write thoughts before a reply; the chat template is rendered without (`prompting.chat`).
 """
 
 from collections.abc import Mapping, Sequence
