@@ -27,6 +27,21 @@ def write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value))
 
 
+def write_lines(path: Path, values: list[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{json.dumps(value)}\n" for value in values))
+
+
+def content_of(path: Path) -> Any:
+    """Content of a JSON file; of one with an object a line, their list."""
+    text = path.read_text()
+    return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+
+
+def rewrite(path: Path, value: Any) -> None:
+    (write_lines if path.suffix == ".jsonl" else write)(path, value)
+
+
 def touch(folder: Path, *names: str) -> None:
     """Loaders look whether videos are there; none is opened before its frames are asked for."""
     for name in names:
@@ -159,6 +174,57 @@ def streamingbench(folder: Path) -> None:
     touch(folder / "videos", "s_1_real.mp4")
 
 
+def streamarena(folder: Path) -> None:
+    def entry(qid: int, qtype: str, ask: float, ref: float, evidence: list[float] | None) -> dict[str, Any]:
+        asked = {"video_id": "abc_EFGH-12", "qid": qid, "qtype": qtype, "ask_sec": ask, "question": "What was it?"}
+        return asked | {"ref_sec": ref, "horizon_sec": ask - ref, "answer": f"thing {qid}", "evidence_ts_sec": evidence}
+
+    past = entry(9, "HR", 1800.5, 1800.5, [30.0, 1200, 1900])
+    others = [entry(3, "Tool", 100, 100, None), entry(4, "Pro", 50, 61, [61])]
+    write_lines(folder / "question.en.jsonl", [past, *others, entry(1, "RTP", 85, 85, None)])
+    touch(folder / "videos", "abc_EFGH-12/abc_EFGH-12.mp4")
+
+
+def xstream(folder: Path) -> None:
+    def fields(place: int, kind: str, question: str, seconds: float) -> dict[str, Any]:
+        said = {"type": kind, "question": question, "question_timesec": 3, "response": f"answer {place}"}
+        return {f"qa_{place}_{name}": value for name, value in {**said, "response_timesec": seconds}.items()}
+
+    shown = "{{video:data/eval/merged/take/7.mp4,start=%d,end=%d,fps=2}}"
+    contents = ["{{file:system_prompt.txt}}", shown % (0, 1), "{{model:m,as=qa_1_model_timesec_1}}", shown % (1, 2)]
+    messages = [{"role": "user", "content": content} for content in contents]
+    asked = fields(10, "Instant", "Which view is closer? A. left B. right", 44)
+    line = {"vars": asked | fields(2, "Backward", "Who?", 12.5), "rounds": [{"round_id": "7", "messages": messages}]}
+    write_lines(folder / "eval_relative_merged_phostream_type.jsonl", [line])
+    touch(folder / "data/eval/merged", "take/7.mp4")
+
+
+def videomme(folder: Path) -> None:
+    row = {"video_id": "601", "duration": "long", "domain": "Life", "sub_category": "Law", "videoID": "xyz_ABCD-34"}
+    options = ["A. Three.", "B. Two.", "C. One.", "D. Four."]
+    asked = {"question_id": "601-2", "task_type": "Counting Problem", "question": "How many?", "options": options}
+    write_lines(folder / "videomme.jsonl", [{**row, "url": "https://youtu.be/xyz_ABCD-34", **asked, "answer": "C"}])
+    touch(folder / "data", "xyz_ABCD-34.mp4")
+
+
+def lvbench(folder: Path) -> None:
+    question = "Which number is on the bus (the red one)?\n(A) 12\n(B) 15\n(C) 51\n(D) none (a poster)"
+    qa = {"uid": "0", "question": question, "answer": "D", "question_type": ["key information retrieval", "reasoning"]}
+    info = {"duration_minutes": 90, "fps": 29.97, "resolution": {"width": 640, "height": 360}}
+    asked = [{**qa, "time_reference": "14:22-1:00:05"}]
+    line = {"key": "uvw_KLMN-56", "type": "cartoon", "video_info": info, "qa": asked}
+    write_lines(folder / "video_info.meta.jsonl", [line])
+    touch(folder / "all_videos", "uvw_KLMN-56.mp4")
+
+
+def egoschema(folder: Path) -> None:
+    options = {f"option {index}": f"C cuts {index} onions." for index in range(5)}
+    entry = {"q_uid": "00aa-11bb", "google_drive_id": "1abc", "question": "What does C do?", **options}
+    write(folder / "questions.json", [entry])
+    write(folder / "subset_answers.json", {"00aa-11bb": 3})
+    touch(folder / "videos", "00aa-11bb.mp4")
+
+
 BUILDERS: dict[str, Build] = {
     "rvs-ego": rvs_ego,
     "rvs-movie": rvs_movie,
@@ -170,7 +236,15 @@ BUILDERS: dict[str, Build] = {
     "cgbench-mini": cgbench_mini,
     "ovobench": ovobench,
     "streamingbench": streamingbench,
+    "streamarena": streamarena,
+    "xstream": xstream,
+    "videomme": videomme,
+    "lvbench": lvbench,
+    "egoschema": egoschema,
 }
+
+
+ANNOTATIONS = (".json", ".jsonl", ".csv")
 
 
 def load(name: str, folder: Path) -> DataSet:
@@ -185,7 +259,7 @@ def only_video(read: DataSet) -> tuple[Question, ...]:
 
 def annotation_file(folder: Path) -> Path:
     """The first file of annotations that a builder wrote."""
-    return sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".csv") and "map_" not in path.name)[0]
+    return sorted(path for path in folder.rglob("*") if path.suffix in ANNOTATIONS and "map_" not in path.name)[0]
 
 
 def test_every_loader_is_tested() -> None:
@@ -376,6 +450,147 @@ def test_streamingbench(tmp_path: Path) -> None:
     assert second.choices == ("A compass.", "A map.", "A dial.", "Radar.")
 
 
+def test_streamarena_reads_the_two_kinds_that_are_answered_when_asked(tmp_path: Path) -> None:
+    read = load("streamarena", tmp_path)
+    now, past = only_video(read)
+    assert (read.scoring, read.videos[0].video_id) == ("judge", "abc_EFGH-12")
+    assert (now.question_id, now.ask_seconds, now.task, now.answer) == ("abc_EFGH-12/1", 85, "RTP", "thing 1")
+    assert (now.evidence, now.choices) == ((), ())
+    assert (past.question_id, past.ask_seconds, past.task) == ("abc_EFGH-12/9", 1800.5, "HR")
+    assert past.evidence == (Span(30, 30), Span(1200, 1200))
+    assert past.age_seconds == 600.5
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        (["Tool", "Pro"], "question.en.jsonl must have questions of 'qtype' RTP or HR, got none"),
+        (["RTP", "Mem"], "^'qtype' of question 1 of question.en.jsonl must be one of RTP, HR, Tool, Pro, got 'Mem'$"),
+    ],
+)
+def test_streamarena_kinds(kinds: list[str], message: str, tmp_path: Path) -> None:
+    streamarena(tmp_path)
+    path = tmp_path / "question.en.jsonl"
+    write_lines(path, [{**content_of(path)[0], "qtype": kind, "qid": place} for place, kind in enumerate(kinds)])
+    with pytest.raises(DataError, match=message):
+        load_dataset("streamarena", tmp_path)
+
+
+def test_streamarena_videos_without_folders_of_their_own(tmp_path: Path) -> None:
+    streamarena(tmp_path)
+    (tmp_path / "videos/abc_EFGH-12/abc_EFGH-12.mp4").rename(tmp_path / "videos/abc_EFGH-12.mp4")
+    assert load_dataset("streamarena", tmp_path).num_questions == 2
+
+
+def test_xstream_asks_when_the_published_evaluation_accepts_an_answer(tmp_path: Path) -> None:
+    read = load("xstream", tmp_path)
+    before, after = only_video(read)
+    assert (read.scoring, read.videos[0].video_id) == ("judge", "data/eval/merged/take/7.mp4")
+    assert (before.question_id, before.ask_seconds, before.task, before.answer) == ("0_2", 12.5, "Backward", "answer 2")
+    assert (after.question_id, after.ask_seconds, after.answer) == ("0_10", 44, "answer 10")
+    assert (after.question, after.choices) == ("Which view is closer? A. left B. right", ())
+
+
+def test_xstream_lines_about_one_video_and_what_is_not_read(tmp_path: Path) -> None:
+    xstream(tmp_path)
+    path = tmp_path / "eval_relative_merged_phostream_type.jsonl"
+    (line,) = content_of(path)
+    kept = {name: value for name, value in line["vars"].items() if name.startswith("qa_2_")}
+    misspelled = {name.replace("response", "resposne"): value for name, value in kept.items()}
+    unasked = {**line, "vars": {**kept, "qa_2_type": "Proactive"}}
+    write_lines(path, [line, unasked, {**line, "vars": misspelled}])
+    questions = only_video(load_dataset("xstream", tmp_path))
+    assert [(question.question_id, question.answer) for question in questions] == [
+        ("0_2", "answer 2"),
+        ("2_2", "answer 2"),
+        ("0_10", "answer 10"),
+    ]
+    write_lines(path, [unasked])
+    with pytest.raises(DataError, match=r"must have questions of a type other than proactive and future, got none$"):
+        load_dataset("xstream", tmp_path)
+
+
+@pytest.mark.parametrize("contents", [[], ["{{video:a.mp4,step=1}} {{video:b.mp4,step=1}}"]])
+def test_xstream_streams_apart(contents: list[str], tmp_path: Path) -> None:
+    xstream(tmp_path)
+    path = tmp_path / "eval_relative_merged_phostream_type.jsonl"
+    (line,) = content_of(path)
+    write_lines(path, [{**line, "rounds": [{"messages": [{"content": content} for content in contents]}]}])
+    with pytest.raises(DataError, match=rf"^line 0 of .* must show one merged video, got {2 * len(contents)} videos; "):
+        load_dataset("xstream", tmp_path)
+
+
+def test_xstream_line_without_questions(tmp_path: Path) -> None:
+    xstream(tmp_path)
+    path = tmp_path / "eval_relative_merged_phostream_type.jsonl"
+    write_lines(path, [{**content_of(path)[0], "vars": {"instruction": "Answer."}}])
+    with pytest.raises(DataError, match=r"^'vars' in line 0 of .* must have fields such as 'qa_1_question', got none$"):
+        load_dataset("xstream", tmp_path)
+
+
+def test_videomme(tmp_path: Path) -> None:
+    read = load("videomme", tmp_path)
+    (question,) = only_video(read)
+    assert (read.scoring, read.videos[0].video_id) == ("videomme", "xyz_ABCD-34")
+    assert (question.question_id, question.task, question.ask_seconds) == ("601-2", "long", math.inf)
+    assert (question.choices, question.answer) == (("Three.", "Two.", "One.", "Four."), "One.")
+
+
+def test_lvbench(tmp_path: Path) -> None:
+    read = load("lvbench", tmp_path)
+    (question,) = only_video(read)
+    assert (read.scoring, read.videos[0].video_id) == ("lvbench", "uvw_KLMN-56")
+    assert question.question == "Which number is on the bus (the red one)?"
+    assert (question.choices, question.answer) == (("12", "15", "51", "none (a poster)"), "none (a poster)")
+    assert (question.task, question.ask_seconds) == ("key information retrieval, reasoning", math.inf)
+    assert question.evidence == (Span(862, 3605),)
+
+
+@pytest.mark.parametrize("reference", ["14:22", "1:00-0:30", "the end", "1:00-1:10, 2:00-2:10", "0:60-a", None, ""])
+def test_lvbench_time_references_of_another_form_are_no_evidence(reference: str | None, tmp_path: Path) -> None:
+    lvbench(tmp_path)
+    path = tmp_path / "video_info.meta.jsonl"
+    (line,) = content_of(path)
+    write_lines(path, [{**line, "qa": [{**line["qa"][0], "time_reference": reference}]}])
+    assert only_video(load_dataset("lvbench", tmp_path))[0].evidence == ()
+
+
+@pytest.mark.parametrize("question", ["Which?", "Which?\n(A) 12", "Which?\n(A) a\n(C) b", "Which? (A) a (B) b"])
+def test_lvbench_question_without_its_choices(question: str, tmp_path: Path) -> None:
+    lvbench(tmp_path)
+    path = tmp_path / "video_info.meta.jsonl"
+    (line,) = content_of(path)
+    write_lines(path, [{**line, "qa": [{**line["qa"][0], "question": question}]}])
+    with pytest.raises(DataError, match=r"^'question' of question 0 of video 0 of video_info.meta.jsonl must end "):
+        load_dataset("lvbench", tmp_path)
+
+
+def test_egoschema_reads_the_questions_with_published_answers(tmp_path: Path) -> None:
+    egoschema(tmp_path)
+    path = tmp_path / "questions.json"
+    write(path, [*content_of(path), {"q_uid": "withheld"}])
+    data = load_dataset("egoschema", tmp_path)
+    (question,) = only_video(data)
+    assert (data.scoring, question.question_id, question.ask_seconds) == ("choice", "00aa-11bb", math.inf)
+    assert (len(question.choices), question.answer) == (5, "C cuts 3 onions.")
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({}, "^subset_answers.json must have at least one answer, got none$"),
+        ({"00aa-11bb": 3, "other": 1}, "^every answer of subset_answers.json must have .*, first 'other'$"),
+        ({"00aa-11bb": 5}, "^'00aa-11bb' of subset_answers.json must be an index into 5 choices, got 5$"),
+        ([3], "^subset_answers.json must be an object with named fields, got "),
+    ],
+)
+def test_egoschema_answers(answers: object, message: str, tmp_path: Path) -> None:
+    egoschema(tmp_path)
+    write(tmp_path / "subset_answers.json", answers)
+    with pytest.raises(DataError, match=message):
+        load_dataset("egoschema", tmp_path)
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_questions_are_in_order_of_asking_with_different_ids(name: str, tmp_path: Path) -> None:
     read = load(name, tmp_path)
@@ -434,7 +649,7 @@ def test_annotations_that_are_no_text(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", BUILDERS)
 def test_missing_video(name: str, tmp_path: Path) -> None:
     BUILDERS[name](tmp_path)
-    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".json", ".csv")]
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in ANNOTATIONS]
     parents = {path.parent for path in kept}
     for path in kept:
         path.unlink()
@@ -466,8 +681,15 @@ UNREAD_IN = {
     "ovobench": {"answer", "start_time", "end_time"},
     "vstream-qa-ego": {"end_time"},  # without it a question is asked after the whole video
     "vstream-qa-movie": {"end_time"},
+    "streamarena": {"ref_sec", "horizon_sec", "evidence_ts_sec"},
+    "xstream": {"round_id", "role", "qa_2_question_timesec", "qa_10_question_timesec"},
+    "videomme": {"video_id", "sub_category", "url", "task_type"},
+    "lvbench": {"type", "video_info", "duration_minutes", "fps", "resolution", "width", "height", "time_reference"},
+    "egoschema": {"google_drive_id"},
 }
 """... and in these."""
+NEEDED_IN = {"moviechat-1k": {"time"}, "videomme": {"duration"}}
+"""Fields of the first list that a question does need in these."""
 
 
 def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -480,21 +702,21 @@ def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 def is_needed(name: str, field: str) -> bool:
-    return (name, field) == ("moviechat-1k", "time") or field not in UNREAD | UNREAD_IN.get(name, set())
+    return field in NEEDED_IN.get(name, set()) or field not in UNREAD | UNREAD_IN.get(name, set())
 
 
 @pytest.mark.parametrize("name", [name for name in BUILDERS if name != "nextqa-mc"])
 def test_every_field_is_needed_and_its_error_names_field_and_file(name: str, tmp_path: Path) -> None:
     BUILDERS[name](tmp_path)
     path = annotation_file(tmp_path)
-    whole = json.loads(path.read_text())
+    whole = content_of(path)
     for keys in list(paths_of(whole)):
         broken = json.loads(json.dumps(whole))
         parent = broken
         for key in keys[:-1]:
             parent = parent[key]
         del parent[keys[-1]]
-        path.write_text(json.dumps(broken))
+        rewrite(path, broken)
         if is_needed(name, keys[-1]):
             with pytest.raises(DataError, match=rf"{path.name} has no field '{keys[-1]}'"):
                 load_dataset(name, tmp_path)
@@ -507,14 +729,14 @@ def test_every_field_is_needed_and_its_error_names_field_and_file(name: str, tmp
 def test_wrong_values_end_in_an_error_of_ours_or_not_at_all(name: str, wrong: Any, tmp_path: Path) -> None:
     BUILDERS[name](tmp_path)
     path = annotation_file(tmp_path)
-    whole = json.loads(path.read_text())
+    whole = content_of(path)
     for keys in list(paths_of(whole)):
         broken = json.loads(json.dumps(whole))
         parent = broken
         for key in keys[:-1]:
             parent = parent[key]
         parent[keys[-1]] = wrong
-        path.write_text(json.dumps(broken))
+        rewrite(path, broken)
         message = ""
         try:
             load_dataset(name, tmp_path)
@@ -576,6 +798,14 @@ def test_a_wrong_array_is_found_when_loading(tmp_path: Path) -> None:
     np.save(tmp_path / "videos/tt1.npy", np.zeros((5, 4, 6, 3), np.float32))
     with pytest.raises(DataError, match=r"tt1.npy must hold uint8 frames \[shots, height, width, 3\], got float32"):
         load_dataset("rvs-movie", tmp_path)
+
+
+def test_the_fifth_line_is_named(tmp_path: Path) -> None:
+    videomme(tmp_path)
+    path = tmp_path / "videomme.jsonl"
+    path.write_text(path.read_text() * 4 + "\n{\n")
+    with pytest.raises(DataError, match=r"^question 4 of videomme.jsonl must be JSON on one line: "):
+        load_dataset("videomme", tmp_path)
 
 
 def test_same_question_id_twice(tmp_path: Path) -> None:

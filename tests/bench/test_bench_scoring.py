@@ -12,6 +12,7 @@ from keepsight.bench.results import Prediction
 from keepsight.bench.scoring import SCORERS, Score, make_scorer
 from keepsight.bench.scoring.choice import choice_prompt, chosen_index
 from keepsight.bench.scoring.exact import token_f1
+from keepsight.bench.scoring.first_letters import letter_in_lvbench, letter_in_videomme
 from keepsight.bench.scoring.nextqa import GROUP_OF_TYPE, group_of, reported_type
 from keepsight.bench.scoring.ovobench import TASKS_OF_GROUP
 from keepsight.bench.scoring.ovobench import group_of as ovobench_group_of
@@ -41,7 +42,7 @@ def test_every_rule_can_be_made_by_its_name_and_takes_an_empty_answer(name: str)
 
 
 def test_a_rule_that_is_not_known_is_refused_with_the_names() -> None:
-    with pytest.raises(SettingError, match="exact, choice, ovobench, streamingbench, judge, got 'bleu'"):
+    with pytest.raises(SettingError, match=r"exact, choice, .*, judge, got 'bleu'"):
         make_scorer("bleu")
 
 
@@ -205,7 +206,7 @@ def test_scoring_of_choices() -> None:
     assert scorer.score(pet_question(0), "no idea") == Score(0.0)
 
 
-@pytest.mark.parametrize("name", ["choice", "streamingbench"])
+@pytest.mark.parametrize("name", ["choice", "streamingbench", "videomme", "lvbench"])
 def test_rules_about_choices_refuse_open_questions(name: str) -> None:
     with pytest.raises(DataError, match="has no choices"):
         make_scorer(name).score(open_question("dog"), "dog")
@@ -231,6 +232,30 @@ def test_rules_about_choices_refuse_open_questions(name: str) -> None:
 )
 def test_ovobench(question: Question, reply: str, right: bool) -> None:
     assert make_scorer("ovobench").score(question, reply) == Score(float(right))
+
+
+@pytest.mark.parametrize(
+    ("reply", "videomme", "lvbench"),
+    [
+        ("B", "B", "B"),
+        ("  B. A map", "B", "B"),
+        ("(B) A map", "B", "B"),
+        ("B) A map (old)", "B", "B"),
+        ("The answer is B", "B", "T"),
+        ("The best answer is: (B)", "B", "B"),
+        ("Answer: B", "A", "A"),  # a capital A, but no announcement that the published script knows
+        ("It shows (b)", "", "b"),
+        ("Nothing here names it.", "", "N"),
+        ("Both are wrong", "B", "B"),
+        ("B. A map (old)", "B", "o"),
+        ("", "", ""),
+        (")(", "", ""),
+    ],
+)
+def test_letters_as_videomme_and_lvbench_read_them(reply: str, videomme: str, lvbench: str) -> None:
+    assert (letter_in_videomme(reply), letter_in_lvbench(reply)) == (videomme, lvbench)
+    assert make_scorer("videomme").score(pet_question(1), reply) == Score(float(videomme == "B"))
+    assert make_scorer("lvbench").score(pet_question(1), reply) == Score(float(lvbench == "B"))
 
 
 def test_ovobench_refuses_answers_that_it_has_no_rule_for() -> None:

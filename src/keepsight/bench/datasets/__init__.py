@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from keepsight.bench.datasets.cgbench import load_cgbench, load_cgbench_mini
+from keepsight.bench.datasets.egoschema import load_egoschema
+from keepsight.bench.datasets.lvbench import load_lvbench
 from keepsight.bench.datasets.moviechat import load_moviechat
 from keepsight.bench.datasets.nextqa import load_nextqa
 from keepsight.bench.datasets.ovobench import load_ovobench
 from keepsight.bench.datasets.rvs import load_rvs_ego, load_rvs_movie
+from keepsight.bench.datasets.streamarena import load_streamarena
 from keepsight.bench.datasets.streamingbench import load_streamingbench
+from keepsight.bench.datasets.videomme import load_videomme
 from keepsight.bench.datasets.vstream import load_vstream_ego, load_vstream_movie
+from keepsight.bench.datasets.xstream import load_xstream
 from keepsight.bench.records import DataSet
 from keepsight.plugins import Group
 
@@ -32,6 +37,11 @@ DATASETS: Mapping[str, Loader] = {
     "cgbench-mini": load_cgbench_mini,
     "ovobench": load_ovobench,
     "streamingbench": load_streamingbench,
+    "streamarena": load_streamarena,
+    "xstream": load_xstream,
+    "videomme": load_videomme,
+    "lvbench": load_lvbench,
+    "egoschema": load_egoschema,
 }
 """Built-in loaders of data sets, by their names in `keepsight bench`."""
 

@@ -49,6 +49,10 @@ class Annotation:
             raise self._wrong(name, value, "a number")
         return number
 
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A list of finite numbers."""
+        return tuple(Annotation({name: value}, self.where).number(name) for value in self._list(name))
+
     def whole(self, name: str) -> int:
         """An integer, possibly as a string."""
         number = self.number(name)
@@ -59,11 +63,10 @@ class Annotation:
     def clock_seconds(self, name: str) -> float:
         """Seconds of a text such as `0:07:40`, `07:40` or `40.5`."""
         written = self.text(name)
-        parts = _CLOCK.fullmatch(written)
-        if parts is None:
+        seconds = read_clock(written)
+        if seconds is None:
             raise self._wrong(name, written, "a time such as 0:07:40")
-        hours, minutes, seconds = (float(part or 0) for part in parts.groups())
-        return hours * 3600 + minutes * 60 + seconds
+        return seconds
 
     def inner(self, name: str) -> "Annotation":
         """A nested object."""
@@ -113,6 +116,15 @@ def annotation(value: object, where: str) -> Annotation:
     if not isinstance(value, dict):
         raise DataError(f"{where} must be an object with named fields, got {str(value)[:80]!r}")
     return Annotation(value, where)
+
+
+def read_clock(written: str) -> float | None:
+    """Seconds of a text such as `0:07:40`, `07:40` or `40.5`; None for other texts."""
+    parts = _CLOCK.fullmatch(written.strip())
+    if parts is None:
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _as_number(value: object) -> float:

@@ -141,6 +141,31 @@ def read_objects(path: Path, called: str) -> list[Annotation]:
     return [annotation(value, f"{called} {index} of {path.name}") for index, value in enumerate(values)]
 
 
+def read_lines(path: Path, called: str) -> list[Annotation]:
+    """Objects of a file with one JSON object a line; `called` names one of them in errors. Empty lines do not count.
+
+    Raises:
+        DataError: the file cannot be read, or has a line that is no object, or none at all.
+    """
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path} must be UTF-8 text: {error}") from error
+    if not lines:
+        raise DataError(f"{path} must have at least one {called}, got none")
+    return [_read_line(line, f"{called} {index} of {path.name}") for index, line in enumerate(lines)]
+
+
+def _read_line(line: str, where: str) -> Annotation:
+    try:
+        value: object = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} must be JSON on one line: {error}") from error
+    return annotation(value, where)
+
+
 def read_csv(path: Path, columns: Iterable[str], called: str) -> list[Annotation]:
     """Rows of a CSV file with header.
 

@@ -7,6 +7,7 @@ from typing import Final
 from keepsight.bench.scoring.base import Score, Scorer
 from keepsight.bench.scoring.choice import ChoiceScorer
 from keepsight.bench.scoring.exact import ExactScorer
+from keepsight.bench.scoring.first_letters import LvBenchScorer, VideoMmeScorer
 from keepsight.bench.scoring.judge import AnswerJudge, JudgeScorer
 from keepsight.bench.scoring.ovobench import OvoBenchScorer
 from keepsight.bench.scoring.streamingbench import StreamingBenchScorer
@@ -20,6 +21,8 @@ SCORERS: Final[Mapping[str, Callable[..., Scorer]]] = MappingProxyType(
         "choice": ChoiceScorer,
         "ovobench": OvoBenchScorer,
         "streamingbench": StreamingBenchScorer,
+        "videomme": VideoMmeScorer,
+        "lvbench": LvBenchScorer,
         "judge": JudgeScorer,
     }
 )
