@@ -1,6 +1,7 @@
 """CG-Bench: multiple choice about videos of 10 to 80 minutes, with spans of the clues.
 
-Source: arXiv 2412.12075.
+Source: arXiv 2412.12075. A reply that names several letters is wrong here; the published script counts it as right if
+the correct one is among them.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
 """RVS-Ego and RVS-Movie: open questions asked while an hour of life or a film goes by.
 
 Source: Flash-VStream (arXiv 2406.08085) made the questions; this is the form that ReKV (arXiv 2503.00540) published
-and that the compared papers use.
+and that the compared papers use. Its evaluation asks in the order of the file and never rewinds, so a question listed
+after a later one would see that one's frames too; here questions are asked in order of time.
 """
 
 from pathlib import Path
