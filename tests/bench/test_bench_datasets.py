@@ -180,8 +180,7 @@ def streamarena(folder: Path) -> None:
         return asked | {"ref_sec": ref, "horizon_sec": ask - ref, "answer": f"thing {qid}", "evidence_ts_sec": evidence}
 
     past = entry(9, "HR", 1800.5, 1800.5, [30.0, 1200, 1900])
-    others = [entry(3, "Tool", 100, 100, None), entry(4, "Pro", 50, 61, [61])]
-    write_lines(folder / "question.en.jsonl", [past, *others, entry(1, "RTP", 85, 85, None)])
+    write_lines(folder / "question.en.jsonl", [past, entry(1, "RTP", 85, 85, None)])
     touch(folder / "videos", "abc_EFGH-12/abc_EFGH-12.mp4")
 
 
@@ -451,7 +450,11 @@ def test_streamingbench(tmp_path: Path) -> None:
 
 
 def test_streamarena_reads_the_two_kinds_that_are_answered_when_asked(tmp_path: Path) -> None:
-    read = load("streamarena", tmp_path)
+    streamarena(tmp_path)
+    path = tmp_path / "question.en.jsonl"
+    others = [{"video_id": video_id, "qtype": kind} for video_id in ("abc_EFGH-12", "x") for kind in ("Tool", "Pro")]
+    write_lines(path, [*others, *content_of(path)])
+    read = load_dataset("streamarena", tmp_path)
     now, past = only_video(read)
     assert (read.scoring, read.videos[0].video_id) == ("judge", "abc_EFGH-12")
     assert (now.question_id, now.ask_seconds, now.task, now.answer) == ("abc_EFGH-12/1", 85, "RTP", "thing 1")

@@ -71,7 +71,7 @@ def _video(line: Annotation) -> str:
         for turn in line.objects("rounds", "round")
         for message in turn.objects("messages", "message")
     )
-    names = {name.strip() for content in contents for name in _VIDEO.findall(content)}
+    names: set[str] = {name.strip() for content in contents for name in _VIDEO.findall(content)}
     if len(names) != 1:
         raise DataError(f"{line.where} must show one merged video, got {len(names)} videos; streams apart are not read")
     return names.pop()
