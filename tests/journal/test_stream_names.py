@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keepsight.errors import UnknownStreamError
@@ -143,6 +143,8 @@ WORDS = st.sampled_from(["a", "b", "ab", "a.mp4", "ab.mp4", "a.mp4.mp4", "cam1",
 PATHS = st.lists(WORDS, min_size=1, max_size=4).map(lambda words: "/" + "/".join(words))
 ADDRESSES = st.lists(WORDS, min_size=1, max_size=3).map(lambda words: "rtsp://" + "/".join(words))
 SOURCES = st.lists(PATHS | ADDRESSES, min_size=1, max_size=6, unique=True)
+HOST_ALONE = re.compile("rtsp://[^/]+")
+"""An address without a path: its last part is a host, which has no file extension."""
 NAMES = PATHS | ADDRESSES | st.lists(WORDS, min_size=1, max_size=3).map("/".join)
 
 
@@ -155,12 +157,15 @@ def test_whole_names_and_ids_always_find_their_stream(sources: list[str]) -> Non
 
 
 @given(sources=SOURCES, name=NAMES, seed=st.randoms(use_true_random=False))
+@example(sources=["rtsp://cam1.mp4"], name="cam1", seed=random.Random(0))
+@example(sources=["rtsp://a/cam1.mp4"], name="cam1", seed=random.Random(0))
 def test_what_is_found_has_the_name_in_whole_parts_and_no_closer_one_was_passed_over(
     sources: list[str], name: str, seed: random.Random
 ) -> None:
-    """Against a search by regular expression: between slashes, or before an extension at the end."""
+    """Against a search by regular expression: between slashes, or before a file's extension at the end."""
     inside = re.compile(rf"(?:^|/){re.escape(name.strip('/'))}(?=/|$|\.[^./]+$)")
-    fitting = [source for source in sources if inside.search(source)]
+    whole = re.compile(rf"(?:^|/){re.escape(name.strip('/'))}(?=/|$)")
+    fitting = [source for source in sources if (whole if HOST_ALONE.fullmatch(source) else inside).search(source)]
     shuffled = sources.copy()
     seed.shuffle(shuffled)
     try:

@@ -127,7 +127,8 @@ def test_the_prompt_is_the_one_written_by_hand(
         assert seen.positions is None
     else:
         assert torch.equal(seen.positions, prompt.positions)
-    torch.testing.assert_close(seen.states, pair.stock.states(prompt, tokens), rtol=1e-4, atol=1e-5)
+    # Sums in float32 differ by up to 2e-5 from run to run; two neighbouring tokens exchanged differ by 0.4 to 5.
+    torch.testing.assert_close(seen.states, pair.stock.states(prompt, tokens), rtol=1e-4, atol=1e-4)
 
 
 def test_memory_stands_as_far_back_as_it_was_seen(pair: Pair) -> None:

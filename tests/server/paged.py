@@ -68,6 +68,7 @@ def launch(playwright: Playwright) -> Browser:
 def visit(browser: Browser, client: Client, place: str = "", width: int = 1300, **more: Any) -> Iterator[Page]:
     """A page of a viewer of his own; nothing of it may leave the server, break its policy, or fail."""
     context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **more)
+    context.set_default_timeout(1000 * PATIENCE_SECONDS)
     page = context.new_page()
     asked, problems = [], []
     page.on("request", lambda request: asked.append(request.url))

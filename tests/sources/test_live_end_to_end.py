@@ -56,7 +56,7 @@ class Following:
         except BaseException as error:  # noqa: BLE001 - raised in the thread of the test
             self._failure = error
 
-    def wait(self, what: Callable[[list[Event]], bool], seconds: float = 2 * DEADLINE_SECONDS) -> None:
+    def wait(self, what: Callable[[list[Event]], object], seconds: float = 2 * DEADLINE_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while not what(self.events):
             if self._failure is not None:
@@ -74,6 +74,18 @@ class Following:
 
 def count(kind: SourceState) -> Callable[[list[Event]], int]:
     return lambda events: sum(isinstance(event, StateChange) and event.state is kind for event in events)
+
+
+def stalls(events: list[Event]) -> list[Event]:
+    """What happened from the first change on that says that pictures have ceased."""
+    for number, event in enumerate(events):
+        if (
+            isinstance(event, StateChange)
+            and event.reason
+            and ("no picture" in event.reason or "nothing" in event.reason)
+        ):
+            return events[number:]
+    return []
 
 
 def num_moments(events: list[Event]) -> int:
@@ -120,11 +132,9 @@ def test_a_camera_that_reboots_is_found_again_and_its_absence_is_known(tmp_path:
 def test_a_camera_that_stalls_is_tried_anew(server: Server, tmp_path: Path, fake_model: FakeModel) -> None:
     with Watcher(fake_model, tmp_path / "camera.db", QUICK, NEAR) as watcher:
         following = Following(watcher, server.url("/stall"))
-        following.wait(lambda events: count(SourceState.STALLED)(events) + count(SourceState.OFFLINE)(events) >= 1)
-        following.wait(lambda events: count(SourceState.CONNECTING)(events) >= 2)
+        following.wait(stalls)  # on a busy machine connecting itself may first take too long
+        following.wait(lambda events: count(SourceState.CONNECTING)(stalls(events)) >= 1)
         following.stop()
-    reasons = [event.reason for event in following.events if isinstance(event, StateChange) and event.reason]
-    assert any("no picture" in reason or "nothing" in reason for reason in reasons), reasons
 
 
 def test_a_resolution_that_changes_does_not_end_it(server: Server, tmp_path: Path, fake_model: FakeModel) -> None:
