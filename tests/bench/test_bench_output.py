@@ -20,15 +20,18 @@ from keepsight.bench.output import Cell, ConsoleTable, Row, Table, as_csv, as_js
 from keepsight.errors import SettingError
 
 OURS = Row("ours", {"all": Cell(0.6124, 0.58, 0.643), "yes/no": Cell(0.7, 0.651, 0.749), "other": Cell(0.5)}, 1465)
-CLOSE = Row("uniform", {"all": Cell(0.6, 0.57, 0.63)}, 1465, Cell(-0.0124, -0.031, 0.008), 0.21, inside_noise=True)
-FAR = Row("blind", {"all": Cell(0.3, 0.27, 1.0)}, 1400, Cell(-0.3124, -0.35, -0.27), 0.0004, inside_noise=False)
-TABLE = Table("Memory helps", "Tiny model, RVS-Ego.", ("all", "yes/no", "other"), (OURS, CLOSE, FAR), "ours")
+CLOSE = Row("uniform", {"all": Cell(0.6, 0.57, 0.63)}, 1465, Cell(-0.0124, -0.031, 0.008), 0.21, True, 0.231)
+FAR = Row("blind", {"all": Cell(0.3, 0.27, 1.0)}, 1400, Cell(-0.3124, -0.35, -0.27), 0.0004, False, 0.0012)
+HALF = {"all": Cell(0.5)}
+OURS_ALL = Row("ours", HALF, 9)
+TEST = "p: exact sign-flip test over 10 videos; p (Holm): corrected for the 2 comparisons of this table."
+TABLE = Table("Memory helps", "Tiny model, RVS-Ego.", ("all", "yes/no", "other"), (OURS, CLOSE, FAR), "ours", test=TEST)
 
 NUMBER = re.compile(r"[-+]?\d+\.\d+|<0\.001")
 NUMBERS = Counter(
     NUMBER.findall(
-        "61.2 58.0 64.3 70.0 65.1 74.9 50.0 60.0 57.0 63.0 -1.2 -3.1 +0.8 0.210 "
-        "30.0 27.0 100.0 -31.2 -35.0 -27.0 <0.001"
+        "61.2 58.0 64.3 70.0 65.1 74.9 50.0 60.0 57.0 63.0 -1.2 -3.1 +0.8 0.210 0.231 "
+        "30.0 27.0 100.0 -31.2 -35.0 -27.0 <0.001 0.001 0.05"
     )
 )
 
@@ -71,13 +74,13 @@ def test_console_shows_every_number_once_at_any_width(width: int) -> None:
 
 def test_console_puts_a_method_on_one_line_where_there_is_room() -> None:
     (line,) = [line for line in on_console(TABLE, 120).splitlines() if line.startswith("uniform")]
-    assert " ".join(line.split()) == "uniform 1465 60.0 [57.0, 63.0] -1.2 [-3.1, +0.8] ~ 0.210 - -"
+    assert " ".join(line.split()) == "uniform 1465 60.0 [57.0, 63.0] -1.2 [-3.1, +0.8] ~ 0.210 0.231 - -"
 
 
 def test_console_puts_intervals_below_where_there_is_less_room() -> None:
     lines = on_console(TABLE, 80).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("uniform"))
-    assert " ".join(lines[at].split()) == "uniform 1465 60.0 -1.2 ~ 0.210 - -"
+    assert " ".join(lines[at].split()) == "uniform 1465 60.0 -1.2 ~ 0.210 0.231 - -"
     assert " ".join(lines[at + 1].split()) == "[57.0, 63.0] [-3.1, +0.8]"
 
 
@@ -120,7 +123,12 @@ def test_legend_explains_only_what_is_there() -> None:
     assert "difference" not in on_console(bare, 80)
     assert "intervals" not in on_console(bare, 80)
     words = " ".join(on_console(TABLE, 80).split())
-    assert "~ marks a difference inside the noise" in words
+    assert (
+        "~ marks a difference inside the noise: its interval contains 0, or its corrected p is 0.05 or more." in words
+    )
+    assert TEST in words
+    single = Table("t", "", ("all",), (OURS_ALL, Row("b", HALF, 9, Cell(0.0, -0.1, 0.1), 1.0, True, 1.0)), "ours")
+    assert "Holm" not in on_console(single, 120)  # one comparison needs no correction
     assert "all of a method minus all of ours" in words
     assert "95 % intervals" in words
 
@@ -128,10 +136,10 @@ def test_legend_explains_only_what_is_there() -> None:
 def test_markdown_read_back() -> None:
     rows = read_markdown(as_markdown(TABLE))
     assert rows == [
-        ["method", "n", "all", "difference", "p", "yes/no", "other"],
-        ["ours", "1465", "61.2 [58.0, 64.3]", "-", "-", "70.0 [65.1, 74.9]", "50.0"],
-        ["uniform", "1465", "60.0 [57.0, 63.0]", "-1.2 [-3.1, +0.8] ~", "0.210", "-", "-"],
-        ["blind", "1400", "30.0 [27.0, 100.0]", "-31.2 [-35.0, -27.0]", "<0.001", "-", "-"],
+        ["method", "n", "all", "difference", "p", "p (Holm)", "yes/no", "other"],
+        ["ours", "1465", "61.2 [58.0, 64.3]", "-", "-", "-", "70.0 [65.1, 74.9]", "50.0"],
+        ["uniform", "1465", "60.0 [57.0, 63.0]", "-1.2 [-3.1, +0.8] ~", "0.210", "0.231", "-", "-"],
+        ["blind", "1400", "30.0 [27.0, 100.0]", "-31.2 [-35.0, -27.0]", "<0.001", "0.001", "-", "-"],
     ]
 
 
@@ -176,6 +184,7 @@ def test_csv_has_a_line_for_each_method_and_column() -> None:
         "difference_low": "-0.031",
         "difference_high": "0.008",
         "p_value": "0.21",
+        "p_corrected": "0.231",
         "inside_noise": "True",
     }
     assert lines[2]["low"] == lines[2]["difference"] == lines[2]["inside_noise"] == ""
@@ -236,9 +245,6 @@ def test_differences_carry_their_sign_and_zero_has_none() -> None:
     assert "p" not in read_markdown(as_markdown(table))[0]
 
 
-HALF = {"all": Cell(0.5)}
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -254,6 +260,9 @@ HALF = {"all": Cell(0.5)}
         lambda: Row("a", HALF, 3, inside_noise=True),
         lambda: Row("a", HALF, 3, p_value=0.5),
         lambda: Row("a", HALF, 3, Cell(0.1), 1.5, inside_noise=True),
+        lambda: Row("a", HALF, 3, Cell(0.1), 0.5, inside_noise=True, p_corrected=0.4),
+        lambda: Row("a", HALF, 3, Cell(0.1), 0.5, inside_noise=True, p_corrected=1.1),
+        lambda: Row("a", HALF, 3, Cell(0.1), inside_noise=True, p_corrected=0.5),
         lambda: Table("t", "", (), ()),
         lambda: Table("t", "", ("all", "all"), ()),
         lambda: Table("t", "", ("all",), (Row("a", HALF, 3), Row("a", HALF, 3))),

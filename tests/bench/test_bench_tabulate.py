@@ -15,7 +15,7 @@ from keepsight.bench.methods import make_method
 from keepsight.bench.over_time import accuracy_by_age, accuracy_by_gap, accuracy_by_length, latency_by_age
 from keepsight.bench.records import DataSet, Question, Video
 from keepsight.bench.results import CaptionedClip, Prediction, Results
-from keepsight.bench.statistics import bootstrap_interval, paired_difference
+from keepsight.bench.statistics import accuracy_interval, paired_difference
 from keepsight.bench.tabulate import Scored, curve_over_groups, make_curves, make_table, scored_answers
 from keepsight.bench.toy_captions import EVENTS, PAST, past_clauses, past_scores, scored_captions
 from keepsight.errors import SettingError
@@ -72,12 +72,56 @@ def test_shares_and_differences_are_those_counted_by_hand() -> None:
 def test_intervals_have_videos_for_clusters() -> None:
     table = make_table(EXPERIMENT, "Title", "", lambda method: scored_answers(answers_of(method)), seed=4)
     ours, blind = table.rows
-    interval = bootstrap_interval({"kitchen": [1.0, 1.0], "bath": [0.0, 0.5]}, seed=4)
+    interval = accuracy_interval({"kitchen": [1.0, 1.0], "bath": [0.0, 0.5]}, seed=4)
     assert ours.cells["all"].interval == (interval.low, interval.high)
     difference = paired_difference([1, 0, 0], [1, 1, 0], ["kitchen", "kitchen", "bath"], seed=4)
     assert blind.difference is not None
     assert blind.difference.interval == (difference.low, difference.high)
-    assert (blind.p_value, blind.inside_noise) == (difference.p_clustered, difference.inside_noise)
+    assert (blind.p_value, blind.inside_noise) == (difference.p_clustered, not difference.is_real())
+    assert blind.p_corrected == blind.p_value  # "mute" was compared with nothing, so this is the only comparison
+
+
+def flawless_and_worse(num_videos: int, num_worse: int) -> dict[str, list[Scored]]:
+    """A flawless method, and worse ones: the first misses 5 of 10 questions of each video, the next 5 of all but one."""
+    cases = {"ours": [Scored(f"{video}/{q}", str(video), 1.0) for video in range(num_videos) for q in range(10)]}
+    for place in range(num_worse):
+        cases[f"worse {place}"] = [
+            Scored(f"{video}/{q}", str(video), float(video < place or q < 5))
+            for video in range(num_videos)
+            for q in range(10)
+        ]
+    return cases
+
+
+def test_p_is_corrected_for_the_comparisons_of_a_table() -> None:
+    """10 videos: p is 2 / 2^n for n videos on one side, times 4, 3, 2 and 1 by rank."""
+    cases = flawless_and_worse(10, 4)
+    experiment = Experiment("small", "Small", {name: name for name in cases}, "ours")
+    table = make_table(experiment, "", "", lambda method: cases[method])
+    rows = table.rows[1:]
+    assert [row.p_value for row in rows] == pytest.approx([2 / 2**10, 2 / 2**9, 2 / 2**8, 2 / 2**7])
+    assert [row.p_corrected for row in rows] == pytest.approx([8 / 2**10, 6 / 2**9, 4 / 2**8, 2 / 2**7])
+    assert [row.inside_noise for row in rows] == [False] * 4
+    assert table.test == (
+        "p: exact sign-flip test over 10 videos; p (Holm): corrected for the 4 comparisons of this table."
+    )
+
+
+def test_a_difference_needs_more_than_its_interval() -> None:
+    """6 videos, all on one side: an interval far from 0, p .03, but .06 as the better of two comparisons."""
+    cases = flawless_and_worse(6, 2)
+    experiment = Experiment("small", "Small", {name: name for name in cases}, "ours")
+    first = make_table(experiment, "", "", lambda method: cases[method]).rows[1]
+    assert first.difference is not None
+    assert first.difference.high is not None
+    assert first.difference.high < -0.3
+    assert (first.p_value, first.p_corrected, first.inside_noise) == (2 / 2**6, 4 / 2**6, True)
+    alone = Experiment("small", "Small", {name: name for name in ("ours", "worse 0")}, "ours")
+    table = make_table(alone, "", "", lambda method: cases[method])
+    assert table.rows[1].inside_noise is False
+    assert table.test == "p: exact sign-flip test over 6 videos."
+    few = make_table(experiment, "", "", lambda method: [case for case in cases[method] if case.video_id < "3"])
+    assert few.test.endswith("comparisons of this table, for which 7 videos are needed to be below 0.05.")
 
 
 def test_answers_by_task() -> None:

@@ -43,7 +43,7 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
         results: results of a run with all its methods.
         data_set: the data set.
         experiment: rows and reference.
-        seed: of the bootstrap.
+        seed: of the intervals.
     """
     num_videos = len(data_set.videos)
     about = (

@@ -38,7 +38,7 @@ def write_report(
         results: results with all methods of the experiments.
         data_set: the data set.
         experiments: become chapters.
-        seed: of the bootstrap.
+        seed: of the intervals.
 
     Raises:
         SettingError: matplotlib is not installed.

@@ -7,7 +7,7 @@ from keepsight.bench.experiments import Experiment, Plot
 from keepsight.bench.output import Cell, Curve, Row, Table
 from keepsight.bench.results import Prediction
 from keepsight.bench.scoring.splits import is_yes_no
-from keepsight.bench.statistics import Difference, bootstrap_interval, paired_difference
+from keepsight.bench.statistics import Difference, accuracy_interval, fewest_videos, holm, paired_difference
 
 ALL = "all"
 
@@ -68,25 +68,30 @@ def make_table(
         cases_of: method, as the experiment writes it -> its scored cases.
         compare: whether to pool cases of all columns and compare with the reference; not if columns differ in kind.
         distinct: omit methods whose cases equal those of an earlier method.
-        seed: of the bootstrap.
+        seed: of the intervals.
     """
     cases = {label: list(cases_of(method)) for label, method in experiment.rows.items()}
     if distinct:
         cases = _without_repeats(cases, experiment.reference)
     columns = list(dict.fromkeys(column for listed in cases.values() for case in listed for column in case.columns))
     reference = {case.case: case for case in cases[experiment.reference]}
+    differences = {
+        label: _difference(listed, reference, seed)
+        for label, listed in cases.items()
+        if compare and label != experiment.reference
+    }
+    compared = _corrected(differences)
     rows = []
     for label, listed in cases.items():
         if not listed:
             continue
-        alone = not compare or label == experiment.reference
-        difference = None if alone else _difference(listed, reference, seed)
         cells = ({ALL: _cell(listed, seed)} if compare else {}) | {
             column: _cell(chosen, seed) for column in columns if (chosen := _in_column(listed, column))
         }
-        rows.append(_row(label, cells, len(listed), difference))
+        rows.append(_row(label, cells, len(listed), compared.get(label)))
     with_reference = experiment.reference if reference and compare else None
-    return Table(title, caption, (ALL, *columns) if compare else tuple(columns), tuple(rows), with_reference)
+    test = _test([difference for difference, _ in compared.values()])
+    return Table(title, caption, (ALL, *columns) if compare else tuple(columns), tuple(rows), with_reference, test=test)
 
 
 def _without_repeats(cases: Mapping[str, list[Scored]], reference: str) -> dict[str, list[Scored]]:
@@ -133,21 +138,42 @@ def _cell(cases: Sequence[Scored], seed: int) -> Cell:
     by_video: dict[str, list[float]] = {}
     for case in cases:
         by_video.setdefault(case.video_id, []).append(case.score)
-    interval = bootstrap_interval(by_video, seed=seed)
+    interval = accuracy_interval(by_video, seed=seed)
     return Cell(interval.mean, min(interval.low, interval.mean), max(interval.high, interval.mean))
 
 
-def _row(label: str, cells: dict[str, Cell], num_cases: int, difference: Difference | None) -> Row:
-    if difference is None:
+def _row(label: str, cells: dict[str, Cell], num_cases: int, compared: tuple[Difference, float] | None) -> Row:
+    if compared is None:
         return Row(label, cells, num_cases)
+    difference, p_corrected = compared
     return Row(
         label,
         cells,
         num_cases,
         Cell(difference.mean, difference.low, difference.high),
         difference.p_clustered,
-        difference.inside_noise,
+        inside_noise=not difference.is_real(p_corrected),
+        p_corrected=p_corrected,
     )
+
+
+def _corrected(differences: Mapping[str, Difference | None]) -> dict[str, tuple[Difference, float]]:
+    """Differences with their p corrected for each other."""
+    known = {label: difference for label, difference in differences.items() if difference is not None}
+    corrected = holm([difference.p_clustered for difference in known.values()])
+    return dict(zip(known, zip(known.values(), corrected, strict=True), strict=True))
+
+
+def _test(differences: Sequence[Difference]) -> str:
+    """What p is, over how many comparisons it was corrected, and whether there are videos enough for it."""
+    if not differences:
+        return ""
+    num_tests, num_videos = len(differences), max(difference.num_clusters for difference in differences)
+    sentence = f"p: exact sign-flip test over {num_videos} video{'' if num_videos == 1 else 's'}"
+    if num_tests > 1:
+        sentence += f"; p (Holm): corrected for the {num_tests} comparisons of this table"
+    needed = fewest_videos(num_tests)
+    return sentence + (f", for which {needed} videos are needed to be below 0.05." if num_videos < needed else ".")
 
 
 def _difference(cases: Sequence[Scored], reference: Mapping[str, Scored], seed: int) -> Difference | None:

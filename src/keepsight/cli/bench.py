@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from keepsight.cli.bench_options import PAPER_TOY, read_data_set, read_experiments, read_num_processes, read_scorer
+from keepsight.cli.bench_power import power
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
 from keepsight.cli.options import DeviceOption, DtypeOption, JsonOption
 from keepsight.cli.output import complain, emit, make_console, wants_json
@@ -109,6 +110,9 @@ def score(
     for row in table.rows:
         console.print(f"{row.group:<12}{row.task:<28}{row.accuracy:7.1%}{row.num_questions:>8,}", markup=False)
     console.print(f"{'overall':<40}{table.overall:7.1%}", markup=False)
+
+
+bench.command()(power)
 
 
 @bench.command("list")

@@ -26,6 +26,7 @@ CSV_FIELDS = (
     "difference_low",
     "difference_high",
     "p_value",
+    "p_corrected",
     "inside_noise",
 )
 """CSV header. One line per method and column; shares are from 0 to 1."""
@@ -85,5 +86,6 @@ def _comparison(table: Table, row: Row, difference: Cell) -> dict[str, Any]:
         "difference_low": difference.low,
         "difference_high": difference.high,
         "p_value": row.p_value,
+        "p_corrected": row.p_corrected,
         "inside_noise": row.inside_noise,
     }

@@ -48,6 +48,7 @@ class Row:
             reference itself, and without comparison.
         p_value: of the test of that difference, from 0 to 1; None without a test.
         inside_noise: whether the difference may be chance; set with a difference.
+        p_corrected: p corrected for all comparisons of the table, at least `p_value`; None if it was not.
 
     Raises:
         SettingError: the name is blank, a share is negative, or the comparison is inconsistent.
@@ -59,6 +60,7 @@ class Row:
     difference: Cell | None = None
     p_value: float | None = None
     inside_noise: bool | None = None
+    p_corrected: float | None = None
 
     def __post_init__(self) -> None:
         if not self.method.strip():
@@ -70,6 +72,10 @@ class Row:
         if self.p_value is not None and (self.difference is None or not 0 <= self.p_value <= 1):
             raise SettingError(
                 f"p of {self.method!r} must be between 0 and 1 and come with a difference, got {self.p_value}"
+            )
+        if self.p_corrected is not None and (self.p_value is None or not self.p_value <= self.p_corrected <= 1):
+            raise SettingError(
+                f"corrected p of {self.method!r} must be between its p and 1, got {self.p_corrected} for {self.p_value}"
             )
 
 
@@ -84,6 +90,7 @@ class Table:
         rows: in order.
         reference: method to compare with, or None.
         interval_percent: confidence of all intervals.
+        test: sentence on what p is and for how many comparisons it was corrected; empty without p.
 
     Raises:
         SettingError: a column or a method is there twice, a row has a cell without a column, the reference has no row,
@@ -96,6 +103,7 @@ class Table:
     rows: tuple[Row, ...]
     reference: str | None = None
     interval_percent: float = 95.0
+    test: str = ""
 
     def __post_init__(self) -> None:
         methods = [row.method for row in self.rows]

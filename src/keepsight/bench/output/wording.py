@@ -36,7 +36,7 @@ class Column:
 
 
 def columns_of(table: Table) -> list[Column]:
-    """All columns after the method names: number of questions, first share, comparison, other shares."""
+    """All columns after the method names: number of questions, first share, comparison, p, other shares."""
     questions = _column(table, "n", lambda row: Entry(str(row.num_questions)))
     first, *others = [
         Column(one_line(name), tuple(_share(row.cells.get(name)) for row in table.rows)) for name in table.columns
@@ -46,6 +46,8 @@ def columns_of(table: Table) -> list[Column]:
         columns.append(_column(table, "difference", _difference))
     if any(row.p_value is not None for row in table.rows):
         columns.append(_column(table, "p", lambda row: Entry(_p(row.p_value))))
+    if sum(row.p_corrected is not None for row in table.rows) > 1:
+        columns.append(_column(table, "p (Holm)", lambda row: Entry(_p(row.p_corrected))))
     return columns + others
 
 
@@ -57,8 +59,14 @@ def legend(table: Table) -> list[str]:
     if table.reference is not None:
         first, reference = one_line(table.columns[0]), one_line(table.reference)
         sentences.append(f"A difference is {first} of a method minus {first} of {reference}, by question, in points.")
+    if table.test:
+        sentences.append(one_line(table.test))
     if any(row.inside_noise for row in table.rows):
-        sentences.append(f"{NOISE_MARK} marks a difference inside the noise.")
+        corrected = "corrected " if any(row.p_corrected is not None for row in table.rows) else ""
+        sentences.append(
+            f"{NOISE_MARK} marks a difference inside the noise: its interval contains 0, or its {corrected}p is 0.05 "
+            "or more."
+        )
     return sentences
 
 
