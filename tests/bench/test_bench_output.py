@@ -24,7 +24,7 @@ CLOSE = Row("uniform", {"all": Cell(0.6, 0.57, 0.63)}, 1465, Cell(-0.0124, -0.03
 FAR = Row("blind", {"all": Cell(0.3, 0.27, 1.0)}, 1400, Cell(-0.3124, -0.35, -0.27), 0.0004, False, 0.0012)
 HALF = {"all": Cell(0.5)}
 OURS_ALL = Row("ours", HALF, 9)
-TEST = "p: exact sign-flip test over 10 videos; p (Holm): corrected for the 2 comparisons of this table."
+TEST = "p: exact sign-flip test over 10 videos; p Holm: corrected for the 2 comparisons of this table."
 TABLE = Table("Memory helps", "Tiny model, RVS-Ego.", ("all", "yes/no", "other"), (OURS, CLOSE, FAR), "ours", test=TEST)
 
 NUMBER = re.compile(r"[-+]?\d+\.\d+|<0\.001")
@@ -78,7 +78,7 @@ def test_console_puts_a_method_on_one_line_where_there_is_room() -> None:
 
 
 def test_console_puts_intervals_below_where_there_is_less_room() -> None:
-    lines = on_console(TABLE, 80).splitlines()
+    lines = on_console(TABLE, 90).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("uniform"))
     assert " ".join(lines[at].split()) == "uniform 1465 60.0 -1.2 ~ 0.210 0.231 - -"
     assert " ".join(lines[at + 1].split()) == "[57.0, 63.0] [-3.1, +0.8]"
@@ -136,7 +136,7 @@ def test_legend_explains_only_what_is_there() -> None:
 def test_markdown_read_back() -> None:
     rows = read_markdown(as_markdown(TABLE))
     assert rows == [
-        ["method", "n", "all", "difference", "p", "p (Holm)", "yes/no", "other"],
+        ["method", "n", "all", "difference", "p", "p Holm", "yes/no", "other"],
         ["ours", "1465", "61.2 [58.0, 64.3]", "-", "-", "-", "70.0 [65.1, 74.9]", "50.0"],
         ["uniform", "1465", "60.0 [57.0, 63.0]", "-1.2 [-3.1, +0.8] ~", "0.210", "0.231", "-", "-"],
         ["blind", "1400", "30.0 [27.0, 100.0]", "-31.2 [-35.0, -27.0]", "<0.001", "0.001", "-", "-"],

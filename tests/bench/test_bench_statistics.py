@@ -33,8 +33,8 @@ T = {1: 12.7062047364, 2: 4.3026527297, 3: 3.1824463053, 4: 2.7764451052, 9: 2.2
 
 def flipped_p(excess: Sequence[Fraction]) -> Fraction:
     """Share of all signs that take a total as far from 0 as the one without a change."""
-    totals = [abs(sum(signs)) for signs in itertools.product(*[(value, -value) for value in excess])]
-    return Fraction(sum(total >= abs(sum(excess)) for total in totals), len(totals))
+    totals = [abs(sum(signs, Fraction(0))) for signs in itertools.product(*[(value, -value) for value in excess])]
+    return Fraction(sum(total >= abs(sum(excess, Fraction(0))) for total in totals), len(totals))
 
 
 def clusters_of(seed: int, num_videos: int) -> list[list[int]]:
@@ -124,7 +124,7 @@ def test_methods_that_answered_alike_differ_by_what_so_many_questions_may_hide(n
 
 
 def test_equal_sums_of_every_video_leave_the_discordant_questions() -> None:
-    """3 videos of 20 questions, 2 to either side in each. Two shares of 3 independent videos would be 107 points wide."""
+    """3 videos of 20 questions, 2 to either side in each; shares of 3 unpaired videos would be 107 points wide."""
     a = ([1.0, 1.0, 0.0, 0.0] + [1.0] * 10 + [0.0] * 6) * 3
     b = ([0.0, 0.0, 1.0, 1.0] + [1.0] * 10 + [0.0] * 6) * 3
     difference = difference_of(a, b, [20] * 3)

@@ -82,7 +82,7 @@ def test_intervals_have_videos_for_clusters() -> None:
 
 
 def flawless_and_worse(num_videos: int, num_worse: int) -> dict[str, list[Scored]]:
-    """A flawless method, and worse ones: the first misses 5 of 10 questions of each video, the next 5 of all but one."""
+    """A flawless method, and worse ones: one misses 5 of 10 questions of each video, the next of all but one."""
     cases = {"ours": [Scored(f"{video}/{q}", str(video), 1.0) for video in range(num_videos) for q in range(10)]}
     for place in range(num_worse):
         cases[f"worse {place}"] = [
@@ -103,7 +103,7 @@ def test_p_is_corrected_for_the_comparisons_of_a_table() -> None:
     assert [row.p_corrected for row in rows] == pytest.approx([8 / 2**10, 6 / 2**9, 4 / 2**8, 2 / 2**7])
     assert [row.inside_noise for row in rows] == [False] * 4
     assert table.test == (
-        "p: exact sign-flip test over 10 videos; p (Holm): corrected for the 4 comparisons of this table."
+        "p: exact sign-flip test over 10 videos; p Holm: corrected for the 4 comparisons of this table."
     )
 
 

@@ -316,7 +316,7 @@ def test_methods_that_the_model_cannot_do(keepsight: Keepsight, stand_in: FakeMo
 
 
 def test_help_of_every_command(keepsight: Keepsight) -> None:
-    for words in (("bench",), ("bench", "run"), ("bench", "score"), ("bench", "list")):
+    for words in (("bench",), ("bench", "run"), ("bench", "score"), ("bench", "power"), ("bench", "list")):
         ended = keepsight(*words, "--help")
         assert ended.code == 0
         assert "Usage: keepsight bench" in ended.out

@@ -171,7 +171,7 @@ def _test(differences: Sequence[Difference]) -> str:
     num_tests, num_videos = len(differences), max(difference.num_clusters for difference in differences)
     sentence = f"p: exact sign-flip test over {num_videos} video{'' if num_videos == 1 else 's'}"
     if num_tests > 1:
-        sentence += f"; p (Holm): corrected for the {num_tests} comparisons of this table"
+        sentence += f"; p Holm: corrected for the {num_tests} comparisons of this table"
     needed = fewest_videos(num_tests)
     return sentence + (f", for which {needed} videos are needed to be below 0.05." if num_videos < needed else ".")
 

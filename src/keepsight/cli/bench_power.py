@@ -101,5 +101,5 @@ def _two_methods(results: "Results", methods: list[str] | None) -> tuple[str, st
     wanted = methods or list(results.methods)
     if len(wanted) != 2 or not set(wanted) <= set(results.methods) or len(set(wanted)) < 2:
         names = ", ".join(results.methods)
-        raise SettingError(f"--method must name two methods of the results, {names}; got {', '.join(methods or ())}")
+        raise SettingError(f"--method must name two methods of {names}, got {', '.join(methods or ()) or 'none'}")
     return wanted[0], wanted[1]

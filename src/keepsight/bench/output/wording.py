@@ -47,7 +47,7 @@ def columns_of(table: Table) -> list[Column]:
     if any(row.p_value is not None for row in table.rows):
         columns.append(_column(table, "p", lambda row: Entry(_p(row.p_value))))
     if sum(row.p_corrected is not None for row in table.rows) > 1:
-        columns.append(_column(table, "p (Holm)", lambda row: Entry(_p(row.p_corrected))))
+        columns.append(_column(table, "p Holm", lambda row: Entry(_p(row.p_corrected))))
     return columns + others
 
 
