@@ -194,6 +194,16 @@ def test_captions_cannot_pose_as_instructions(journal: Journal, fake_model: Fake
     assert answer.citations[0].caption == hostile  # the journal keeps what was said
 
 
+def test_a_question_of_several_lines_is_put_on_one_unless_it_is_a_prompt(
+    journal: Journal, fake_model: FakeModel
+) -> None:
+    stream = add_captions(journal, fake_model, ["a dog arrives"])
+    question = "Where is\n the dog?\nAnswer yes or no."
+    assert answer_question(fake_model, journal, stream, question).question == question
+    assert answer_question(fake_model, journal, stream, question, as_written=True).question == question
+    assert [call.question for call in fake_model.calls] == ["Where is the dog? Answer yes or no.", question]
+
+
 def test_live_frames_stand_beside_captions(journal: Journal, fake_model: FakeModel) -> None:
     stream = add_captions(journal, fake_model, ["a dog arrives"])
     answer = answer_question(fake_model, journal, stream, "what is happening now?", live_frames=frames_at(32, 34, 36))

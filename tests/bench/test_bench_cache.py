@@ -18,6 +18,7 @@ from keepsight.bench.environment import describe_environment, fingerprint
 from keepsight.bench.methods import make_method
 from keepsight.bench.records import DataSet, TimeUnit, Video
 from keepsight.bench.results import CaptionedClip, Prediction, Results
+from keepsight.bench.scoring import choice
 from keepsight.errors import DataError
 from keepsight.method.protocol import VideoModel
 from tests.bench.bench_videos import PictureSource, TellingModel, question, video
@@ -68,12 +69,22 @@ def changed_questions(**values: Any) -> Video:
         changed_questions(ask_seconds=3.5),
         changed_questions(choices=("here", "there"), answer_index=0),
         changed_questions(answer="a cat"),
+        changed_questions(instruction="Answer yes or no."),
     ],
     ids=str,
 )
 def test_another_video_or_question_is_asked_anew(tmp_path: Path, other: Video) -> None:
     cache(tmp_path).put(DATA, VIDEO, CAPTIONS, ANSWERED)
     assert cache(tmp_path).find(DATA, other, CAPTIONS, "first name") is None
+
+
+def test_choices_that_are_worded_anew_are_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = changed_questions(choices=("here", "there"), answer_index=0)
+    for video_kept in (chosen, VIDEO):
+        cache(tmp_path).put(DATA, video_kept, CAPTIONS, ANSWERED)
+    monkeypatch.setattr(choice, "_INSTRUCTION", "Answer with a letter.")
+    assert cache(tmp_path).find(DATA, chosen, CAPTIONS, "first name") is None
+    assert cache(tmp_path).find(DATA, VIDEO, CAPTIONS, "first name") == ANSWERED
 
 
 def test_another_model_version_or_method_is_asked_anew(tmp_path: Path) -> None:

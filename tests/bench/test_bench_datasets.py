@@ -418,6 +418,9 @@ def test_ovobench_forward_answers(tmp_path: Path) -> None:
     for name, words in {"2_0": "jump", "3_0": "boil the water", "4_1": "Who wins?"}.items():
         assert words in asked[name].question
     assert "Ann" not in asked["4_1"].question
+    assert "digits" in asked["2_0"].instruction
+    assert all("Yes or No" in asked[name].instruction for name in ("3_0", "4_0", "4_1"))
+    assert asked["1"].instruction == ""
     assert asked["3_0"].choices == ()
 
 

@@ -179,10 +179,10 @@ def test_any_reply_names_a_choice_or_none(reply: str, choices: list[str]) -> Non
     assert index is None or index in range(len(choices))
 
 
-def test_prompt_letters_every_choice_and_reads_on_one_line() -> None:
-    prompt = choice_prompt("What is there?", PETS)
+def test_prompt_letters_every_choice_on_a_line() -> None:
+    prompt = choice_prompt("What is\nthere?", PETS)
     lines = prompt.split("\n")
-    assert lines[:5] == ["What is there?", "(A) a cat", "(B) the dog", "(C) a dog and a cat", "(D) nothing"]
+    assert lines[:5] == ["Question: What is there?", "(A) a cat", "(B) the dog", "(C) a dog and a cat", "(D) nothing"]
     assert "letter" in lines[5]
     assert re.findall(r"\(([A-Z])\)", " ".join(prompt.split())) == list("ABCD")
 

@@ -11,6 +11,7 @@ from keepsight.asking.evidence import Evidence, gather_evidence
 from keepsight.errors import JournalWriteError, SettingError
 from keepsight.incoming import checked_text
 from keepsight.journal import AnswerRecord, ClipRecord, GapRecord, Journal, StreamRecord
+from keepsight.method.prompts import one_line_question
 from keepsight.method.protocol import AnsweringModel, AnswerRequest, VideoModel
 from keepsight.settings import Settings
 from keepsight.spans import Span, Spanned
@@ -27,6 +28,8 @@ class Ask:
         live: also show the model the frames without a caption yet; None for the settings' choice.
         store: store question and answer in the journal.
         max_answer_tokens: token limit of the answer, if below those of settings and model.
+        as_written: keep the question's lines; if there are several, they are the whole prompt and say how to answer.
+            Otherwise it is put on one line, and a short answer is requested.
 
     Raises:
         SettingError: the question is not valid text (`incoming.checked_text`), or `at_seconds` is negative.
@@ -37,11 +40,17 @@ class Ask:
     live: bool | None = None
     store: bool = True
     max_answer_tokens: int | None = None
+    as_written: bool = False
 
     def __post_init__(self) -> None:
         checked_text(self.question, "the question")
         if self.at_seconds is not None and not self.at_seconds >= 0:
             raise SettingError(f"at_seconds must be 0 or more, got {self.at_seconds}")
+
+    @property
+    def wording(self) -> str:
+        """Question as the model is asked it."""
+        return self.question if self.as_written else one_line_question(self.question)
 
 
 @dataclass(frozen=True)
@@ -117,11 +126,12 @@ class AnswerStream:
         self._journal = journal
         self.stream = stream
         self._question = asked.question
+        self._wording = asked.wording
         self._evidence = evidence
         self._text = ""
         self._answer: Answer | None = None
         self._pieces = model.answer(
-            AnswerRequest(evidence.context, asked.question, evidence.live, max_new_tokens=evidence.max_new_tokens)
+            AnswerRequest(evidence.context, asked.wording, evidence.live, max_new_tokens=evidence.max_new_tokens)
         )
 
     @property
@@ -138,7 +148,7 @@ class AnswerStream:
         """Exact length of the prompt, live frames included; recomputed on each call."""
         evidence, live = self._evidence, self._evidence.live
         num_visual_tokens = 0 if live is None else len(live.tokens)
-        return self._model.count_prompt_tokens(evidence.context, self._question, num_visual_tokens, like=live)
+        return self._model.count_prompt_tokens(evidence.context, self._wording, num_visual_tokens, like=live)
 
     @property
     def answer(self) -> Answer:
@@ -209,7 +219,7 @@ def ask(
         model,
         journal,
         stream,
-        asked.question,
+        asked.wording,
         ask_seconds=asked.at_seconds,
         settings=settings,
         live_frames=live_frames if (settings.live if asked.live is None else asked.live) else (),
@@ -226,13 +236,14 @@ def answer_question(
     ask_seconds: float | None = None,
     settings: Settings | None = None,
     live_frames: Sequence[Frame] = (),
+    as_written: bool = False,
 ) -> Answer:
     """Answer a question about a stream and store it: `ask`, blocking.
 
     Raises:
         EmptyJournalError, PromptTooLongError, SettingError: as for `Ask` and `ask`.
     """
-    asked = Ask(question, ask_seconds, live=bool(live_frames))
+    asked = Ask(question, ask_seconds, live=bool(live_frames), as_written=as_written)
     return ask(model, journal, stream, asked, settings=settings, live_frames=live_frames).answer
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keepsight.bench.records import DataSet, Video
 from keepsight.bench.results import CaptionedClip, Prediction
+from keepsight.bench.scoring.choice import wording_of
 from keepsight.errors import KeepsightError
 from keepsight.whole_file import write_whole
 
@@ -84,6 +85,8 @@ class Cache:
 
     def _path(self, data_set: DataSet, video: Video, method: str) -> Path:
         parts = [_FORMAT, self.version, self.model_fingerprint, data_set.name, data_set.scoring, repr(video), method]
+        # Prompts of their own are worded here, and may be worded anew.
+        parts += [wording_of(asked) for asked in video.questions if asked.choices or asked.instruction]
         key = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
         return self.folder / f"{key[:32]}.json"
 

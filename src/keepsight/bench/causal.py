@@ -11,7 +11,7 @@ from typing import Any
 from keepsight.bench.methods.base import Asked, Captioned, Method, Observer, Reply
 from keepsight.bench.records import Question, TimeUnit, Video
 from keepsight.bench.results import CaptionedClip, Prediction, finite_or_none
-from keepsight.bench.scoring.choice import choice_prompt
+from keepsight.bench.scoring.choice import wording_of
 from keepsight.bench.shared_model import SharedModel
 from keepsight.video import Frame
 
@@ -82,7 +82,7 @@ def _ask_all(
     methods: Methods,
     observers: Mapping[Hashable, Observer],
 ) -> Sequence[Prediction]:
-    asked = Asked(question.question, _wording(question), question.ask_seconds)
+    asked = Asked(question.question, wording_of(question), question.ask_seconds)
     predictions = []
     for name, method in methods.items():
         started, saved_before = time.perf_counter(), model.saved_seconds
@@ -90,10 +90,6 @@ def _ask_all(
         spent = time.perf_counter() - started + model.saved_seconds - saved_before
         predictions.append(_prediction(name, video, question, reply, spent))
     return predictions
-
-
-def _wording(question: Question) -> str:
-    return choice_prompt(question.question, question.choices) if question.choices else question.question
 
 
 def _prediction(name: str, video: Video, question: Question, reply: Reply, seconds: float) -> Prediction:

@@ -5,7 +5,7 @@ A method sees only frames with times before the question's.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -34,6 +34,8 @@ class Question:
         choices: choices in order A, B, C ...; empty for open questions.
         answer_index: index of the correct choice; None for open questions.
         evidence: spans of the evidence, if the data set has them.
+        instruction: how an open question is to be answered, if the data set says: a line after it. Empty for the usual
+            request for a few words.
 
     Raises:
         DataError: the question is empty, or `answer_index` does not match the choices.
@@ -47,6 +49,7 @@ class Question:
     choices: tuple[str, ...] = ()
     answer_index: int | None = None
     evidence: tuple[Span, ...] = ()
+    instruction: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not self.question.strip():

@@ -99,6 +99,7 @@ class VideoAnswerer:
                 ask_seconds=None if math.isinf(asked) else asked,
                 settings=settings,
                 live_frames=session.pending_frames if settings.live else (),
+                as_written=True,
             )
         except EmptyJournalError:  # nothing has happened yet to answer from
             request = AnswerRequest("", question.question, max_new_tokens=longest_reply(self._model, settings))

@@ -37,6 +37,17 @@ def captions_context(lines: Iterable[str]) -> str:
 
 
 def question_text(context: str, question: str) -> str:
-    """User's turn for a question over `captions_context`."""
-    asked = f"Question: {' '.join(question.split())}\n{_CLOSING}"
+    """User's turn for a question over `captions_context`.
+
+    A question of one line is asked in the words that the bundled models are trained on, which request a short answer.
+    Several lines are a prompt that says itself how to answer, as multiple choice does: they are kept, and nothing is
+    added.
+    """
+    lines = question.strip().splitlines()
+    asked = "\n".join(lines) if len(lines) > 1 else f"Question: {one_line_question(question)}\n{_CLOSING}"
     return f"{context}\n{asked}" if context else asked
+
+
+def one_line_question(question: str) -> str:
+    """Question on one line, which `question_text` asks in its own words."""
+    return " ".join(question.split())

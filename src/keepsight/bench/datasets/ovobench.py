@@ -1,6 +1,6 @@
 """OVO-Bench: questions about the past, the present and, asked repeatedly, the future.
 
-Source: arXiv 2501.05510. The prompts of the forward tasks are worded here.
+Source: arXiv 2501.05510. The questions of the forward tasks, and how to answer them, are worded here.
 """
 
 from pathlib import Path
@@ -15,18 +15,18 @@ from keepsight.bench.scoring.ovobench import group_of
 
 HOLDS = "an OVO-Bench folder holds ovo_bench_new.json (or ovo_bench.json) and src_videos/ or chunked_videos/"
 
-COUNT_PROMPT = (
-    "Someone in this video does one thing several times: {activity}. Count every time it has been done since the video "
-    "began, whoever did it, and reply with that number in digits and nothing else."
+COUNT_QUESTION = (
+    "Someone in this video does one thing several times: {activity}. How often has it been done since the video began, "
+    "whoever did it?"
 )
-STEP_PROMPT = (
+COUNT_INSTRUCTION = "Reply with the number in digits and nothing else."
+STEP_QUESTION = (
     'The video shows how something is done, step by step. One of the steps is "{step}". Is that step going on at this '
-    "moment? Reply with Yes or No and nothing else."
+    "moment?"
 )
-ENOUGH_PROMPT = (
-    'Somebody asks: "{question}" Does what the video has shown until this moment suffice to answer that? Reply with '
-    "Yes or No and nothing else, and do not answer the question itself."
-)
+STEP_INSTRUCTION = "Reply with Yes or No and nothing else."
+ENOUGH_QUESTION = 'Somebody asks: "{question}" Does what the video has shown until this moment suffice to answer that?'
+ENOUGH_INSTRUCTION = "Reply with Yes or No and nothing else, and do not answer the question itself."
 
 
 def load_ovobench(folder: Path) -> DataSet:
@@ -87,12 +87,16 @@ def _choice(item: Annotation, task: str) -> Question:
 
 def _test(item: Annotation, task: str, test: Annotation, index: int) -> Question:
     if task == "REC":
-        prompt, answer = COUNT_PROMPT.format(activity=item.text("activity")), str(test.whole("count"))
+        question, instruction = COUNT_QUESTION.format(activity=item.text("activity")), COUNT_INSTRUCTION
+        answer = str(test.whole("count"))
     elif task == "SSR":
-        prompt, answer = STEP_PROMPT.format(step=test.text("step")), _yes_or_no(test)
+        question, instruction = STEP_QUESTION.format(step=test.text("step")), STEP_INSTRUCTION
+        answer = _yes_or_no(test)
     else:
-        prompt, answer = ENOUGH_PROMPT.format(question=item.text("question")), _yes_or_no(test)
-    return Question(f"{item.text('id')}_{index}", prompt, answer, test.number("realtime"), task)
+        question, instruction = ENOUGH_QUESTION.format(question=item.text("question")), ENOUGH_INSTRUCTION
+        answer = _yes_or_no(test)
+    name = f"{item.text('id')}_{index}"
+    return Question(name, question, answer, test.number("realtime"), task, instruction=instruction)
 
 
 def _yes_or_no(test: Annotation) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keepsight.bench.records import Question
 from keepsight.bench.scoring.base import Score
 from keepsight.errors import DataError
+from keepsight.method.prompts import one_line_question
 
 LETTERS = string.ascii_uppercase
 """Letters of choices; the first is A."""
@@ -39,13 +40,29 @@ class ChoiceScorer:
 def choice_prompt(question: str, choices: Sequence[str]) -> str:
     """A question with lettered choices, one per line, and the instruction to answer with a letter.
 
-    Letters are in brackets, so that the prompt stays readable if a model joins lines.
-
     Raises:
         DataError: there are no choices, or too many.
     """
     lines = [f"({letter}) {text}" for letter, text in zip(_letters(choices), _bare(choices), strict=True)]
-    return "\n".join([question, *lines, _INSTRUCTION])
+    return own_prompt(question, *lines, _INSTRUCTION)
+
+
+def wording_of(question: Question) -> str:
+    """Text for the model: the question with its choices or instruction, if any.
+
+    Raises:
+        DataError: there are too many choices.
+    """
+    if question.choices:
+        return choice_prompt(question.question, question.choices)
+    if question.instruction:
+        return own_prompt(question.question, question.instruction)
+    return one_line_question(question.question)
+
+
+def own_prompt(question: str, *lines: str) -> str:
+    """A question and further lines that say how to answer it: `method.prompts.question_text` adds nothing to it."""
+    return "\n".join([f"Question: {one_line_question(question)}", *map(one_line_question, lines)])
 
 
 def chosen_index(reply: str, choices: Sequence[str]) -> int | None:
