@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,9 +16,11 @@ import pytest
 from keepsight.bench.records import Question
 from keepsight.bench.scoring import make_scorer
 from keepsight.bench.scoring.endpoint import Endpoint, seconds_to_wait
-from keepsight.bench.scoring.judge import TEMPLATE, Judge, JudgeScorer, LocalJudge
-from keepsight.bench.scoring.verdict import Verdict, read_verdict
+from keepsight.bench.scoring.judge import Judge, JudgeScorer, LocalJudge
+from keepsight.bench.scoring.judge_settings import JUDGE_SETTINGS, TEMPLATE, JudgeSetting
+from keepsight.bench.scoring.verdict import Verdict, read_lenient_verdict, read_verdict
 from keepsight.errors import JudgeError, SettingError
+from keepsight.method.prompts import question_text
 from keepsight.method.protocol import AnswerRequest
 from tests.fake_model import FakeModel
 
@@ -54,10 +56,10 @@ class Server:
 
     def judge(self, *answers: Answer, **settings: Any) -> Judge:
         self.answers = list(answers)
-        template = settings.pop("template", TEMPLATE)
+        setting = settings.pop("setting", JUDGE_SETTINGS["keepsight"])
         temperature = settings.pop("temperature", 0.0)
         endpoint = Endpoint(**{"url": self.url, "retries": 2, "pause": self.pauses.append, **settings})
-        return Judge(endpoint, "grader", template, temperature)
+        return Judge(endpoint, "grader", setting, temperature)
 
 
 @pytest.fixture
@@ -110,12 +112,67 @@ def test_the_judge_sees_all_three_texts_and_its_verdict_is_read(server: Server) 
 
 
 def test_template_and_temperature_are_settings(server: Server) -> None:
-    judge = server.judge(says(YES), template="{prediction}|{answer}|{question}|{{}}", temperature=None)
+    setting = JudgeSetting("{prediction}|{answer}|{question}|{{}}")
+    judge = server.judge(says(YES), setting=setting, temperature=None)
     judge.judge("{answer}", "b", "c")
     assert server.bodies[0]["messages"][0]["content"] == "c|b|{answer}|{}"
     assert "temperature" not in server.bodies[0]
     assert "{prediction}|{answer}" in repr(judge)
     assert "grader" in repr(judge)
+
+
+def test_the_setting_of_rekv_has_two_messages_and_a_limit(server: Server) -> None:
+    judge = server.judge(says("{'pred': 'Yes, it does', 'score': 4.8}"), setting=JUDGE_SETTINGS["rekv"])
+    assert ask(judge) == Verdict(True, 4)
+    (body,) = server.bodies
+    assert (body["max_tokens"], body["temperature"]) == (300, 0)
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    lines = body["messages"][1]["content"].splitlines()
+    wanted = ["Question: What is there?", "Correct Answer: a dog", "Predicted Answer: a big dog"]
+    assert [line for line in lines if line in wanted] == wanted
+    assert "reading='lenient'" in repr(JudgeScorer(judge))
+
+
+def test_a_prompt_may_have_a_system_message_of_its_own(server: Server) -> None:
+    setting = JUDGE_SETTINGS["rekv"].with_prompt("Grade {it}.\r\n---\r\n{question} {answer} {prediction}\n")
+    assert (setting.system, setting.template) == ("Grade {it}.", "{question} {answer} {prediction}")
+    assert (setting.reading, setting.max_reply_tokens) == ("lenient", 300)
+    assert JUDGE_SETTINGS["rekv"].with_prompt(TEMPLATE).system == ""
+    ask(server.judge(says(YES), setting=setting))
+    assert [one["content"] for one in server.bodies[0]["messages"]] == ["Grade {it}.", "What is there? a dog a big dog"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        (YES, Verdict(True, 4)),
+        ("{'pred': 'no', 'score': 0.9}", Verdict(False, 0)),
+        ("{'prev': 'YES', 'score': '3'}", Verdict(True, 3)),
+        ("{'pred': 'yes and no', 'score': 5}", Verdict(True, 5)),
+        ("{'pred': 'none', 'score': 5}", Verdict(False, 5)),
+    ],
+)
+def test_a_lenient_verdict_is_read_as_the_published_script_does(reply: str, verdict: Verdict) -> None:
+    assert read_lenient_verdict(reply) == verdict
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "yes",
+        "{'pred': 'maybe', 'score': 3}",
+        "{'pred': 'yes'}",
+        "{'pred': 'yes', 'score': 6}",
+        "{'pred': 'yes', 'score': '4.8'}",
+        "{'pred': 'yes', 'score': True}",
+        "{'pred': 'yes', 'score': None}",
+        "{'pred': 1, 'score': 3}",
+        '{"pred": "yes", "score": 1e999}',
+    ],
+)
+def test_a_lenient_verdict_is_not_guessed_either(reply: str) -> None:
+    with pytest.raises(JudgeError, match="the judge must reply"):
+        read_lenient_verdict(reply)
 
 
 def test_the_key_is_sent_and_never_shown(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,14 +412,11 @@ def test_endpoint_settings_have_ranges(settings: dict[str, Any]) -> None:
     "template",
     ["", "{question} {answer}", TEMPLATE + "{more}", TEMPLATE + "{}", TEMPLATE + "{", TEMPLATE + "{question.x}"],
 )
-def test_templates_need_exactly_their_three_fields(template: str, fake_model: FakeModel) -> None:
-    makers: list[Callable[[], object]] = [
-        lambda: Judge(Endpoint("http://localhost/v1"), "grader", template),
-        lambda: LocalJudge(fake_model, template),
-    ]
-    for make in makers:
-        with pytest.raises(SettingError, match="fields"):
-            make()
+def test_templates_need_exactly_their_three_fields(template: str) -> None:
+    with pytest.raises(SettingError, match="fields"):
+        JudgeSetting(template)
+    with pytest.raises(SettingError, match="fields"):
+        JUDGE_SETTINGS["rekv"].with_prompt(template)
 
 
 def test_a_judge_needs_a_model() -> None:
@@ -391,11 +445,20 @@ class Grader(FakeModel):
 
 def test_a_local_model_judges() -> None:
     grader = Grader(name="small")
-    judge = LocalJudge(grader, "{question}|{answer}|{prediction}")
+    judge = LocalJudge(grader, JudgeSetting("{question}|{answer}|{prediction}"))
     assert judge.judge("What?", "dog", "a big dog") == Verdict(True, 5)
     assert judge.judge("What?", "dog", "a cat") == Verdict(False, 0)
     assert [(call.context, call.num_visual_tokens) for call in grader.calls] == [("", 0), ("", 0)]
     assert "model_name='small'" in repr(judge)
+
+
+def test_a_local_model_is_asked_the_whole_prompt_and_nothing_else() -> None:
+    grader = Grader()
+    setting = JudgeSetting("Is it right?\n{question}|{answer}|{prediction}", system="You grade.", max_reply_tokens=9)
+    LocalJudge(grader, setting).judge("What?", "dog", "a big dog")
+    (call,) = grader.calls
+    assert call.max_new_tokens == 9
+    assert question_text("", call.question) == "You grade.\nIs it right?\nWhat?|dog|a big dog"
 
 
 def test_a_local_model_that_does_not_reply_as_asked_is_an_error(fake_model: FakeModel) -> None:
@@ -405,7 +468,7 @@ def test_a_local_model_that_does_not_reply_as_asked_is_an_error(fake_model: Fake
 
 def test_scoring_with_a_judge_gives_value_rating_and_f1() -> None:
     question = Question("q", "What?", "red dog")
-    scorer = make_scorer("judge", LocalJudge(Grader(), "{question}|{answer}|{prediction}"))
+    scorer = make_scorer("judge", LocalJudge(Grader(), JudgeSetting("{question}|{answer}|{prediction}")))
     score = scorer.score(question, "the red dog")
     assert (score.value, score.f1, score.rating) == (1, 1, 5)
     score = scorer.score(question, "dog")

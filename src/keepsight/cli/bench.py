@@ -59,7 +59,12 @@ def run(
     ] = None,
     judge_model: Annotated[str, typer.Option(help="Judge's model name, or `local` for the model under test.")] = "",
     judge_key_variable: Annotated[str, typer.Option(help="Environment variable with its API key.")] = "OPENAI_API_KEY",
-    judge_prompt: Annotated[Path | None, typer.Option(help="File with the judge's prompt.")] = None,
+    judge_prompt: Annotated[
+        Path | None, typer.Option(help="File with the judge's prompt; a line `---` may end a system message before it.")
+    ] = None,
+    judge_setting: Annotated[
+        str, typer.Option(help="How the judge is asked and read: keepsight, or rekv as in ReKV's evaluation of RVS.")
+    ] = "keepsight",
     json: JsonOption = None,
 ) -> None:
     """Run experiments over a data set: tables with paired intervals, plots, and every answer in one file."""
@@ -70,7 +75,7 @@ def run(
     data_set = read_data_set(data, folder, difficulty, videos, minutes, ask_minutes, questions)
     settings = RunSettings(model, device, dtype, read_num_processes(processes, device), out / "cache")
     experiments = read_experiments(settings, experiment, method)
-    scorer = read_scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt)
+    scorer = read_scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt, judge_setting)
     console = None if wants_json(json) else make_console()
     from keepsight.bench.methods import make_method
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keepsight.bench.records import DataSet
     from keepsight.bench.runner import RunSettings
     from keepsight.bench.scoring import Scorer
+    from keepsight.bench.scoring.judge_settings import JudgeSetting
 
 PAPER_TOY = "paper-toy"
 """Name of the toy world as a data set, which is generated."""
@@ -84,8 +85,9 @@ def read_scorer(
     model: str,
     key_variable: str,
     prompt: Path | None,
+    setting: str,
 ) -> "Scorer":
-    """The data set's scoring rule, with its judge if it needs one.
+    """The data set's scoring rule, with its judge if it needs one; verdicts are kept beside the answers.
 
     Raises:
         SettingError: a required judge is missing or invalid.
@@ -97,15 +99,27 @@ def read_scorer(
     if url is None and model != "local":
         raise SettingError(f"answers of {data_set.name} are judged: give --judge-url and --judge-model, or `local`")
     from keepsight.bench.scoring.endpoint import Endpoint
-    from keepsight.bench.scoring.judge import TEMPLATE, Judge, LocalJudge
+    from keepsight.bench.scoring.judge import Judge, LocalJudge
+    from keepsight.bench.scoring.verdict_cache import VerdictCache
     from keepsight.models.loading import load_model
 
-    template = TEMPLATE if prompt is None else _read_prompt(prompt)
+    how = _judge_setting(setting, prompt)
+    judge: Judge | LocalJudge
     if url is None:
-        return make_scorer(
-            "judge", LocalJudge(load_model(settings.model, device=settings.device, dtype=settings.dtype), template)
-        )
-    return make_scorer("judge", Judge(Endpoint(url, api_key_variable=key_variable), model, template))
+        judge = LocalJudge(load_model(settings.model, device=settings.device, dtype=settings.dtype), how)
+    else:
+        judge = Judge(Endpoint(url, api_key_variable=key_variable), model or how.model, how)
+    return make_scorer("judge", VerdictCache(judge, settings.cache_folder / "verdicts"))
+
+
+def _judge_setting(name: str, prompt: Path | None) -> "JudgeSetting":
+    from keepsight.bench.scoring.judge_settings import JUDGE_SETTINGS
+
+    if name not in JUDGE_SETTINGS:
+        known = ", ".join(JUDGE_SETTINGS)
+        raise SettingError(f"judge setting must be one of {known}, got {name!r}{did_you_mean(name, JUDGE_SETTINGS)}")
+    setting = JUDGE_SETTINGS[name]
+    return setting if prompt is None else setting.with_prompt(_read_prompt(prompt))
 
 
 def _read_prompt(path: Path) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lmms_eval.llm_judge import Request, ServerConfig, get_server
 
-from keepsight.bench.scoring.judge import TEMPLATE
+from keepsight.bench.scoring.judge_settings import TEMPLATE
 from keepsight.bench.scoring.verdict import Verdict, read_verdict
 from keepsight.errors import JudgeError, MalformedVerdictError
 

@@ -4,28 +4,18 @@ Accuracies move by several points from one judge to another: numbers are compara
 Both are settings, so the `repr` in the results file records them.
 """
 
-import string
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from keepsight.bench.records import Question
 from keepsight.bench.scoring.base import Score
 from keepsight.bench.scoring.endpoint import Endpoint
 from keepsight.bench.scoring.exact import token_f1
-from keepsight.bench.scoring.verdict import Verdict, read_verdict
+from keepsight.bench.scoring.judge_settings import JUDGE_SETTINGS, JudgeSetting
+from keepsight.bench.scoring.verdict import VERDICT_READERS, Verdict
 from keepsight.errors import JudgeBusyError, JudgeError, MalformedVerdictError, SettingError
 from keepsight.method.protocol import AnswerRequest, VideoModel
-
-TEMPLATE = """You grade answers to questions about a video. You cannot see the video; trust the correct answer.
-Question: {question}
-Correct answer: {answer}
-Answer to grade: {prediction}
-Does the answer to grade mean the same as the correct answer? Other words for the same thing are fine; a contradiction \
-or a missing main point is not. Give 'yes' or 'no', and a whole number from 0 (nothing matches) to 5 (the same meaning).
-Reply with one Python dictionary and nothing else, in this form: {{'pred': 'no', 'score': 1}}"""
-"""The default prompt, which stays readable if a model joins lines."""
-
-_FIELDS = ["answer", "prediction", "question"]
 
 
 class AnswerJudge(Protocol):
@@ -46,37 +36,46 @@ class Judge:
     Attributes:
         endpoint: the endpoint, with timeouts and the key's variable.
         model: model name at the endpoint.
-        template: prompt with the fields {question}, {answer} and {prediction}.
+        setting: prompt, and reading of the reply.
         temperature: 0 for the least variation; None to omit it, for models that refuse it.
 
     Raises:
-        SettingError: the template does not have exactly these fields, or the model has no name.
+        SettingError: the model has no name.
     """
 
     endpoint: Endpoint
     model: str
-    template: str = TEMPLATE
+    setting: JudgeSetting = JUDGE_SETTINGS["keepsight"]
     temperature: float | None = 0.0
 
     def __post_init__(self) -> None:
-        check_template(self.template)
         if not self.model.strip():
             raise SettingError("the judge's model name must not be empty")
 
+    @property
+    def identity(self) -> str:
+        """All that its verdicts depend on, for `VerdictCache`; another address may be another model of that name."""
+        return json.dumps([self.endpoint.url, self.model, self.temperature, asdict(self.setting)])
+
     def judge(self, question: str, answer: str, prediction: str) -> Verdict:
         """Judge a prediction, retrying malformed replies up to the endpoint's `retries`."""
-        prompt = self.template.format(question=question, answer=answer, prediction=prediction)
-        body: dict[str, object] = {"model": self.model, "messages": [{"role": "user", "content": prompt}]}
-        if self.temperature is not None:
-            body["temperature"] = self.temperature
+        read, body = VERDICT_READERS[self.setting.reading], self._body(question, answer, prediction)
         for attempt in range(self.endpoint.retries + 1):
             try:
-                return read_verdict(self.endpoint.complete(body))
+                return read(self.endpoint.complete(body))
             except (MalformedVerdictError, JudgeBusyError) as error:
                 last = error
             if attempt < self.endpoint.retries and isinstance(last, JudgeBusyError):
                 self._wait(attempt, last)
         raise JudgeError(f"{last} ({self.endpoint.retries + 1} attempts)") from None
+
+    def _body(self, question: str, answer: str, prediction: str) -> dict[str, object]:
+        setting = self.setting
+        texts = {"system": setting.system, "user": setting.message(question, answer, prediction)}
+        messages = [{"role": role, "content": text} for role, text in texts.items() if text]
+        options = {"temperature": self.temperature, "max_tokens": setting.max_reply_tokens}
+        given = {name: value for name, value in options.items() if value is not None}
+        return {"model": self.model, "messages": messages, **given}
 
     def _wait(self, attempt: int, error: JudgeBusyError) -> None:
         longest = self.endpoint.max_wait_seconds
@@ -90,24 +89,28 @@ class Judge:
 class LocalJudge:
     """A loaded model as judge. It answers greedily, so malformed replies are not retried.
 
+    The system's message, if any, precedes the user's in one turn.
+
     Attributes:
         model: any adapter; it gets no frames.
-        template: prompt with the fields {question}, {answer} and {prediction}.
-        max_new_tokens: token limit of the reply.
+        setting: prompt, and reading of the reply.
+        max_new_tokens: token limit of the reply, unless the setting has one.
         model_name: its name, for the results file.
-
-    Raises:
-        SettingError: the template does not have exactly these fields.
     """
 
     model: VideoModel = field(repr=False)
-    template: str = TEMPLATE
+    setting: JudgeSetting = JUDGE_SETTINGS["keepsight"]
     max_new_tokens: int = 32
     model_name: str = field(init=False)
 
     def __post_init__(self) -> None:
-        check_template(self.template)
         object.__setattr__(self, "model_name", self.model.info.name)
+
+    @property
+    def identity(self) -> str:
+        """All that its verdicts depend on, for `VerdictCache`."""
+        info = self.model.info
+        return json.dumps([asdict(info.identity), info.dtype, self._max_new_tokens, asdict(self.setting)])
 
     def judge(self, question: str, answer: str, prediction: str) -> Verdict:
         """Judge a prediction.
@@ -115,8 +118,14 @@ class LocalJudge:
         Raises:
             PromptTooLongError: the prompt exceeds the model's context window.
         """
-        prompt = self.template.format(question=question, answer=answer, prediction=prediction)
-        return read_verdict("".join(self.model.answer(AnswerRequest("", prompt, max_new_tokens=self.max_new_tokens))))
+        setting = self.setting
+        prompt = f"{setting.system}\n{setting.message(question, answer, prediction)}".strip()
+        request = AnswerRequest("", prompt, max_new_tokens=self._max_new_tokens)
+        return VERDICT_READERS[setting.reading]("".join(self.model.answer(request)))
+
+    @property
+    def _max_new_tokens(self) -> int:
+        return self.setting.max_reply_tokens or self.max_new_tokens
 
 
 @dataclass(frozen=True)
@@ -138,21 +147,3 @@ class JudgeScorer:
             return Score(None, f1)
         verdict = self.judge.judge(question.question, question.answer, answer)
         return Score(float(verdict.right), f1, verdict.rating)
-
-
-def check_template(template: str) -> None:
-    """Check that a prompt shows the judge all three texts.
-
-    Raises:
-        SettingError: its fields are not exactly {question}, {answer} and {prediction}.
-    """
-    try:
-        pieces = list(string.Formatter().parse(template))
-    except ValueError:
-        pieces = []
-    plain = all(not specification and conversion is None for _, _, specification, conversion in pieces)
-    if sorted({name for _, name, _, _ in pieces if name is not None}) != _FIELDS or not plain:
-        raise SettingError(
-            "the judge's prompt must have the fields {question}, {answer} and {prediction}; double any other "
-            "brace: {{ }}"
-        )

@@ -2,8 +2,10 @@
 
 import ast
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from keepsight.bench.scoring.base import MAX_RATING
 from keepsight.errors import MalformedVerdictError
@@ -42,6 +44,38 @@ def read_verdict(reply: str) -> Verdict:
             f"the judge must reply {{'pred': 'yes' or 'no', 'score': 0 to {MAX_RATING}}}, got {shorten(reply)!r}"
         )
     return Verdict(word == "yes", rating)
+
+
+def read_lenient_verdict(reply: str) -> Verdict:
+    """Parse a reply as ReKV's evaluation does: yes within `pred` is right, else no is wrong; `score` loses decimals.
+
+    Raises:
+        MalformedVerdictError: there is no such dictionary, or the score is outside its range.
+    """
+    entry = _dictionary(reply)
+    said, rating = entry.get("pred", entry.get("prev")), _whole_part(entry.get("score"))
+    word = said.lower() if isinstance(said, str) else ""
+    if ("yes" not in word and "no" not in word) or rating is None or not 0 <= rating <= MAX_RATING:
+        raise MalformedVerdictError(
+            f"the judge must reply {{'pred': 'yes' or 'no', 'score': 0 to {MAX_RATING}}}, got {shorten(reply)!r}"
+        )
+    return Verdict("yes" in word, rating)
+
+
+VERDICT_READERS: Final[Mapping[str, Callable[[str], Verdict]]] = MappingProxyType(
+    {"strict": read_verdict, "lenient": read_lenient_verdict}
+)
+"""Rules for a judge's reply, by name."""
+
+
+def _whole_part(score: object) -> int | None:
+    """Score without decimals, None if it is no number; text must be a whole number, as for Python's `int`."""
+    if isinstance(score, bool) or not isinstance(score, int | float | str):
+        return None
+    try:
+        return int(score)
+    except (ValueError, OverflowError):
+        return None
 
 
 def shorten(text: str, length: int = 200) -> str:
