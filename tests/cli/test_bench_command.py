@@ -17,6 +17,7 @@ from keepsight.bench.experiments import EXPERIMENTS
 from keepsight.bench.methods import METHODS
 from keepsight.bench.results import Results
 from keepsight.method.protocol import AnswerRequest
+from keepsight.models import loading
 from tests.cli.ended import Keepsight, MakeVideo
 from tests.fake_model import FakeModel
 
@@ -88,14 +89,14 @@ def test_data_sets_experiments_and_methods_are_listed(keepsight: Keepsight) -> N
         assert name in out
 
 
-def letter(task: str, response: str, right: str) -> dict[str, object]:
-    return {"id": 1, "video": "a.mp4", "task": task, "question": "?", "response": response, "ground_truth": right}
+def letter(number: int, task: str, response: str, right: str) -> dict[str, object]:
+    return {"id": number, "video": "a.mp4", "task": task, "question": "?", "response": response, "ground_truth": right}
 
 
 def test_a_results_file_is_scored_again(keepsight: Keepsight) -> None:
     """(1/2 + 1) / 2 for the past, 0 for the present: 37.5 %."""
-    past = [letter("EPM", "B", "B"), letter("EPM", "A", "B"), letter("HLD", "It is C", "C")]
-    whole = {"backward": past, "realtime": [letter("OCR", "D", "A")], "forward": []}
+    past = [letter(1, "EPM", "B", "B"), letter(2, "EPM", "A", "B"), letter(3, "HLD", "It is C", "C")]
+    whole = {"backward": past, "realtime": [letter(4, "OCR", "D", "A")], "forward": []}
     Path("ovo.json").write_text(json.dumps(whole), encoding="utf-8")
     ended = keepsight("bench", "score", "ovobench", "ovo.json")
     assert (ended.code, ended.err) == (0, "")
@@ -104,11 +105,42 @@ def test_a_results_file_is_scored_again(keepsight: Keepsight) -> None:
         {"event": "score", "group": "backward", "task": "HLD", "accuracy": 1.0, "num_questions": 1},
         {"event": "score", "group": "realtime", "task": "OCR", "accuracy": 0.0, "num_questions": 1},
     ]
+    assert ended.of("group") == [
+        {"event": "group", "group": "backward", "accuracy": 0.75, "num_questions": 3},
+        {"event": "group", "group": "realtime", "accuracy": 0.0, "num_questions": 1},
+    ]
     (overall,) = ended.of("overall")
-    assert overall["accuracy"] == 0.375
+    assert (overall["accuracy"], overall["num_questions"]) == (0.375, 4)
+    assert overall["notes"] == [
+        "no answers for ASI, ACR, ATR, STU, FPD, OJR, REC, SSR, CRR; the averages leave them out"
+    ]
     text = keepsight("bench", "score", "ovobench", "ovo.json", "--no-json").out
-    assert text.splitlines()[-1].split() == ["overall", "37.5%"]
-    assert text.splitlines()[0].split() == ["backward", "EPM", "50.0%", "2"]
+    assert [" ".join(line.split()) for line in text.splitlines()] == [
+        "backward EPM 50.00% 2",
+        "backward HLD 100.00% 1",
+        "backward mean of tasks 75.00% 3",
+        "realtime OCR 0.00% 1",
+        "realtime mean of tasks 0.00% 1",
+        "overall, mean of groups 37.50% 4",
+        f"note: {overall['notes'][0]}",
+    ]
+
+
+def test_a_folder_of_results_files_is_scored_with_its_annotations(keepsight: Keepsight) -> None:
+    Path("parts").mkdir()
+    for qid, choice in enumerate((0, 1)):
+        whole = {f"7_{qid}": {"prediction": choice, "answer": 0}}
+        Path(f"parts/{qid}.json").write_text(json.dumps(whole), encoding="utf-8")
+    rows = ["video,question,answer,qid,type", "7,why,0,0,CW", "7,when,0,1,TP"]
+    Path("val.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    text = keepsight("bench", "score", "nextqa", "parts", "--annotations", "val.csv", "--no-json").out
+    assert [" ".join(line.split()) for line in text.splitlines()[:5]] == [
+        "C CW 100.00% 1",
+        "C all questions 100.00% 1",
+        "T TN 0.00% 1",
+        "T all questions 0.00% 1",
+        "overall 50.00% 2",
+    ]
 
 
 def test_our_own_results_are_scored_again(keepsight: Keepsight, stand_in: FakeModel) -> None:
@@ -174,7 +206,8 @@ def test_our_own_results_are_scored_again(keepsight: Keepsight, stand_in: FakeMo
         ),
         (("score", "ovobench"), "RESULTS"),
         (("score", "ovobench", "none.json"), "none.json"),
-        (("score", "ovobench", "."), "cannot read"),
+        (("score", "ovobench", "."), "must hold results files"),
+        (("score", "cgbench", "none.json", "--annotations", "val.csv"), "only nextqa reads them"),
         (("score", "magic", "none.json"), "magic"),
     ],
     ids=str,
@@ -231,6 +264,7 @@ JUDGE = ("--judge-url", "http://localhost:9/v1/chat/completions", "--judge-model
         ((*JUDGE, "--judge-prompt", "video.bin"), "no UTF-8 text"),
         ((*JUDGE, "--judge-prompt", "short.txt"), "{answer}"),
         (("--judge-model", "local", "--judge-prompt", "short.txt"), "{answer}"),
+        ((*JUDGE, "--judge-setting", "rekw"), "one of keepsight, rekv, got 'rekw'; did you mean rekv?"),
     ],
     ids=str,
 )
@@ -259,6 +293,42 @@ def test_a_judge_that_talks_nonsense_leaves_the_answers(
     assert len(list(Path("bench/cache").iterdir())) == 1
     keepsight(*words, "--judge-model", "local")
     assert len(stand_in.calls) == asked  # the judge is another model; what was answered is not asked again
+
+
+class Grader(FakeModel):
+    """Says yes to every answer that it judges, and otherwise what a stand-in says."""
+
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        pieces = super().answer(request)
+        return iter(("{'pred': 'yes', 'score': 4}",)) if "'pred'" in request.question else pieces
+
+
+def test_a_judge_is_asked_once_and_remembered(
+    keepsight: Keepsight, monkeypatch: pytest.MonkeyPatch, make_video: MakeVideo
+) -> None:
+    """Two methods with equal answers, a run that is repeated, and another prompt."""
+    model = Grader()
+    monkeypatch.setattr(runner, "_load", lambda *_: model)
+    monkeypatch.setattr(loading, "load_model", lambda *_, **__: model)
+    make_rvs(Path("rvs"), make_video(seconds=8))
+    words = ("bench", "run", "rvs-ego", "--folder", "rvs", "--method", "captions", "--method", "blind")
+    judged = (*words, "--model", "fake", "--processes", 1, "--judge-model", "local")
+
+    def num_judged() -> int:
+        return sum("'pred'" in call.question for call in model.calls)
+
+    assert keepsight(*judged).code == 0
+    results = Results.load(Path("bench/results.json"))
+    assert {one.answer for one in results.predictions} == {"I was given 0 lines [99:00-99:32]."}
+    assert [(one.score, one.rating) for one in results.predictions] == [(1, 4), (1, 4)]
+    assert num_judged() == 1
+    assert "model_name='fake'" in results.scoring
+    assert "trust the correct answer" in results.scoring
+    keepsight(*judged)
+    assert num_judged() == 1
+    assert keepsight(*judged, "--judge-setting", "rekv").code == 0
+    assert num_judged() == 2
+    assert len(list(Path("bench/cache/verdicts").iterdir())) == 2
 
 
 def make_nextqa(folder: Path, whole: Path) -> None:

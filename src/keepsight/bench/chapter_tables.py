@@ -1,7 +1,7 @@
 """Tables of one experiment: accuracy, accuracy by kind, judge's ratings, and caption accuracy if the truth is known."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from keepsight.bench.datasets.toyworld import ToySource
@@ -9,10 +9,14 @@ from keepsight.bench.experiments import Experiment
 from keepsight.bench.output import Table
 from keepsight.bench.records import DataSet
 from keepsight.bench.results import Results
+from keepsight.bench.scoring import nextqa
 from keepsight.bench.scoring.base import MAX_RATING
 from keepsight.bench.tabulate import Scored, make_table, scored_answers
 from keepsight.bench.toy_captions import past_scores, scored_captions
 from keepsight.bench.toy_failures import failure_cases
+
+NEXTQA = "nextqa-mc"
+"""Data set whose kinds of question are reported in groups."""
 
 FAILURES_OF = "overview"
 """Experiment whose chapter counts failure modes."""
@@ -63,7 +67,7 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
         return make_table(experiment, full_title, caption, cases_of, compare=compare, distinct=distinct, seed=seed)
 
     answers = table("", "", lambda method: scored_answers(results.of(method)))
-    more = [table("by kind of question", "", lambda method: scored_answers(results.of(method), by_task=True))]
+    more = [table("by kind of question", "", partial(_by_kind, results))]
     if any(prediction.rating is not None for prediction in results.predictions):
         more.append(table("marks", f"the judge's marks, per cent of {MAX_RATING}", partial(_marks, results)))
     if any(prediction.f1 is not None for prediction in results.predictions):
@@ -87,6 +91,15 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
 def knows_truth(data_set: DataSet) -> bool:
     """Whether each clip's true caption is known."""
     return all(isinstance(video.source, ToySource) for video in data_set.videos)
+
+
+def _by_kind(results: Results, method: str) -> list[Scored]:
+    """Scored answers by task; for NExT-QA by its groups and types, in the published order."""
+    cases = scored_answers(results.of(method), by_task=True)
+    if results.data_set != NEXTQA:
+        return cases
+    reported = [replace(case, columns=nextqa.columns_of(*case.columns)) for case in cases if case.columns]
+    return sorted(reported, key=lambda case: nextqa.COLUMNS.index(case.columns[-1]))
 
 
 def _marks(results: Results, method: str) -> list[Scored]:

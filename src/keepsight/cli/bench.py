@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from keepsight.cli.bench_options import PAPER_TOY, read_data_set, read_experiments, read_num_processes, read_scorer
 from keepsight.cli.bench_power import power
+from keepsight.cli.bench_scores import emit_scores, print_scores
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
 from keepsight.cli.options import DeviceOption, DtypeOption, JsonOption
 from keepsight.cli.output import complain, emit, make_console, wants_json
@@ -98,23 +99,23 @@ def run(
 @bench.command()
 def score(
     benchmark: Annotated[str, typer.Argument(help="ovobench, streamingbench, nextqa, cgbench or keepsight.")],
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results file of that benchmark.")],
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="A results file of that benchmark, or a folder of them.")
+    ],
     model: Annotated[str | None, typer.Option(help="Model name, if the file has several.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="NExT-QA's val.csv or test.csv, which has the types of the questions.")
+    ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Score a results file again by the benchmark's own rules."""
-    from keepsight.bench.scoring.official import score_file
+    """Score results again by the benchmark's own rules: tasks, averages of groups, and the overall score."""
+    from keepsight.bench.scoring.official import score_results
 
-    table = score_file(benchmark, results, model=model)
+    table = score_results(benchmark, results, model=model, annotations=annotations)
     if wants_json(json):
-        for row in table.rows:
-            emit("score", group=row.group, task=row.task, accuracy=row.accuracy, num_questions=row.num_questions)
-        emit("overall", accuracy=table.overall, mean_of_tasks=table.mean_of_tasks, num_skipped=table.num_skipped)
-        return
-    console = make_console()
-    for row in table.rows:
-        console.print(f"{row.group:<12}{row.task:<28}{row.accuracy:7.1%}{row.num_questions:>8,}", markup=False)
-    console.print(f"{'overall':<40}{table.overall:7.1%}", markup=False)
+        emit_scores(table)
+    else:
+        print_scores(make_console(), table)
 
 
 bench.command()(power)
