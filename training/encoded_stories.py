@@ -1,8 +1,8 @@
-"""A pool of stories encoded as visual tokens, and random memories drawn from them."""
+"""A pool of stories encoded as visual tokens, and memories drawn from them."""
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ class EncodedStory:
         tokens: float16 `[clips, steps, tokens_per_step, dim]`; a step is the model's unit of encoding.
         weights: relative chance of remembering each token, `[clips, steps, tokens_per_step]`.
         entering: clip and index in the clip of tokens that show a thing entering a box -> its noun.
+        scores: attention of each clip's true caption on its tokens, `[clips, steps, tokens_per_step]`; None unless
+            computed (`variants.attention`).
     """
 
     story: Story
@@ -48,6 +50,7 @@ class EncodedStory:
     tokens: Tensor
     weights: Tensor
     entering: dict[tuple[int, int], str]
+    scores: Tensor | None = None
 
     @property
     def tokens_per_clip(self) -> int:
@@ -57,10 +60,25 @@ class EncodedStory:
 
 @dataclass(frozen=True)
 class Memory:
-    """Remembered tokens `[n, dim]` in temporal order, with the clip and index in the clip of each."""
+    """Remembered tokens in temporal order.
+
+    Attributes:
+        tokens: `[n, dim]`.
+        places: clip and index in the clip of each.
+        offsets: int64 `[n]`, distance of each to the next clip in the stream, as `VisualInput.memory_offsets`; None for
+            contiguous positions.
+        bias: `[n]`, added to the logit of all attention on each, through which a learned selection gets its gradient;
+            None for none.
+    """
 
     tokens: Tensor
     places: list[tuple[int, int]]
+    offsets: Tensor | None = None
+    bias: Tensor | None = None
+
+
+MemoryRule = Callable[[EncodedStory, int, int, float, random.Random], Memory]
+"""From a story, its clips from `first` to `last - 1`, a retention and random numbers: what is remembered of them."""
 
 
 class StoryPool:
@@ -138,15 +156,21 @@ def _in_event(story: Story, shown: Appearance, seconds: float) -> bool:
 
 def random_memory(encoded: EncodedStory, first: int, last: int, retention: float, rng: random.Random) -> Memory:
     """Random tokens of the clips `first` to `last - 1`, in temporal order, the same share of each clip."""
-    kept = [encoded.tokens.new_zeros(0, encoded.tokens.shape[-1])]
-    places: list[tuple[int, int]] = []
     generator = torch.Generator().manual_seed(rng.getrandbits(32))
     plain = rng.random() < PLAIN_SHARE
-    for clip in range(first, last):
-        tokens = encoded.tokens[clip].flatten(0, 1)
-        weights = torch.ones(len(tokens)) if plain else encoded.weights[clip].flatten()
-        num_kept = count_kept(len(tokens), retention)
-        chosen = torch.multinomial(weights, num_kept, generator=generator).sort().values
-        kept.append(tokens[chosen])
-        places += [(clip, index) for index in chosen.tolist()]
-    return Memory(torch.cat(kept), places)
+    weights = torch.ones_like(encoded.weights) if plain else encoded.weights
+    return remembered(
+        encoded, {clip: drawn(weights[clip].flatten(), retention, generator) for clip in range(first, last)}
+    )
+
+
+def drawn(weights: Tensor, retention: float, generator: torch.Generator) -> Tensor:
+    """Indices of a share of a clip's tokens, in order, drawn without replacement by weights `[num_tokens]`."""
+    return torch.multinomial(weights, count_kept(len(weights), retention), generator=generator).sort().values
+
+
+def remembered(encoded: EncodedStory, chosen: Mapping[int, Tensor]) -> Memory:
+    """Memory of the chosen tokens: clip, in order -> increasing indices in the clip."""
+    kept = [encoded.tokens.new_zeros(0, encoded.tokens.shape[-1])]
+    kept += [encoded.tokens[clip].flatten(0, 1)[indices] for clip, indices in chosen.items()]
+    return Memory(torch.cat(kept), [(clip, index) for clip, indices in chosen.items() for index in indices.tolist()])

@@ -39,7 +39,9 @@ class Packed:
         visual: embeddings `[num_visual, dim]` for the placeholders, or None.
         visual_start: index of the first placeholder.
         labels: dense labels at positions of the prefix.
-        positions: positions of the prefix's tokens on three axes, `[3, len(prefix_ids)]`; None to count them from 0.
+        positions: positions of the prefix's tokens, `[axes, len(prefix_ids)]` on one axis or three; None to count them
+            from 0.
+        bias: `[n]`, added to the logit of all attention on the first `n` visual embeddings; None for none.
     """
 
     prefix_ids: tuple[int, ...]
@@ -48,6 +50,7 @@ class Packed:
     visual_start: int = 0
     labels: tuple[InnerLabel, ...] = ()
     positions: Tensor | None = None
+    bias: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.prefix_ids) + sum(map(len, self.branches))
@@ -107,7 +110,7 @@ def collate(sequences: Sequence[Packed], pad_id: int) -> PackedBatch:
     same = group.unsqueeze(2) == group.unsqueeze(1)
     prefix = (group == 0).unsqueeze(1)
     mask = (causal & (same | prefix)).unsqueeze(1)
-    if all(sequence.positions is None for sequence in sequences):
+    if all(sequence.positions is None or len(sequence.positions) == 1 for sequence in sequences):
         position_ids = position_ids[0]
     return PackedBatch(
         input_ids, position_ids, mask, torch.tensor(predict_from), torch.tensor(targets), torch.tensor(target_branch)
@@ -116,10 +119,11 @@ def collate(sequences: Sequence[Packed], pad_id: int) -> PackedBatch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Loss, correctness of whole replies under teacher forcing, and hidden states after each layer."""
+    """Loss, correctness under teacher forcing of whole replies and of each target, and states after each layer."""
 
     loss: Tensor
     branch_right: Tensor
+    target_right: Tensor
     states: tuple[Tensor, ...]
 
 
@@ -139,7 +143,7 @@ def run_packed(model: Any, sequences: Sequence[Packed], pad_id: int) -> Outcome:
     batch, embeds = packed_embeddings(model, sequences, pad_id)
     outputs = model.model.language_model(
         inputs_embeds=embeds,
-        attention_mask=batch.attention_mask,
+        attention_mask=biased_mask(batch.attention_mask, sequences),
         position_ids=batch.position_ids,
         use_cache=False,
         output_hidden_states=True,
@@ -151,4 +155,17 @@ def run_packed(model: Any, sequences: Sequence[Packed], pad_id: int) -> Outcome:
     wrong = logits.detach().argmax(-1) != batch.targets
     num_branches = int(batch.target_branch[-1]) + 1
     branch_wrong = torch.zeros(num_branches).index_add(0, batch.target_branch, wrong.float())
-    return Outcome(loss, branch_wrong == 0, outputs.hidden_states)
+    return Outcome(loss, branch_wrong == 0, ~wrong, outputs.hidden_states)
+
+
+def biased_mask(mask: Tensor, sequences: Sequence[Packed]) -> Tensor:
+    """Mask `[batch, 1, length, length]` with the biases of the sequences: bool without any, else float to be added."""
+    if all(sequence.bias is None for sequence in sequences):
+        return mask
+    columns = torch.zeros(len(sequences), mask.shape[-1])
+    rows = []
+    for row, sequence in zip(columns, sequences, strict=True):
+        bias = row[:0] if sequence.bias is None else sequence.bias
+        behind = len(row) - sequence.visual_start - len(bias)
+        rows.append(torch.cat([row[: sequence.visual_start], bias, row.new_zeros(behind)]))
+    return torch.where(mask, 0.0, -torch.inf) + torch.stack(rows)[:, None, None]

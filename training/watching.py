@@ -1,7 +1,7 @@
 """Training items of watching: clips preceded by memory, captions, and questions about what is visible.
 
 The memory is a random subset of earlier clips' tokens. Attention selection, used at inference, takes no part in
-training, so the method stays training-free.
+training, so the method stays training-free. `training/variants` fills the memory by other rules.
 """
 
 import random
@@ -13,17 +13,23 @@ import torch
 from torch import Tensor
 
 from keepsight.method import prompts
+from keepsight.method.protocol import DescribeRequest
+from keepsight.method.recurrence import offsets_within
 from keepsight.method.selection.base import count_kept
+from keepsight.models.prompting.positions import PieceShape, prompt_positions
 from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_caption
 from keepsight.toyworld.questions import NOW_QUESTIONS, ask, things_in_picture
 from keepsight.toyworld.simulate import make_story
 from keepsight.toyworld.story import Story
 from training.architecture import architecture_of, whole_steps
+from training.blueprint import CONTEXT_WINDOW_TOKENS
 from training.clip_labels import clip_labels, memory_labels
 from training.encoded_stories import (
     FRAMES_PER_CLIP,
     EncodedStory,
+    Memory,
+    MemoryRule,
     frame_times,
     random_memory,
     seen_tokens,
@@ -46,11 +52,12 @@ def clip_item(
     memory_clips: int,
     retention: float,
     rng: random.Random,
+    rule: MemoryRule = random_memory,
 ) -> tuple[Packed, list[str]]:
     """A clip after memory of up to `memory_clips` earlier clips: its caption, and two questions."""
     per_clip = count_kept(encoded.tokens_per_clip, retention)
     first = max(clip - min(memory_clips, MEMORY_TOKENS // per_clip), 0)
-    memory = random_memory(encoded, first, clip, retention, rng)
+    memory = rule(encoded, first, clip, retention, rng)
     truth = true_caption(encoded.story, encoded.spans[clip], encoded.spans[first].start_seconds)
     branches = [reader.caption_branch(truth)]
     tasks = ["caption, past" if any(clause.needs_past for clause in truth.clauses) else "caption"]
@@ -60,11 +67,42 @@ def clip_item(
             branches.append(_asked(reader, question.question, question.answer, [truth]))
             tasks.append("seen question")
     times = frame_times(encoded.spans[clip])
-    packed = _with_video(reader, model, memory.tokens, encoded.tokens[clip], times, "", branches)
+    packed = clip_with_memory(reader, model, encoded, clip, memory, branches)
     labels = memory_labels(encoded.entering, memory.places, packed.visual_start)
     first_now, per_step = packed.visual_start + len(memory.places), architecture_of(model).frames_per_step
     labels += clip_labels(encoded.story, truth, times, first_now, per_step)
     return replace(packed, labels=tuple(labels)), tasks
+
+
+def clip_with_memory(
+    reader: Reader, model: Any, encoded: EncodedStory, clip: int, memory: Memory, branches: list[Branch]
+) -> Packed:
+    """A clip after memory, and what is asked of it."""
+    times = frame_times(encoded.spans[clip])
+    packed = _with_video(reader, model, memory.tokens, encoded.tokens[clip], times, "", branches)
+    if memory.offsets is None:
+        return replace(packed, bias=memory.bias)
+    return replace(packed, bias=memory.bias, positions=_original_positions(packed, memory.offsets, encoded))
+
+
+def _original_positions(packed: Packed, offsets: Tensor, encoded: EncodedStory) -> Tensor:
+    """Positions `[1, length]` of a prefix whose memory is as far from the clip as in the stream, if the window allows.
+
+    The window leaves the same room as when the clip's caption, the first branch, is generated.
+    """
+    num_memory, length = len(offsets), len(packed.prefix_ids)
+    around = length - num_memory + len(packed.branches[0].prompt_ids)
+    limit = CONTEXT_WINDOW_TOKENS - DescribeRequest().max_new_tokens - around
+    behind = length - packed.visual_start - num_memory - encoded.tokens_per_clip
+    pieces = [
+        PieceShape("text", packed.visual_start),
+        PieceShape("memory", num_memory),
+        PieceShape("frames", encoded.tokens_per_clip),
+        PieceShape("text", behind),
+    ]
+    positions: Any = prompt_positions(pieces, offsets_within(offsets, limit), None, torch.device("cpu"))
+    on_one_axis: Tensor = positions
+    return on_one_axis
 
 
 @dataclass(frozen=True)
