@@ -14,6 +14,22 @@ Questions of one video share its difficulty, so videos, not questions, are indep
   `resampled` says "questions". Partial scores count by their variance.
 
 A difference is real if its interval excludes 0 and its corrected p is below 0.05.
+
+How often 95 % intervals hold the truth, in per cent, of an accuracy / of a difference, by the number of videos; 1,500
+draws, standard error 0.6 (`python -m tests.bench.clustered_worlds 1500`):
+
+    accuracies, questions a video                3      6      8     12     30
+    80 and 80 %, 20                          95/98  98/99  95/97  94/97  95/97
+    80 and 74 %, 3 to 70                     93/96  98/97  95/95  94/95  95/95
+    75 and 50 %, 3 to 70                     93/94  97/98  95/97  94/96  95/95
+    80 and 74 %, 3 to 70, more in hard ones  91/96  92/97  90/96  87/95  90/95
+    76 and 8 %, 1 to 8                       96/99  98/99  95/97  96/95  94/96
+    95 and 93 %, 20                        100/99  98/96  94/97  93/95  95/96
+    97 and 96 %, 3 to 70 (500 draws)        99/100  97/96  96/98  94/98  92/93
+
+"95 %" is not true of an accuracy where hard videos have more questions: 87 to 92, and no better with 30 videos. Of
+differences it holds there. Of two equal methods (the first line) 0 to 3 % are marked as real. With 6 videos an
+interval is the range of the videos' means, which holds the truth too often and is wider than Student's.
 """
 
 from keepsight.bench.statistics.exact_tests import SIGNIFICANCE, fewest_videos, holm, mcnemar_p, sign_flip_p
