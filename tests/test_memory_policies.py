@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -17,11 +18,14 @@ from keepsight.method.memory import (
     Medoids,
     MemoryPolicy,
     Merge,
+    Newest,
     Novelty,
     RememberedClip,
+    StreamMedoids,
     VisualMemory,
     make_policy,
 )
+from keepsight.method.memory.signatures import LENGTH, likeness_of, signatures_of
 
 DIM = 4
 NAMES = st.sampled_from(list(POLICIES))
@@ -280,6 +284,79 @@ def test_medoids_of_separate_groups_are_their_middles() -> None:
     ]
     for seed in range(10):
         assert positions_kept(Medoids(seed), clips, 3) == [0, 1, 22]
+
+
+@given(SIZES, st.integers(1, 20), st.integers(0, 99), st.booleans())
+def test_newest_by_definition(sizes: list[int], num_kept: int, seed: int, coarse: bool) -> None:
+    clips = stream(sizes, seed, coarse=coarse)
+    positions, likeness = as_one(clips)[1], exact_likeness(clips)
+    kept = list(range(len(positions)))
+    while len(kept) > num_kept:
+        pairs = [(older, newer) for older in kept for newer in kept if older < newer]
+        kept.remove(max(pairs, key=lambda pair: (likeness[pair[0]][pair[1]], -pair[0]))[0])
+    assert positions_kept(Newest(), clips, num_kept) == [positions[row] for row in kept]
+
+
+@given(SIZES, st.integers(1, 20), st.integers(0, 99), st.booleans())
+def test_stream_medoids_by_definition(sizes: list[int], num_kept: int, seed: int, coarse: bool) -> None:
+    """Each token that goes is the one whose loss leaves all tokens best represented."""
+    clips = stream(sizes, seed, coarse=coarse)
+    positions, likeness = as_one(clips)[1], exact_likeness(clips)
+    kept = list(range(len(positions)))
+
+    def represented_without(dropped: int) -> int:
+        others = [row for row in kept if row != dropped]
+        return sum(
+            LENGTH**2 if row in others else max(likeness[row][other] for other in others)
+            for row in range(len(positions))
+        )
+
+    while len(kept) > num_kept:
+        kept.remove(max(kept, key=lambda row: (represented_without(row), row)))
+    assert positions_kept(StreamMedoids(), clips, num_kept) == [positions[row] for row in kept]
+
+
+def exact_likeness(clips: list[RememberedClip]) -> list[list[int]]:
+    signatures = [[int(value) for value in row] for clip in clips for row in signatures_of(clip.tokens)]
+    return [[sum(a * b for a, b in zip(one, other, strict=True)) for other in signatures] for one in signatures]
+
+
+def test_a_look_that_comes_again_is_kept_once_the_newest_or_the_first() -> None:
+    """Three things, seen in turn for nine clips, with little noise: room for three tokens holds one of each."""
+    generator = torch.Generator().manual_seed(0)
+    looks = torch.randn(3, 64, generator=generator)
+    for policy, expected in ((Newest(), [6, 7, 8]), (StreamMedoids(), [0, 1, 2])):
+        memory = VisualMemory(3, None, policy)
+        for index in range(9):
+            token = looks[index % 3] + 0.05 * torch.randn(64, generator=generator)
+            memory.append(index, token[None], torch.tensor([index]), torch.ones(1))
+        assert [clip.clip_index for clip in memory.clips()] == expected
+
+
+@pytest.mark.parametrize(("dim", "error"), [(4, 2e-3), (256, 2e-3), (257, 0.45), (3584, 0.45)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_signatures_tell_cosines(dim: int, error: float, dtype: torch.dtype) -> None:
+    """Folded ones within five standard errors, and far nearer where tokens are alike."""
+    base = torch.randn(1, dim, generator=torch.Generator().manual_seed(dim))
+    others = torch.randn(40, dim, generator=torch.Generator().manual_seed(1))
+    tokens = torch.cat([others, base + 0.3 * others]).to(dtype)
+    told = likeness_of([signatures_of(tokens[:50]), signatures_of(tokens[50:])]) / LENGTH**2
+    wide = tokens.double()
+    cosines = torch.cosine_similarity(wide[:, None], wide[None], dim=2).numpy()
+    assert abs(told - cosines).max() < error
+    assert abs(told - cosines)[40:, 40:].max() < error / 4
+
+
+@given(st.integers(1, 9), st.sampled_from([3, 256, 400, 3584]), st.sampled_from([1e-30, 1.0, 1e30]), st.integers(0, 99))
+def test_a_signature_depends_on_its_token_alone(num_tokens: int, dim: int, scale: float, seed: int) -> None:
+    tokens = scale * torch.randn(num_tokens, dim, generator=torch.Generator().manual_seed(seed))
+    together = signatures_of(tokens)
+    assert (together == np.rint(together)).all()
+    assert all((signatures_of(tokens[row : row + 1])[0] == together[row]).all() for row in range(num_tokens))
+    clip = RememberedClip(0, tokens, torch.arange(num_tokens), torch.zeros(num_tokens))
+    assert (clip.signatures == together).all()
+    taken = clip.take(torch.arange(0, num_tokens, 2))
+    assert (taken.signatures == signatures_of(taken.tokens)).all()
 
 
 @pytest.mark.parametrize("name", POLICIES)

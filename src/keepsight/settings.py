@@ -22,7 +22,7 @@ RETRIEVER_NAMES = ("mmr", "similarity", "recency", "random", "all")
 HEAD_RULES = ("mean", "max")
 """How scores of attention heads are combined."""
 
-MEMORY_POLICY_NAMES = ("fifo", "merge", "decay", "medoids", "novelty")
+MEMORY_POLICY_NAMES = ("fifo", "merge", "decay", "medoids", "novelty", "newest", "stream-medoids")
 """Built-in memory policies; plug-ins add others."""
 
 MEMORY_POSITION_RULES = ("contiguous", "original")

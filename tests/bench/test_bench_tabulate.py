@@ -10,7 +10,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from keepsight.bench.datasets.toyworld import ToySource, ToyWorldSettings, make_toyworld
-from keepsight.bench.experiments import EXPERIMENTS, Experiment, Plot, make_experiments
+from keepsight.bench.experiments import EXPERIMENTS, ON_REQUEST, Experiment, Plot, make_experiments
 from keepsight.bench.methods import make_method
 from keepsight.bench.over_time import accuracy_by_age, accuracy_by_gap, accuracy_by_length, latency_by_age
 from keepsight.bench.records import DataSet, Question, Video
@@ -309,6 +309,19 @@ def test_the_gap_is_the_shortest_memory_with_which_the_clause_is_true(clip_secon
     assert clip_seconds != 32 or max(gap for _, gap in expected) == 16
 
 
+def test_gaps_without_a_limit_are_told_up_to_64_clips() -> None:
+    source = ToySource(60_001, 50, "long-gaps")
+    data = DataSet("toys", (Video("toy", source, DATA.videos[0].questions),), "exact")
+    clips = [
+        CaptionedClip("ours", "toy", index, span.start_seconds, span.end_seconds, caption.text, 16, 144, (0,), 0.0)
+        for index, (span, caption) in enumerate((caption.span, caption) for caption in source.captions)
+    ]
+    scored = past_scores(data, clips)
+    assert {case.score for case in scored} == {1.0}
+    far = Counter(case.columns for case in scored if "returns" in case.case)
+    assert set(far) == {("17-32 clips back",), ("33-64 clips back",)}
+
+
 def test_true_captions_are_right_and_those_of_a_short_memory_lack_what_is_far() -> None:
     spans = spans_of(32.0)
     for memory in (16, 0, 3):
@@ -381,7 +394,9 @@ def test_every_row_of_every_experiment_is_a_method(info: ModelInfo) -> None:
 
 
 def test_experiments_by_name() -> None:
-    assert [each.name for each in make_experiments((), TINY)] == list(EXPERIMENTS)
+    default = [name for name in EXPERIMENTS if name not in ON_REQUEST]
+    assert [each.name for each in make_experiments((), TINY)] == default
+    assert [each.name for each in make_experiments(ON_REQUEST, TINY)] == list(ON_REQUEST)
     assert [each.name for each in make_experiments(("memory", "clips"), TINY)] == ["memory", "clips"]
     with pytest.raises(SettingError, match=r"experiment must be one of overview, .*, got 'everything'"):
         make_experiments(("everything",), TINY)

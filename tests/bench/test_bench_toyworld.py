@@ -18,8 +18,8 @@ from keepsight.toyworld.files import ToyVideoSettings, make_video
 from keepsight.toyworld.questions import QUESTION_KINDS, Past
 from keepsight.toyworld.render import render_frame
 from keepsight.toyworld.simulate import make_story
-from keepsight.toyworld.story import DIFFICULTIES
 from keepsight.toyworld.vocabulary import article
+from keepsight.toyworld.worlds import WORLDS
 from training.reading import FIRST_SEED
 
 
@@ -67,10 +67,10 @@ def test_more_videos_begin_with_the_same_ones() -> None:
     assert len(set(ids)) == len(ids) == many.num_questions
 
 
-@pytest.mark.parametrize("difficulty", DIFFICULTIES)
+@pytest.mark.parametrize("difficulty", WORLDS)
 def test_every_difficulty_has_its_own_stories(difficulty: str) -> None:
     video = one_video(difficulty=difficulty)
-    assert video.source.story == make_story(60_000, 15, DIFFICULTIES[difficulty])  # type: ignore[attr-defined]
+    assert video.source.story == make_story(60_000, 15, WORLDS[difficulty])  # type: ignore[attr-defined]
     assert make_toyworld(ToyWorldSettings(difficulty=difficulty)).name == f"toyworld-{difficulty}"
     assert video.video_id == f"{difficulty}-60000"
 
@@ -196,6 +196,27 @@ def test_numbers_of_questions() -> None:
     assert {question.task for question in only_now.questions} == {"right now"}
 
 
+def test_memory_questions_are_asked_where_a_clip_ends() -> None:
+    data = make_toyworld(ToyWorldSettings("long-gaps", 2, 64, questions_per_kind=3, questions="memory"))
+    assert data.name == "toyworld-long-gaps-memory"
+    for video in data.videos:
+        assert isinstance(video.source, ToySource)
+        tasks = Counter(question.task for question in video.questions)
+        assert tasks["here before"] == 6
+        assert set(tasks) == {"here before", "in the box", "how often"}
+        assert max(tasks.values()) <= 9
+        for question in video.questions:
+            assert question.ask_seconds % 32 == 0
+            assert question.age_seconds is None or question.age_seconds >= 32
+    ages = [question.age_seconds for video in data.videos for question in video.questions if question.age_seconds]
+    assert max(ages) > 17 * 32
+
+
+def test_a_video_in_which_nothing_comes_twice_has_no_memory_questions() -> None:
+    with pytest.raises(SettingError, match="nothing comes twice in video long-gaps-60000: give it more than 4 minutes"):
+        one_video(difficulty="long-gaps", minutes=4, questions="memory")
+
+
 def test_ages_count_from_the_latest_evidence() -> None:
     for question in one_video().questions:
         if not question.evidence:
@@ -247,6 +268,8 @@ def test_a_source_is_a_small_record_that_another_process_can_use() -> None:
         {"minutes": 1e9},
         {"questions_per_kind": 0, "present_questions": 0},
         {"questions_per_kind": 0, "ask_minutes": (2.0,)},
+        {"questions": "memroy"},
+        {"questions": "memory", "ask_minutes": (2.0,)},
     ],
     ids=str,
 )

@@ -13,7 +13,7 @@ from keepsight.bench.tabulate import make_curves
 
 GAP_ROWS = {
     "memory": ("FIFO of 0", "FIFO of 1", "FIFO of 4", "FIFO of 16"),
-    "policies": ("FIFO of 4 clips", "merge, same tokens", "medoids, same tokens", "FIFO of 16 clips"),
+    "policies": ("FIFO of 4 clips", "newest, same tokens", "medoids, same tokens", "FIFO of 16 clips"),
 }
 """Rows of experiments to plot over the gap."""
 

@@ -5,6 +5,7 @@ Methods are written for `methods.make_method`, so any row can be repeated from t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -12,10 +13,10 @@ from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
 from keepsight.method.protocol import ModelInfo
 from keepsight.models.architectures import ARCHITECTURES
-from keepsight.settings import Settings
+from keepsight.settings import MEMORY_POLICY_NAMES, Settings
 
 RETENTIONS = (0.01, 0.03, 0.0625, 0.12, 0.25)
-FIFO_CLIPS = (0, 1, 2, 4, 8, 16, 32)
+FIFO_CLIPS = (0, 1, 2, 4, 8, 16, 32, 64)
 FULL = "captions"
 """Default Keepsight, the reference of all comparisons."""
 
@@ -103,19 +104,27 @@ def _attention(info: ModelInfo) -> Experiment:
 
 def _memory(_: ModelInfo) -> Experiment:
     labels = {clips: f"FIFO of {clips}" for clips in FIFO_CLIPS}
-    default = Settings().memory_clips
-    rows = {label: FULL if clips == default else f"{FULL}:memory_clips={clips}" for clips, label in labels.items()}
+    rows = {label: _remembering(clips) for clips, label in labels.items()}
     plot = Plot("clips in the FIFO", {"full loop": tuple(labels.items())})
-    return Experiment("memory", "Length of the visual memory", rows, f"FIFO of {default}", plot)
+    return Experiment("memory", "Length of the visual memory", rows, labels[Settings().memory_clips], plot)
 
 
-def _policies(_: ModelInfo) -> Experiment:
-    short = f"{FULL}:memory_clips=4"
-    rows = {"FIFO of 4 clips": short}
-    for policy in ("merge", "decay", "medoids", "novelty"):
-        rows[f"{policy}, same tokens"] = f"{short},memory_policy={policy}"
-    rows["FIFO of 16 clips"] = FULL
-    return Experiment("policies", "Eviction policy, at the token budget of a FIFO of 4 clips", rows, "FIFO of 4 clips")
+def _policies(_: ModelInfo, clips: int = 4) -> Experiment:
+    """Policies with the tokens of a FIFO of so many clips, and the FIFO with four times the room."""
+    labels = {room: f"FIFO of {room} clip{'' if room == 1 else 's'}" for room in (clips, 4 * clips)}
+    rows = {labels[clips]: _remembering(clips)}
+    for policy in MEMORY_POLICY_NAMES[1:]:
+        rows[f"{policy}, same tokens"] = f"{FULL}:memory_clips={clips},memory_policy={policy}"
+    if 4 * clips <= max(FIFO_CLIPS):
+        rows[labels[4 * clips]] = _remembering(4 * clips)
+    name = "policies" if clips == 4 else f"policies-{clips}"
+    title = f"Eviction policy, at the token budget of a {labels[clips]}"
+    return Experiment(name, title, rows, labels[clips])
+
+
+def _remembering(clips: int) -> str:
+    """The full loop with a FIFO of so many clips."""
+    return FULL if clips == Settings().memory_clips else f"{FULL}:memory_clips={clips}"
 
 
 def _positions(_: ModelInfo) -> Experiment:
@@ -158,13 +167,19 @@ EXPERIMENTS: Final[Mapping[str, Callable[[ModelInfo], Experiment]]] = MappingPro
         "positions": _positions,
         "retrieval": _retrieval,
         "clips": _clips,
+        "policies-1": partial(_policies, clips=1),
+        "policies-16": partial(_policies, clips=16),
+        "policies-64": partial(_policies, clips=64),
     }
 )
 """All experiments by name, made per model, since layers and budgets depend on it."""
 
+ON_REQUEST = ("policies-1", "policies-16", "policies-64")
+"""Experiments that run only where they are named."""
+
 
 def make_experiments(names: tuple[str, ...], info: ModelInfo) -> tuple[Experiment, ...]:
-    """Experiments by name; all of them without names.
+    """Experiments by name; without names all but those on request.
 
     Raises:
         SettingError: no such experiment.
@@ -173,7 +188,8 @@ def make_experiments(names: tuple[str, ...], info: ModelInfo) -> tuple[Experimen
         if name not in EXPERIMENTS:
             near = did_you_mean(name, EXPERIMENTS)
             raise SettingError(f"experiment must be one of {', '.join(EXPERIMENTS)}, got {name!r}{near}")
-    return tuple(_with_blind(EXPERIMENTS[name](info)) for name in names or EXPERIMENTS)
+    chosen = names or [name for name in EXPERIMENTS if name not in ON_REQUEST]
+    return tuple(_with_blind(EXPERIMENTS[name](info)) for name in chosen)
 
 
 def _with_blind(experiment: Experiment) -> Experiment:

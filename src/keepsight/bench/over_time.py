@@ -11,7 +11,7 @@ from keepsight.bench.toy_captions import past_clauses
 NUM_GROUPS = 5
 """Points of a curve over age, with equal numbers of questions."""
 
-GAP_GROUPS = (1, 2, 3, 4, 6, 8, 12, 16)
+GAP_GROUPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Gaps in clips; each clause counts for the largest that it reaches."""
 
 

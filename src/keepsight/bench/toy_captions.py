@@ -1,8 +1,10 @@
 """Accuracy of toy-video captions, clip by clip, and the gap of their memory-only parts."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import ceil, inf
 
 from keepsight.bench.datasets.toyworld import ToySource
 from keepsight.bench.records import DataSet
@@ -14,12 +16,9 @@ from keepsight.toyworld.scoring import parse_caption
 
 EVENTS = "visible in the clip"
 PAST = "needs memory"
-MEMORY_CLIPS = 16
-"""Clips that a perfect watcher remembers, which defines a clip's true caption."""
-
-MAX_GAP_CLIPS = 64
-GAP_COLUMNS = (2, 4, 8, 16)
-"""Largest gaps, in clips, of the columns of memory tables."""
+GAP_COLUMNS = (2, 4, 8, 16, 32, 64)
+"""Largest gaps, in clips, of the columns of memory tables. In worlds whose captions reach back for 16 clips
+(`Difficulty.memory_clips`) nothing lies beyond the fourth."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,8 @@ def with_truth(
     for clip in clips:
         source = sources.get(clip.video_id)
         if isinstance(source, ToySource):
-            reach = MEMORY_CLIPS * lengths[clip.method, clip.video_id]
+            reach_clips = source.story.difficulty.memory_clips
+            reach = inf if reach_clips is None else reach_clips * lengths[clip.method, clip.video_id]
             yield clip, _truth(source, clip.start_seconds, clip.end_seconds, reach), source
 
 
@@ -105,15 +105,17 @@ def _clip_seconds(clips: Sequence[CaptionedClip]) -> dict[tuple[str, str], float
 
 @lru_cache(maxsize=100_000)
 def _truth(source: ToySource, start_seconds: float, end_seconds: float, reach_seconds: float) -> TrueCaption:
-    """True caption of a clip, for a watcher with limited memory."""
+    """True caption of a clip, for a watcher whose memory reaches back so far."""
     return true_caption(source.story, Span(start_seconds, end_seconds), max(0.0, start_seconds - reach_seconds))
 
 
 @lru_cache(maxsize=100_000)
 def _gap_clips(source: ToySource, span: Span, clip_seconds: float, text: str) -> int:
     """Shortest memory, in clips, with which the clause is true."""
-    for gap in range(1, MAX_GAP_CLIPS):
-        truth = true_caption(source.story, span, max(0.0, span.start_seconds - gap * clip_seconds))
-        if any(clause.needs_past and clause.text == text for clause in truth.clauses):
-            return gap
-    return MAX_GAP_CLIPS
+
+    def is_true(gap_clips: int) -> bool:
+        truth = true_caption(source.story, span, max(0.0, span.start_seconds - gap_clips * clip_seconds))
+        return any(clause.needs_past and clause.text == text for clause in truth.clauses)
+
+    gaps = range(1, ceil(span.start_seconds / clip_seconds) + 1)
+    return bisect_left(gaps, True, key=is_true) + 1  # what a memory can tell, a longer one can, too

@@ -15,7 +15,7 @@ from keepsight.bench.records import DataSet
 from keepsight.bench.results import CaptionedClip
 from keepsight.bench.tabulate import Scored
 from keepsight.bench.toy_captions import with_truth
-from keepsight.toyworld.render import BOX_SIZE, THING_SIZE
+from keepsight.toyworld.render import drawn_size
 from keepsight.toyworld.scoring import parse_caption
 
 REPEATS = "repeats the caption before, wrongly"
@@ -76,8 +76,7 @@ def _seen_at(source: ToySource, clip: CaptionedClip, index: int) -> set[str]:
     seconds = _frame_seconds(clip, frame)
     seen = set()
     for shown in source.story.visible_at(seconds):
-        size = THING_SIZE if shown.thing is not None else BOX_SIZE
-        if _cover(shown.position(seconds), size, divmod(cell, grid), grid) > _LEAST_COVER:
+        if _cover(shown.position(seconds), drawn_size(source.story, shown), divmod(cell, grid), grid) > _LEAST_COVER:
             seen.add(shown.thing.noun if shown.thing is not None else "box")
     return seen
 

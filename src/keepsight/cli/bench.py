@@ -44,8 +44,15 @@ def run(
     videos: Annotated[int, typer.Option(help="Number of toy videos.")] = 8,
     minutes: Annotated[float, typer.Option(help="Length of each toy video.")] = 8.0,
     difficulty: Annotated[
-        str, typer.Option(help="Difficulty of the toy world: easy, default, hard, crowded, cluttered or fast.")
+        str,
+        typer.Option(
+            help="Difficulty of the toy world: easy, default, hard, crowded, cluttered or fast; for evaluation only "
+            "long-gaps, changing-looks or unseen."
+        ),
     ] = "default",
+    question_set: Annotated[
+        str, typer.Option(help="Questions about toy videos: general, or memory for those that only memory can answer.")
+    ] = "general",
     ask_minutes: Annotated[str, typer.Option(help="Ask only at these minutes of toy videos, such as 10,60,600.")] = "",
     questions: Annotated[int, typer.Option(help="Questions of each kind about a toy video.")] = 2,
     model: Annotated[
@@ -73,7 +80,7 @@ def run(
     from keepsight.bench.runner import RunSettings
     from keepsight.bench.runner import run as run_methods
 
-    data_set = read_data_set(data, folder, difficulty, videos, minutes, ask_minutes, questions)
+    data_set = read_data_set(data, folder, difficulty, videos, minutes, ask_minutes, questions, question_set)
     settings = RunSettings(model, device, dtype, read_num_processes(processes, device), out / "cache")
     experiments = read_experiments(settings, experiment, method)
     scorer = read_scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt, judge_setting)

@@ -19,7 +19,14 @@ PAPER_TOY = "paper-toy"
 
 
 def read_data_set(
-    name: str, folder: Path | None, difficulty: str, videos: int, minutes: float, ask_minutes: str, questions: int
+    name: str,
+    folder: Path | None,
+    difficulty: str,
+    videos: int,
+    minutes: float,
+    ask_minutes: str,
+    questions: int,
+    question_set: str,
 ) -> "DataSet":
     """Generate the toy world, or read a published data set.
 
@@ -44,7 +51,13 @@ def read_data_set(
         raise SettingError(f"ask_minutes must be numbers separated by commas, got {ask_minutes!r}") from None
     return make_toyworld(
         ToyWorldSettings(
-            difficulty, videos, minutes, questions_per_kind=questions, present_questions=questions, ask_minutes=times
+            difficulty,
+            videos,
+            minutes,
+            questions_per_kind=questions,
+            present_questions=questions,
+            ask_minutes=times,
+            questions=question_set,
         )
     )
 

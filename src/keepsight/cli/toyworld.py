@@ -32,7 +32,13 @@ def make(
     ],
     minutes: Annotated[float, typer.Option(help="Length of the video.")] = 8.0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same video.")] = 0,
-    difficulty: Annotated[str, typer.Option(help="easy, default, hard, crowded, cluttered or fast.")] = "default",
+    difficulty: Annotated[
+        str,
+        typer.Option(
+            help="easy, default, hard, crowded, cluttered or fast; for evaluation only long-gaps, changing-looks or "
+            "unseen."
+        ),
+    ] = "default",
     fps: Annotated[int, typer.Option(help="Frames a second.")] = 4,
     json: JsonOption = None,
 ) -> None:

@@ -6,6 +6,7 @@ from importlib import resources
 import numpy as np
 from PIL import Image, ImageDraw
 
+from keepsight.toyworld.looks import USUAL, Look, apply_look
 from keepsight.toyworld.vocabulary import COLOURS
 
 _SATURATED = 60
@@ -13,12 +14,13 @@ _SATURATED = 60
 
 
 @lru_cache(maxsize=512)
-def picture(name: str, size_pixels: int) -> Image.Image:
+def picture(name: str, size_pixels: int, look: Look = USUAL) -> Image.Image:
     """RGBA image of a thing, fixture or box, scaled to a square.
 
     Args:
         name: such as `dog`, `red car`, `tree`, `open box`, `closed box`, `box front`.
         size_pixels: side of the square.
+        look: how it is drawn, apart from its size.
     """
     colour, _, noun = name.partition(" ")
     if name in ("open box", "box front", "fridge"):
@@ -27,6 +29,8 @@ def picture(name: str, size_pixels: int) -> Image.Image:
         drawn = recolour(_original(noun), COLOURS[colour])
     else:
         drawn = _original(name)
+    if look != USUAL:
+        drawn = apply_look(drawn, look)
     return drawn.resize((size_pixels, size_pixels), Image.Resampling.LANCZOS)
 
 

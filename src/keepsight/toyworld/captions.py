@@ -70,11 +70,10 @@ def clip_spans(duration_seconds: float, clip_seconds: float) -> list[Span]:
     return [Span(start, min(start + clip_seconds, duration_seconds)) for start in starts]
 
 
-def true_captions(story: Story, spans: Sequence[Span], memory_clips: int = 16) -> list[TrueCaption]:
-    """True caption of each clip for a watcher that remembers the previous `memory_clips` clips."""
-    return [
-        true_caption(story, span, spans[max(index - memory_clips, 0)].start_seconds) for index, span in enumerate(spans)
-    ]
+def true_captions(story: Story, spans: Sequence[Span], memory_clips: int | None = 16) -> list[TrueCaption]:
+    """True caption of each clip for a watcher that remembers the previous `memory_clips` clips, or all with None."""
+    reach = len(spans) if memory_clips is None else memory_clips
+    return [true_caption(story, span, spans[max(index - reach, 0)].start_seconds) for index, span in enumerate(spans)]
 
 
 def true_caption(story: Story, span: Span, remembers_from_seconds: float) -> TrueCaption:

@@ -11,12 +11,12 @@ import av
 import numpy as np
 
 from keepsight.errors import SettingError
-from keepsight.incoming import did_you_mean
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_captions
 from keepsight.toyworld.questions import ToyQuestion, ask_all
 from keepsight.toyworld.render import render_frame
 from keepsight.toyworld.simulate import make_story
-from keepsight.toyworld.story import DIFFICULTIES, Story
+from keepsight.toyworld.story import Story
+from keepsight.toyworld.worlds import find_world
 from keepsight.whole_file import open_private, write_whole
 
 _BT601 = 6  # ITU-T H.273: SMPTE 170M
@@ -29,7 +29,7 @@ class ToyVideoSettings:
     Attributes:
         seed: seed of the story; equal seed and difficulty give equal videos.
         minutes: length, rounded up to whole beats of the story.
-        difficulty: a name in `DIFFICULTIES`.
+        difficulty: a name in `worlds.WORLDS`.
         fps: frames per second of the file.
         size_pixels: side of the square picture; an even number.
         questions_per_kind: questions per kind in the ground truth.
@@ -45,9 +45,7 @@ class ToyVideoSettings:
     clip_seconds: float = 32.0
 
     def __post_init__(self) -> None:
-        if self.difficulty not in DIFFICULTIES:
-            near = did_you_mean(self.difficulty, DIFFICULTIES)
-            raise SettingError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, got {self.difficulty!r}{near}")
+        find_world(self.difficulty)
         if not 0 < self.minutes <= 24 * 60:
             raise SettingError(f"minutes must be above 0 and at most 1440, got {self.minutes}")
         if not 1 <= self.fps <= 60:
@@ -102,10 +100,11 @@ class ToyTruth:
 
 def make_truth(settings: ToyVideoSettings) -> ToyTruth:
     """Ground truth of a toy video, without rendering it."""
-    difficulty = DIFFICULTIES[settings.difficulty]
+    difficulty = find_world(settings.difficulty)
     num_beats = max(int(np.ceil(settings.minutes * 60 / difficulty.beat_seconds)), 1)
     story = make_story(settings.seed, num_beats, difficulty)
-    captions = true_captions(story, clip_spans(story.duration_seconds, settings.clip_seconds))
+    spans = clip_spans(story.duration_seconds, settings.clip_seconds)
+    captions = true_captions(story, spans, difficulty.memory_clips)
     questions = ask_all(captions, settings.seed, settings.questions_per_kind)
     return ToyTruth(story, tuple(captions), tuple(questions))
 

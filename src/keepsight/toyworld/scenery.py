@@ -21,21 +21,34 @@ HORIZON = 0.52
 
 
 @lru_cache(maxsize=64)
-def background(place: str, size_pixels: int, seed: int, clutter: int) -> Image.Image:
-    """RGB background of a place; the seed varies details and scatters the clutter."""
+def background(place: str, size_pixels: int, seed: int, clutter: int, *, is_other: bool = False) -> Image.Image:
+    """RGB background of a place; the seed varies details and scatters the clutter.
+
+    Args:
+        place: a name in `WALLS_AND_FLOORS`.
+        size_pixels: side of the picture.
+        seed: of the story.
+        clutter: pebbles and specks on the floor.
+        is_other: colours and a pattern drawn at random, which say nothing of the place.
+    """
     rng = random.Random(f"{seed}/{place}")
     scale = size_pixels / 96
-    wall, floor = WALLS_AND_FLOORS[place]
+    wall, floor = (_random_colour(rng, 120, 250), _random_colour(rng, 70, 220)) if is_other else WALLS_AND_FLOORS[place]
     image = Image.new("RGB", (size_pixels, size_pixels), _shade(wall, rng))
     draw = ImageDraw.Draw(image)
     horizon = int((HORIZON + rng.uniform(-0.03, 0.03)) * size_pixels)
     draw.rectangle((0, horizon, size_pixels, size_pixels), fill=_shade(floor, rng))
-    _DETAILS[place](draw, size_pixels, horizon, scale)
+    details = rng.choice(_OTHER_DETAILS) if is_other else _DETAILS[place]
+    details(draw, size_pixels, horizon, scale)
     for _ in range(clutter):
         x, y, radius = rng.uniform(0, size_pixels), rng.uniform(horizon, size_pixels), rng.uniform(0.6, 1.6) * scale
         tone = rng.randint(70, 190)
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(tone, tone, tone))
     return image
+
+
+def _random_colour(rng: random.Random, darkest: int, lightest: int) -> Colour:
+    return rng.randint(darkest, lightest), rng.randint(darkest, lightest), rng.randint(darkest, lightest)
 
 
 def _shade(colour: Colour, rng: random.Random) -> Colour:
@@ -94,6 +107,29 @@ def _farm(draw: ImageDraw.ImageDraw, size: int, horizon: int, scale: float) -> N
     rows = [(0.0, y, float(size), y) for y in np.arange(horizon + 4 * scale, size, 6 * scale)]
     _lines(draw, rows, (138, 108, 62), int(2 * scale))
 
+
+def _diagonals(draw: ImageDraw.ImageDraw, size: int, horizon: int, scale: float) -> None:
+    slanted = [(x, 0.0, x + horizon, float(horizon)) for x in np.arange(-horizon, size, size / 7)]
+    _lines(draw, slanted, (150, 150, 170), int(scale))
+
+
+def _dots(draw: ImageDraw.ImageDraw, size: int, horizon: int, scale: float) -> None:
+    for x in np.arange(size / 12, size, size / 6):
+        for y in np.arange(size / 12, horizon, size / 6):
+            draw.ellipse((x - 2 * scale, y - 2 * scale, x + 2 * scale, y + 2 * scale), fill=(170, 150, 150))
+
+
+def _boards(draw: ImageDraw.ImageDraw, size: int, horizon: int, scale: float) -> None:
+    seams = [(0.0, y, float(size), y) for y in np.arange(size / 9, horizon, size / 9)]
+    _lines(draw, seams, (140, 130, 110), int(2 * scale))
+
+
+def _rays(draw: ImageDraw.ImageDraw, size: int, horizon: int, scale: float) -> None:
+    spread = [(size / 2, float(horizon), x, float(size)) for x in np.arange(-size, 2 * size, size / 4)]
+    _lines(draw, spread, (130, 130, 130), int(scale))
+
+
+_OTHER_DETAILS = (_diagonals, _dots, _boards, _rays)
 
 _DETAILS = {
     "kitchen": _kitchen,

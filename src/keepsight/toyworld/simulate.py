@@ -12,19 +12,6 @@ TRAVEL_SECONDS = 4.0
 PAUSE_SECONDS = 7.0
 """How long a thing is half visible in a box or behind a fixture: three frames at 0.5 fps."""
 VISIT_SECONDS = 9.0
-EVENT_SECONDS = {
-    Kind.ARRIVE: TRAVEL_SECONDS,
-    Kind.LEAVE: TRAVEL_SECONDS,
-    Kind.VISIT: 2 * TRAVEL_SECONDS + VISIT_SECONDS,
-    Kind.MOVE_LEFT: TRAVEL_SECONDS,
-    Kind.MOVE_RIGHT: TRAVEL_SECONDS,
-    Kind.ENTER_BOX: TRAVEL_SECONDS + PAUSE_SECONDS,
-    Kind.EXIT_BOX: TRAVEL_SECONDS + PAUSE_SECONDS,
-    Kind.BOX_ARRIVES: TRAVEL_SECONDS,
-    Kind.BOX_LEAVES: TRAVEL_SECONDS,
-    Kind.HIDE: TRAVEL_SECONDS + PAUSE_SECONDS,
-    Kind.EMERGE: TRAVEL_SECONDS + PAUSE_SECONDS,
-}
 EVENT_WEIGHTS = {
     Kind.ARRIVE: 5.0,
     Kind.LEAVE: 2.5,
@@ -40,6 +27,14 @@ EVENT_WEIGHTS = {
 }
 
 
+def event_seconds(travel_seconds: float) -> dict[Kind, float]:
+    """Length of each kind of event."""
+    half_visible = (Kind.ENTER_BOX, Kind.EXIT_BOX, Kind.HIDE, Kind.EMERGE)
+    lengths = dict.fromkeys(Kind, travel_seconds)
+    lengths |= dict.fromkeys(half_visible, travel_seconds + PAUSE_SECONDS)
+    return {**lengths, Kind.VISIT: 2 * travel_seconds + VISIT_SECONDS}
+
+
 Choices = list[tuple[Kind, Thing | None]]
 """Possible events, each with its thing."""
 
@@ -50,10 +45,12 @@ class Simulator:
     def __init__(self, seed: int, difficulty: Difficulty) -> None:
         self.random = random.Random(seed)
         self.seed, self.difficulty = seed, difficulty
+        self.travel_seconds = difficulty.travel_seconds
+        self.event_seconds = event_seconds(difficulty.travel_seconds)
         self.paths = Paths()
         self.events: list[Event] = []
         self.cast = self._choose_cast()
-        self.back_at_beat: dict[Thing, int] = dict.fromkeys(self.cast, 0)
+        self.back_at_beat = {thing: self._debut() for thing in self.cast}
         names = self.random.sample(list(PLACES), difficulty.num_places)
         self.places = {name: self._furnish(name) for name in names}
 
@@ -82,6 +79,11 @@ class Simulator:
             chosen.append(Thing(noun, self.random.choice(colours) if colours else None))
         return tuple(chosen)
 
+    def _debut(self) -> int:
+        """Beat from which a thing may come for the first time; draws nothing where all may from the start."""
+        last = self.difficulty.last_debut_beat
+        return self.random.randint(0, last) if last else 0
+
     def _furnish(self, name: str) -> PlaceState:
         """A place with its fixture in the lower part; the slot below or above stays free for peeking."""
         fixture = (self.random.choice(COLUMNS), self.random.choice(ROWS[1:]))
@@ -98,7 +100,7 @@ class Simulator:
             choices = [
                 (kind, thing)
                 for kind, thing in self._possible(beat, place, busy, special)
-                if start + EVENT_SECONDS[kind] <= beat_end - 3.0
+                if start + self.event_seconds[kind] <= beat_end - 3.0
             ]
             if not choices:
                 continue
@@ -111,7 +113,7 @@ class Simulator:
 
     def _start_times(self, beat: int, wanted: int) -> list[float]:
         """Ordered times, at least four seconds apart, so events of a beat have a visible order."""
-        room = self.difficulty.beat_seconds - 3.0 - 3.0 - TRAVEL_SECONDS - 4.0 * max(wanted - 1, 0)
+        room = self.difficulty.beat_seconds - 3.0 - 3.0 - self.travel_seconds - 4.0 * max(wanted - 1, 0)
         offsets = sorted(self.random.uniform(0.0, max(room, 0.0)) for _ in range(wanted))
         base = beat * self.difficulty.beat_seconds + 3.0
         return [round(base + offset + 4.0 * number, 2) for number, offset in enumerate(offsets)]
@@ -155,7 +157,7 @@ class Simulator:
         return found
 
     def _apply(self, kind: Kind, thing: Thing | None, place: PlaceState, start: float, beat: int) -> None:
-        end = start + EVENT_SECONDS[kind]
+        end = start + self.event_seconds[kind]
         self.events.append(Event(kind, thing, start, end, place.name))
         if kind in (Kind.BOX_ARRIVES, Kind.BOX_LEAVES):
             self._box_travels(kind, place, start, end, beat)
@@ -184,8 +186,8 @@ class Simulator:
         self.paths.end(place.name, thing, end, thing.phrase)
 
     def _visit(self, thing: Thing, place: PlaceState, start: float, end: float) -> None:
-        self._arrive(thing, place, start, start + TRAVEL_SECONDS)
-        self._leave(thing, place, end - TRAVEL_SECONDS, end)
+        self._arrive(thing, place, start, start + self.travel_seconds)
+        self._leave(thing, place, end - self.travel_seconds, end)
 
     def _move(self, thing: Thing, place: PlaceState, start: float, end: float, sign: int) -> None:
         slot = place.slot_of(thing)
@@ -224,14 +226,14 @@ class Simulator:
     def _walk_to(self, thing: Thing, place: PlaceState, start: float, spot: Point, layer: Layer, end: float) -> None:
         """Go from the thing's slot to a spot, stay half visible until `end`, then disappear."""
         place.vacate(thing)
-        there = start + TRAVEL_SECONDS
+        there = start + self.travel_seconds
         self.paths.go(place.name, thing, start, there, spot)
         self.paths.end(place.name, thing, there, thing.phrase)
         self.paths.show(thing, place.name, layer, [(there, *spot), (end, *spot)])
 
     def _walk_from(self, thing: Thing, place: PlaceState, start: float, spot: Point, layer: Layer, end: float) -> None:
         """Be half visible at a spot, then go to a free slot."""
-        out = end - TRAVEL_SECONDS
+        out = end - self.travel_seconds
         self.paths.show(thing, place.name, layer, [(start, *spot), (out, *spot)])
         slot = self.random.choice(place.free_slots())
         place.slots[slot] = thing

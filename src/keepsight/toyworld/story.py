@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keepsight.errors import SettingError
+from keepsight.toyworld.looks import USUAL, Look, Looks
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Difficulty:
         gap_beats: minimum and maximum beats that a thing is away: the gap for memory.
         clutter: pebbles and specks drawn into the background.
         beat_seconds: length of a beat; events stay within one, cuts fall between beats.
+        travel_seconds: time in which a thing crosses the picture.
+        last_debut_beat: things come for the first time from a random beat up to this one on; with 0 from the start.
+        memory_clips: how far back captions reach: what is older counts as new; None for no limit.
+        looks: how things and places are drawn.
     """
 
     num_things: int = 6
@@ -34,6 +39,10 @@ class Difficulty:
     gap_beats: tuple[int, int] = (1, 5)
     clutter: int = 4
     beat_seconds: float = 32.0
+    travel_seconds: float = 4.0
+    last_debut_beat: int = 0
+    memory_clips: int | None = 16
+    looks: Looks = Looks()
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_visible <= 5:
@@ -44,6 +53,10 @@ class Difficulty:
             raise SettingError(f"num_places must be 1 to 8, got {self.num_places}")
         if self.beat_seconds < 24:
             raise SettingError(f"beat_seconds must be at least 24 to fit the events, got {self.beat_seconds}")
+        if not 1 <= self.travel_seconds <= 4:
+            raise SettingError(f"travel_seconds must be 1 to 4 to fit the events, got {self.travel_seconds}")
+        if self.last_debut_beat < 0 or (self.memory_clips is not None and self.memory_clips < 0):
+            raise SettingError("last_debut_beat and memory_clips must be at least 0")
         for name, (low, high) in (("beats_per_scene", self.beats_per_scene), ("gap_beats", self.gap_beats)):
             if not 1 <= low <= high:
                 raise SettingError(f"{name} must be two numbers of 1 or more, smaller first, got {(low, high)}")
@@ -59,7 +72,7 @@ DIFFICULTIES: dict[str, Difficulty] = {
     "cluttered": Difficulty(clutter=30),
     "fast": Difficulty(event_weights=(0.0, 0.1, 0.3, 0.6)),
 }
-"""Published difficulties by name. The last three make one aspect of the default harder."""
+"""Difficulties that the bundled models were trained or tested on. The last three make one aspect of the default harder."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +195,18 @@ class Story:
             for shown in self.appearances
             if shown.place == place and shown.start_seconds <= seconds < shown.end_seconds
         ]
+
+    def look_of(self, shown: Appearance) -> Look:
+        """How something is drawn; boxes always look the same."""
+        if shown.thing is None or self.difficulty.looks.are_usual:
+            return USUAL
+        coming = sum(
+            event.thing == shown.thing
+            and event.kind in (Kind.ARRIVE, Kind.VISIT)
+            and event.start_seconds <= shown.start_seconds
+            for event in self.events
+        )
+        return self.difficulty.looks.draw(self.seed, shown.thing.phrase, coming)
 
     def seen_seconds(self, thing: Thing, start_seconds: float, end_seconds: float) -> float:
         """Time that a thing was on screen between two times."""

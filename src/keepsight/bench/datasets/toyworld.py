@@ -15,16 +15,21 @@ from keepsight.bench.records import DataSet, Question, Video
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
 from keepsight.spans import Span
-from keepsight.toyworld.captions import TrueCaption
+from keepsight.toyworld.captions import TrueCaption, true_captions
 from keepsight.toyworld.files import ToyTruth, ToyVideoSettings, make_truth
+from keepsight.toyworld.memory_questions import memory_questions
 from keepsight.toyworld.questions import NOW_QUESTIONS, QUESTION_KINDS, ToyQuestion, ask, things_in_picture
 from keepsight.toyworld.render import render_frame
-from keepsight.toyworld.story import DIFFICULTIES, Story
+from keepsight.toyworld.story import Story
+from keepsight.toyworld.worlds import find_world
 from keepsight.video import Frame
 from keepsight.video.sampling import SampleGrid
 
 SPLITS = {"validation": 50_000, "test": 60_000}
 """Seed of the first video of each split; the others follow."""
+
+QUESTION_SETS = ("general", "memory")
+"""Questions of all kinds at random times, or those that only memory can answer (`toyworld.memory_questions`)."""
 
 MAX_VIDEOS = 1_000
 CLIP_SECONDS = 32.0
@@ -36,7 +41,7 @@ class ToyWorldSettings:
     """Toy videos and their questions.
 
     Attributes:
-        difficulty: a name in `story.DIFFICULTIES`.
+        difficulty: a name in `worlds.WORLDS`.
         num_videos: number of videos.
         minutes: length of each.
         split: a name in `SPLITS`.
@@ -44,6 +49,7 @@ class ToyWorldSettings:
         present_questions: questions about the present, each at a random frame inside a clip; none with `ask_minutes`.
         ask_minutes: if given, ask only at these times, `questions_per_kind` of each kind at each.
         first_video: index of the first video in the split.
+        questions: a name in `QUESTION_SETS`; of `memory`, `questions_per_kind` with each answer.
 
     Raises:
         SettingError: a value is out of range.
@@ -57,11 +63,15 @@ class ToyWorldSettings:
     present_questions: int = 2
     ask_minutes: tuple[float, ...] = ()
     first_video: int = 0
+    questions: str = "general"
 
     def __post_init__(self) -> None:
-        if self.difficulty not in DIFFICULTIES:
-            near = did_you_mean(self.difficulty, DIFFICULTIES)
-            raise SettingError(f"difficulty must be one of {', '.join(DIFFICULTIES)}, got {self.difficulty!r}{near}")
+        find_world(self.difficulty)
+        if self.questions not in QUESTION_SETS:
+            near = did_you_mean(self.questions, QUESTION_SETS)
+            raise SettingError(f"questions must be one of {', '.join(QUESTION_SETS)}, got {self.questions!r}{near}")
+        if self.questions == "memory" and self.ask_minutes:
+            raise SettingError("questions of memory have times of their own: leave ask_minutes out")
         if self.split not in SPLITS:
             near = did_you_mean(self.split, SPLITS)
             raise SettingError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}{near}")
@@ -85,7 +95,7 @@ class ToySource:
     Attributes:
         seed: of the story.
         minutes: length.
-        difficulty: a name in `story.DIFFICULTIES`.
+        difficulty: a name in `worlds.WORLDS`.
     """
 
     seed: int
@@ -128,23 +138,33 @@ def make_toyworld(settings: ToyWorldSettings | None = None) -> DataSet:
     settings = settings or ToyWorldSettings()
     first = SPLITS[settings.split] + settings.first_video
     videos = tuple(_video(settings, seed) for seed in range(first, first + settings.num_videos))
-    return DataSet(f"toyworld-{settings.difficulty}", videos, scoring="exact", settings=repr(settings))
+    name = f"toyworld-{settings.difficulty}" + ("" if settings.questions == "general" else f"-{settings.questions}")
+    return DataSet(name, videos, scoring="exact", settings=repr(settings))
 
 
 def _video(settings: ToyWorldSettings, seed: int) -> Video:
     source = ToySource(seed, settings.minutes, settings.difficulty)
     rng = random.Random(seed)
     video_id = f"{settings.difficulty}-{seed}"
-    asked = {
-        (question.question, question.ask_seconds): question
-        for question in (*_past_questions(settings, source, rng), *_present_questions(settings, source, rng))
-    }
+    if settings.questions == "memory":
+        listed = _memory_questions(settings, source)
+    else:
+        listed = [*_past_questions(settings, source, rng), *_present_questions(settings, source, rng)]
+    asked = {(question.question, question.ask_seconds): question for question in listed}
+    if not asked and settings.questions == "memory":
+        raise SettingError(f"nothing comes twice in video {video_id}: give it more than {settings.minutes} minutes")
     if not asked:
         raise SettingError("questions_per_kind or present_questions must be above 0, got 0 for both")
     questions = tuple(
         _question(f"{video_id}/{number}", question, source) for number, question in enumerate(asked.values())
     )
     return Video(video_id, source, questions)
+
+
+def _memory_questions(settings: ToyWorldSettings, source: ToySource) -> list[ToyQuestion]:
+    """Questions for a watcher that remembers everything, whatever the world's captions call past."""
+    spans = [caption.span for caption in source.captions]
+    return memory_questions(true_captions(source.story, spans, None), source.seed, settings.questions_per_kind)
 
 
 def _past_questions(settings: ToyWorldSettings, source: ToySource, rng: random.Random) -> Iterator[ToyQuestion]:

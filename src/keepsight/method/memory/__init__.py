@@ -4,6 +4,7 @@ To add a policy, write a frozen dataclass with a `retain` method and list it in 
 """
 
 from keepsight.method.memory.clips import DEFAULT_CAPACITY_CLIPS, Capacity, MemoryPolicy, MemoryView, RememberedClip
+from keepsight.method.memory.condensing import Newest, StreamMedoids
 from keepsight.method.memory.merging import Medoids, Merge
 from keepsight.method.memory.policies import POLICIES, Decay, Fifo, Novelty, make_policy
 from keepsight.method.memory.visual_memory import VisualMemory
@@ -18,8 +19,10 @@ __all__ = [
     "MemoryPolicy",
     "MemoryView",
     "Merge",
+    "Newest",
     "Novelty",
     "RememberedClip",
+    "StreamMedoids",
     "VisualMemory",
     "make_policy",
 ]

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from keepsight.errors import SettingError
+from keepsight.method.memory.signatures import signatures_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +60,22 @@ class RememberedClip:
         """Number of tokens kept of this clip."""
         return self.tokens.shape[0]
 
+    @cached_property
+    def signatures(self) -> NDArray[np.float32]:
+        """Signatures of the tokens, by which some policies compare them: see `signatures_of`."""
+        return signatures_of(self.tokens)
+
     def take(self, rows: Tensor) -> "RememberedClip":
         """Copy with a subset of tokens: int64 `[num_taken]`, increasing indices among those held."""
-        return replace(
+        taken = replace(
             self,
             tokens=self.tokens.index_select(0, rows.to(self.tokens.device)),
             positions=self.positions[rows],
             scores=self.scores[rows],
         )
+        if "signatures" in vars(self):
+            vars(taken)["signatures"] = self.signatures[rows.numpy()]
+        return taken
 
 
 Clips = tuple[RememberedClip, ...]

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from keepsight.errors import SettingError
 from keepsight.method.memory.clips import Capacity, Clips, MemoryPolicy, keep_rows, num_tokens_of
+from keepsight.method.memory.condensing import Newest, StreamMedoids
 from keepsight.method.memory.merging import Medoids, Merge
 from keepsight.plugins import Part
 from keepsight.settings import PARTS
@@ -124,7 +125,15 @@ def farthest_points(tokens: Tensor, num_start: int, num_kept: int) -> Tensor:
 
 
 POLICIES: Final[Mapping[str, type[MemoryPolicy]]] = MappingProxyType(
-    {"fifo": Fifo, "merge": Merge, "decay": Decay, "medoids": Medoids, "novelty": Novelty}
+    {
+        "fifo": Fifo,
+        "merge": Merge,
+        "decay": Decay,
+        "medoids": Medoids,
+        "novelty": Novelty,
+        "newest": Newest,
+        "stream-medoids": StreamMedoids,
+    }
 )
 """Built-in policies by name; the first is the default."""
 
