@@ -91,6 +91,10 @@ class Looks:
         )
 
 
+USUAL_LOOKS = Looks()
+"""Everything as the bundled models were trained on it."""
+
+
 def apply_look(usual: Image.Image, look: Look) -> Image.Image:
     """RGBA image of a thing in a look; its size is left to the renderer."""
     drawn = _sketch(usual) if look.is_sketched else usual

@@ -84,7 +84,14 @@ def _in_the_box(captions: Sequence[TrueCaption], rng: random.Random, per_kind: i
     fillings = rng.sample(list(by_filling), min(per_kind, len(by_filling)))
     asked = "What went into the box last?"
     return [
-        _at(captions, rng.choice(by_filling[filling]), "in the box", asked, f"the {filling.clause.subject}", (filling.clip,))
+        _at(
+            captions,
+            rng.choice(by_filling[filling]),
+            "in the box",
+            asked,
+            f"the {filling.clause.subject}",
+            (filling.clip,),
+        )
         for filling in fillings
     ]
 

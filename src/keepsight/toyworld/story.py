@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keepsight.errors import SettingError
-from keepsight.toyworld.looks import USUAL, Look, Looks
+from keepsight.toyworld.looks import USUAL, USUAL_LOOKS, Look, Looks
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Difficulty:
     travel_seconds: float = 4.0
     last_debut_beat: int = 0
     memory_clips: int | None = 16
-    looks: Looks = Looks()
+    looks: Looks = USUAL_LOOKS
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_visible <= 5:
@@ -72,7 +72,9 @@ DIFFICULTIES: dict[str, Difficulty] = {
     "cluttered": Difficulty(clutter=30),
     "fast": Difficulty(event_weights=(0.0, 0.1, 0.3, 0.6)),
 }
-"""Difficulties that the bundled models were trained or tested on. The last three make one aspect of the default harder."""
+"""Difficulties by name that the bundled models were trained on. The last three make one aspect of the default harder.
+
+`worlds.EVALUATION_WORLDS` has those for evaluation only."""
 
 
 @dataclass(frozen=True)

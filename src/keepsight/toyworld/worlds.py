@@ -3,8 +3,8 @@
 The bundled models were trained on `story.DIFFICULTIES`. The other worlds each put one claim to the test:
 
 - `long-gaps`: things stay away for 20 clips and more, and captions call past whatever was seen before.
-- `changing-looks`: the stories of `hard`, event for event, but a thing looks different each time it comes. Similarity of
-  pictures does not identify it.
+- `changing-looks`: the stories of `hard`, event for event, but a thing looks different each time it comes. Similarity
+  of pictures does not identify it.
 - `unseen`: known things in another style, other sizes and speed, in places with other walls and floors. A model with a
   closed vocabulary can name all of it: nouns keep their shapes, and places their fixtures.
 """

@@ -76,8 +76,8 @@ def without_older_of_alike(likeness: Likeness, num_dropped: int) -> Kept:
     for _ in range(num_dropped):
         dropped = int(value.argmax())
         kept[dropped], value[dropped], gone[dropped] = False, -np.inf, -np.inf
-        for row in np.flatnonzero((closest == dropped) & kept):
-            look_again(int(row))
+        for row in np.flatnonzero((closest == dropped) & kept).tolist():
+            look_again(row)
     return kept
 
 
@@ -102,7 +102,7 @@ def without_represented(likeness: Likeness, num_dropped: int) -> Kept:
         dropped = num_tokens - 1 - int(loss[::-1].argmin())
         kept[dropped], gone[dropped] = False, -np.inf
         second[dropped] = dropped  # so that it is looked at now
-        for row in np.flatnonzero((nearest == dropped) | (second == dropped)):
+        for row in np.flatnonzero((nearest == dropped) | (second == dropped)).tolist():
             alike = likeness[row] + gone
             nearest[row] = alike.argmax()
             value[row] = alike[nearest[row]]

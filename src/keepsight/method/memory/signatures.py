@@ -41,7 +41,8 @@ def signatures_of(tokens: Tensor) -> NDArray[np.float32]:
     if values.shape[1] > EXACT_DIM:
         values = _fold(values)
     lengths = np.sqrt(np.square(values.astype(np.float64)).sum(axis=1, keepdims=True))
-    return np.rint(values * (LENGTH / np.maximum(lengths, 1e-12))).astype(np.float32)
+    whole: NDArray[np.float32] = np.rint(values * (LENGTH / np.maximum(lengths, 1e-12))).astype(np.float32)
+    return whole
 
 
 def _fold(values: NDArray[np.float32]) -> NDArray[np.float32]:
