@@ -7,9 +7,9 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOp
 
 from keepsight.errors import SettingError
 
-COVERED_SIDES = ("", "left", "right", "bottom")
+COVERED_SIDES = ("left", "right", "bottom")
 """Sides of a thing that a board can hide."""
-_COVERED_SHARE = 0.35
+_COVERED_SHARE = 0.25
 _BOARD = (96, 84, 72, 255)
 
 
@@ -21,15 +21,15 @@ class Look:
         size: factor of the usual size.
         shade: factor of the brightness.
         is_mirrored: left and right exchanged.
-        covered: side that a board hides, a third of the thing; empty for none.
-        is_sketched: few flat colours with dark outlines.
+        covered: side that a board hides, a quarter of the thing; empty for none.
+        is_outlined: a dark line around it.
     """
 
     size: float = 1.0
     shade: float = 1.0
     is_mirrored: bool = False
     covered: str = ""
-    is_sketched: bool = False
+    is_outlined: bool = False
 
 
 USUAL = Look()
@@ -44,10 +44,10 @@ class Looks:
         sizes: smallest and largest factor of the usual size.
         shades: smallest and largest factor of the usual brightness.
         mirror: mirror half of the things.
-        cover: hide a third of three things in four behind a board.
-        sketch: draw all things in few flat colours with dark outlines.
+        cover: hide a quarter of half of the things behind a board.
+        outline: draw all things with a dark line around them.
         change: a thing looks different each time that it comes; otherwise the same through the story.
-        other_places: other walls, floors and patterns; a place keeps its fixture, by which it is known.
+        other_places: other shades and patterns of walls and floors; a place keeps its fixture.
 
     Raises:
         SettingError: a range is not two numbers above 0, smaller first.
@@ -57,7 +57,7 @@ class Looks:
     shades: tuple[float, float] = (1.0, 1.0)
     mirror: bool = False
     cover: bool = False
-    sketch: bool = False
+    outline: bool = False
     change: bool = False
     other_places: bool = False
 
@@ -86,8 +86,8 @@ class Looks:
             size=rng.uniform(*self.sizes),
             shade=rng.uniform(*self.shades),
             is_mirrored=rng.random() < 0.5 and self.mirror,
-            covered=rng.choice(COVERED_SIDES) if self.cover else "",
-            is_sketched=self.sketch,
+            covered=rng.choice(COVERED_SIDES) if self.cover and rng.random() < 0.5 else "",
+            is_outlined=self.outline,
         )
 
 
@@ -97,7 +97,7 @@ USUAL_LOOKS = Looks()
 
 def apply_look(usual: Image.Image, look: Look) -> Image.Image:
     """RGBA image of a thing in a look; its size is left to the renderer."""
-    drawn = _sketch(usual) if look.is_sketched else usual
+    drawn = _outline(usual) if look.is_outlined else usual
     if look.shade != 1.0:
         alpha = drawn.getchannel("A")
         drawn = ImageEnhance.Brightness(drawn.convert("RGB")).enhance(look.shade).convert("RGBA")
@@ -107,16 +107,14 @@ def apply_look(usual: Image.Image, look: Look) -> Image.Image:
     return _cover(drawn, look.covered) if look.covered else drawn
 
 
-def _sketch(usual: Image.Image) -> Image.Image:
-    """Four levels of each primary colour, dark lines where the colour changes and around the thing."""
+def _outline(usual: Image.Image) -> Image.Image:
+    """A dark line along the inside of the edge, a twentieth of the thing wide."""
     alpha = usual.getchannel("A")
-    flat = ImageOps.posterize(usual.convert("RGB").filter(ImageFilter.MedianFilter(5)), 2)
-    inner = flat.convert("L").filter(ImageFilter.FIND_EDGES).point(lambda level: 255 if level > 40 else 0)
-    outline = ImageChops.subtract(alpha, alpha.filter(ImageFilter.MinFilter(5)))
-    sketch = flat.convert("RGBA")
-    sketch.paste((30, 30, 60, 255), mask=ImageChops.lighter(inner, outline))
-    sketch.putalpha(alpha)
-    return sketch
+    edge = ImageChops.subtract(alpha, alpha.filter(ImageFilter.MinFilter(2 * (usual.width // 40) + 1)))
+    outlined = usual.copy()
+    outlined.paste((30, 30, 60, 255), mask=edge)
+    outlined.putalpha(alpha)
+    return outlined
 
 
 def _cover(drawn: Image.Image, side: str) -> Image.Image:

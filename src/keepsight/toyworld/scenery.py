@@ -18,6 +18,8 @@ WALLS_AND_FLOORS: dict[str, tuple[Colour, Colour]] = {
     "farm": ((196, 226, 245), (164, 134, 82)),
 }
 HORIZON = 0.52
+USUAL_SPREAD, OTHER_SPREAD = 8, 40
+"""Largest change of walls and floors from their colours, in levels of 255."""
 
 
 @lru_cache(maxsize=64)
@@ -29,15 +31,16 @@ def background(place: str, size_pixels: int, seed: int, clutter: int, *, is_othe
         size_pixels: side of the picture.
         seed: of the story.
         clutter: pebbles and specks on the floor.
-        is_other: colours and a pattern drawn at random, which say nothing of the place.
+        is_other: shades far from the usual ones, and a pattern that no place usually has.
     """
     rng = random.Random(f"{seed}/{place}")
     scale = size_pixels / 96
-    wall, floor = (_random_colour(rng, 120, 250), _random_colour(rng, 70, 220)) if is_other else WALLS_AND_FLOORS[place]
-    image = Image.new("RGB", (size_pixels, size_pixels), _shade(wall, rng))
+    wall, floor = WALLS_AND_FLOORS[place]
+    spread = OTHER_SPREAD if is_other else USUAL_SPREAD
+    image = Image.new("RGB", (size_pixels, size_pixels), _shade(wall, rng, spread))
     draw = ImageDraw.Draw(image)
     horizon = int((HORIZON + rng.uniform(-0.03, 0.03)) * size_pixels)
-    draw.rectangle((0, horizon, size_pixels, size_pixels), fill=_shade(floor, rng))
+    draw.rectangle((0, horizon, size_pixels, size_pixels), fill=_shade(floor, rng, spread))
     details = rng.choice(_OTHER_DETAILS) if is_other else _DETAILS[place]
     details(draw, size_pixels, horizon, scale)
     for _ in range(clutter):
@@ -47,12 +50,8 @@ def background(place: str, size_pixels: int, seed: int, clutter: int, *, is_othe
     return image
 
 
-def _random_colour(rng: random.Random, darkest: int, lightest: int) -> Colour:
-    return rng.randint(darkest, lightest), rng.randint(darkest, lightest), rng.randint(darkest, lightest)
-
-
-def _shade(colour: Colour, rng: random.Random) -> Colour:
-    change = rng.randint(-8, 8)
+def _shade(colour: Colour, rng: random.Random, spread: int) -> Colour:
+    change = rng.randint(-spread, spread)
     red, green, blue = (min(max(value + change, 0), 255) for value in colour)
     return red, green, blue
 

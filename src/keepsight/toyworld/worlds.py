@@ -20,10 +20,10 @@ EVALUATION_WORLDS: dict[str, Difficulty] = {
     "long-gaps": Difficulty(num_things=20, gap_beats=(20, 60), last_debut_beat=60, memory_clips=None),
     "changing-looks": replace(
         DIFFICULTIES["hard"],
-        looks=Looks(sizes=(0.75, 1.2), shades=(0.6, 1.35), mirror=True, cover=True, change=True),
+        looks=Looks(sizes=(0.8, 1.2), shades=(0.8, 1.2), mirror=True, cover=True, change=True),
     ),
     "unseen": Difficulty(
-        travel_seconds=2.5, looks=Looks(sizes=(0.7, 1.2), mirror=True, sketch=True, other_places=True)
+        travel_seconds=2.5, looks=Looks(sizes=(0.7, 1.2), mirror=True, outline=True, other_places=True)
     ),
 }
 """Worlds that nothing is trained on or tuned on."""
