@@ -10,12 +10,11 @@ import torch
 
 from keepsight.method.selection.base import DEFAULT_RETENTION
 from keepsight.toyworld.captions import Clause, TrueCaption, true_caption
-from keepsight.toyworld.render import THING_SIZE
-from training.encoded_stories import EncodedStory, Memory, MemoryRule, encode_story, frame_times
-from training.moments import GRID, cell_cover
+from training.encoded_stories import EncodedStory, MemoryRule, encode_story
 from training.packing import run_packed
 from training.reading import Reader
 from training.variants.attention import MEMORY_CLIPS, story_scores
+from training.variants.evidence import has_evidence
 from training.watching import clip_with_memory
 
 FIRST_SEED = 40_000
@@ -128,24 +127,14 @@ def _told_clauses(reader: Reader, model: Any, held_out: HeldOut, rule: MemoryRul
         by_case = right.split([len(branch.reply_ids) for branch in branches])
         for story, case, memory, branch, own in zip(stories, cases, memories, branches, by_case, strict=True):
             bounds = clause_bounds(reader.tokenizer.convert_ids_to_tokens(list(branch.reply_ids)))
+            places = [(story.spans[clip], index) for clip, index in memory.places]
             told += [
-                Told(clause, bool(own[start:end].all()), clause.needs_past and has_evidence(story, memory, clause))
+                Told(
+                    clause, bool(own[start:end].all()), clause.needs_past and has_evidence(story.story, places, clause)
+                )
                 for clause, (start, end) in zip(case.truth.clauses, bounds, strict=True)
             ]
     return told
-
-
-def has_evidence(encoded: EncodedStory, memory: Memory, clause: Clause) -> bool:
-    """Whether a remembered token shows the clause's thing or, for the content of a box, that thing entering a box."""
-    if clause.content is not None:
-        return any(encoded.entering.get(place) == clause.content.noun for place in memory.places)
-    return any(
-        shown.thing == clause.thing and bool(cell_cover(shown.position(seconds), THING_SIZE)[cell])
-        for clip, index in memory.places
-        for step, cell in [divmod(index, GRID * GRID)]
-        for seconds in [frame_times(encoded.spans[clip])[step]]
-        for shown in encoded.story.visible_at(seconds)
-    )
 
 
 def clause_bounds(tokens: Sequence[str]) -> list[tuple[int, int]]:

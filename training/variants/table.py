@@ -1,12 +1,11 @@
 """Models trained with one memory and used with another, on the toy world: needs-memory clauses, answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from keepsight.bench.datasets.toyworld import ToyWorldSettings, make_toyworld
-from keepsight.bench.methods import Method, make_method
+from keepsight.bench.methods import make_method
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.records import DataSet
 from keepsight.bench.results import Results
@@ -17,10 +16,13 @@ from keepsight.bench.tabulate import Scored, scored_answers
 from keepsight.bench.toy_captions import EVENTS, PAST, scored_captions
 from keepsight.errors import SettingError
 from keepsight.settings import Settings
+from training.variants.evidence import kept_evidence
 from training.variants.selector import HEAD_FILE, LearnedSelection
 
 ANSWERS = "answers"
-MEASURES = (PAST, EVENTS, ANSWERS)
+EVIDENCE, USED = "evidence kept", "needs memory, evidence kept"
+MEASURES = (PAST, EVIDENCE, USED, EVENTS, ANSWERS)
+"""`EVIDENCE` is the share of the clauses of `PAST` whose evidence is in memory, and `USED` what is right of those."""
 LEARNED_COLUMN = "learned"
 DEFAULT_COLUMNS = ("selector=attention", "selector=uniform", "selector=random", "memory_clips=0")
 """Settings of `captions`, as `make_method` reads them; `learned` is the selection by a trained head."""
@@ -79,19 +81,34 @@ def _cases(settings: TableSettings, model: str, data_set: DataSet) -> Cases:
     methods = {column: _method(column, settings.head) for column in settings.columns}
     how = RunSettings(model, processes=settings.processes, cache_folder=settings.cache_folder)
     results, _ = run(data_set, methods, make_scorer(data_set.scoring), how)
-    return {measure: {name: _measured(results, data_set, name, measure) for name in methods} for measure in MEASURES}
+    found: Cases = {measure: {} for measure in MEASURES}
+    for name, method in methods.items():
+        for measure, cases in _measured(results, data_set, name, method.settings.memory_clips).items():
+            found[measure][name] = cases
+    return found
 
 
-def _method(column: str, head: Path | None) -> Method[Any]:
+def _method(column: str, head: Path | None) -> Captions:
     if column == LEARNED_COLUMN:
         return Captions(Settings(selector=LearnedSelection(path=str(HEAD_FILE if head is None else head))))
-    return make_method(f"captions:{column}")
+    made = make_method(f"captions:{column}")
+    if not isinstance(made, Captions):
+        raise SettingError(f"a column must be settings of captions, got {column!r}")
+    return made
 
 
-def _measured(results: Results, data_set: DataSet, column: str, measure: str) -> list[Scored]:
-    if measure == ANSWERS:
-        return scored_answers(results.of(column))
-    return [one for one in scored_captions(data_set, results.captions_of(column)) if measure in one.columns]
+def _measured(results: Results, data_set: DataSet, column: str, memory_clips: int) -> dict[str, list[Scored]]:
+    captions = results.captions_of(column)
+    scored = scored_captions(data_set, captions)
+    past = [one for one in scored if PAST in one.columns]
+    kept = kept_evidence(data_set, captions, memory_clips)
+    return {
+        PAST: past,
+        EVIDENCE: [replace(one, score=float(has)) for one, has in zip(past, kept, strict=True)],
+        USED: [one for one, has in zip(past, kept, strict=True) if has],
+        EVENTS: [one for one in scored if EVENTS in one.columns],
+        ANSWERS: scored_answers(results.of(column)),
+    }
 
 
 def _cell(cases: Sequence[Scored]) -> str:
