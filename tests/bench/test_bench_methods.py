@@ -15,6 +15,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from keepsight import Watcher
+from keepsight.bench.baselines.kv_retrieval import Retrieved
+from keepsight.bench.baselines.kv_stream import KeyValueStream
 from keepsight.bench.datasets.sources import FileSource
 from keepsight.bench.methods import METHODS, Asked, Method, make_method
 from keepsight.bench.methods.base import Reply
@@ -452,6 +454,22 @@ def test_keys_and_values_of_all_frames_are_the_plain_prompt(random_model: VideoM
         assert prediction.answer == "".join(random_model.answer(request)).strip()
         assert prediction.num_prompt_tokens == random_model.count_prompt_tokens("", asked, len(tokens))
     assert captions == []
+
+
+def test_keys_and_values_are_retrieved_by_the_question_without_its_choices(
+    random_model: VideoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries, retrieve = [], KeyValueStream.retrieve
+
+    def recorded(stream: KeyValueStream, query: str) -> Retrieved:
+        queries.append(query)
+        return retrieve(stream, query)
+
+    monkeypatch.setattr(KeyValueStream, "retrieve", recorded)
+    asked = replace(question(3.0), choices=("a dog", "a cat"), answer_index=0)
+    method = make_method("kv-retrieval:max_answer_tokens=2", SETTINGS)
+    watch(random_model, Video("kitchen", PictureSource(4), (asked,)), {"kv": method})
+    assert queries == [asked.question]
 
 
 class TestSharedModel:

@@ -143,10 +143,15 @@ class KeyValueStream:
         count = self._settings.retrieved_frames
         return retrieve(self._side.decoder, embeds, self._opening, self._frames, self._mean_keys, count)
 
-    def answer(self, question: str, *, max_new_tokens: int = 256) -> Iterator[str]:
+    def answer(self, question: str, *, query: str | None = None, max_new_tokens: int = 256) -> Iterator[str]:
         """Answer a question greedily, streaming pieces of text, from the frames at the time of the call.
 
         Without frames it is answered without video. Errors are raised immediately.
+
+        Args:
+            question: text for the model.
+            query: text to retrieve frames by, such as the question without its choices; the question if None.
+            max_new_tokens: token limit of the answer.
 
         Raises:
             SettingError: the question is empty, or `max_new_tokens` is below 1.
@@ -160,7 +165,7 @@ class KeyValueStream:
             pieces: list[Piece] = [Separator(side.separator), ids.after]
             prompt = assemble(pieces, side.language.embed_ids)
         self._check_length(len(prompt), max_new_tokens)
-        cache = self.retrieve(question).cache
+        cache = self.retrieve(question if query is None else query).cache
         new_ids = generate(side.language, PromptBatch.of([prompt]), side.end_ids, max_new_tokens, cache=cache)
         return stream_text(single_reply(new_ids), side.decode)
 

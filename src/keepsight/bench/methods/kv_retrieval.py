@@ -73,8 +73,9 @@ class KeyValueRetrieval:
         return KeyValuesSeen(model, KeyValueSettings(self.window_frames, self.retrieved_frames))
 
     def answer(self, model: VideoModel, seen: KeyValuesSeen, asked: Asked) -> Reply:
-        """Retrieve and answer."""
-        pieces = seen.stream.answer(asked.wording, max_new_tokens=longest_reply(model, self.settings))
+        """Retrieve by the question alone, as published, and answer."""
+        longest = longest_reply(model, self.settings)
+        pieces = seen.stream.answer(asked.wording, query=asked.question, max_new_tokens=longest)
         num_frames = min(len(seen.stream.frames), self.retrieved_frames)
         num_tokens = model.count_prompt_tokens("", asked.wording, num_frames * model.info.tokens_per_step)
         return Reply("".join(pieces).strip(), num_tokens)
