@@ -177,6 +177,15 @@ def test_a_missing_video_is_an_error(tmp_path: Path) -> None:
         answer(FakeModel(), VideoQuestion(tmp_path / "gone.mp4", "What?"))
 
 
+def test_a_prompt_of_several_lines_is_asked_as_it_is(make_video: MakeVideo) -> None:
+    """With captions to answer from, and before there are any."""
+    model, path = FakeModel(), make_video(seconds=8)
+    prompt = "What is it?\nA. a dog\nB. a cat\nAnswer with the letter."
+    answer(model, VideoQuestion(path, prompt), VideoQuestion(path, prompt, ask_seconds=0.0))
+    assert [call.question for call in model.calls] == [prompt, prompt]
+    assert sorted(bool(call.context) for call in model.calls) == [False, True]
+
+
 def test_length_and_stops_are_the_tasks(make_video: MakeVideo) -> None:
     model = FakeModel()
     path = make_video(9)
