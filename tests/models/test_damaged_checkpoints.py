@@ -154,7 +154,8 @@ def test_no_architecture_leaves_out_layers_of_its_tower(architecture: Architectu
     if key is None:
         assert str(architecture) == "gemma4_unified"  # which has no tower
         return
-    edit(folder / "config.json", {key: 1}, "vision_config")
+    levels = {name: [0] * len(tower[name]) for name in ("deepstack_visual_indexes",) if name in tower}
+    edit(folder / "config.json", {key: 1, **levels}, "vision_config")
     error = str(refusal(folder))
     assert error.startswith(f"the configuration in {folder} must have all layers of the weights, got 1 in model.v")
 
@@ -185,8 +186,8 @@ def test_an_impossible_published_penalty_is_refused(folder: Path, text: str, sho
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[]", "{path} must be an object, got []; {again}"),
-        ("5", "{path} must be an object, got 5; {again}"),
+        ("[]", "{path} must be a JSON object, got []; {again}"),
+        ("5", "{path} must be a JSON object, got 5; {again}"),
         ('{"eos_token_id": "x"}', 'eos_token_id in {path} must be a token id or a list of them, got "x"; {again}'),
         (
             '{"eos_token_id": [1, -1]}',
@@ -247,7 +248,7 @@ def test_a_tokenizer_that_is_a_number_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ([], "{path} must have a weight_map, names of tensors to names of files; download it again"),
+        ([], f"{{path}} must be a JSON object, got []; {AGAIN}"),
         ({"metadata": {}}, "{path} must have a weight_map, names of tensors to names of files; download it again"),
         ({"weight_map": [1]}, "{path} must have a weight_map, names of tensors to names of files; download it again"),
         (

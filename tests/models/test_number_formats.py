@@ -165,7 +165,7 @@ def test_the_published_format_is_that_of_the_configuration_else_of_the_weights(
 
 def test_the_published_format_may_be_unknown(tmp_path: Path) -> None:
     assert published_dtype(tmp_path) is None
-    (tmp_path / "config.json").write_text("[]")
+    (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"not safetensors")
     assert published_dtype(tmp_path) is None
     save_file({"a": torch.zeros(3, dtype=torch.int8)}, tmp_path / "model.safetensors")

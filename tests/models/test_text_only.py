@@ -183,6 +183,10 @@ def test_a_tokenizer_that_changes_decoded_text_or_is_incomplete_is_refused(tmp_p
         PlainTokenizer.load(tmp_path)
     assert str(caught.value) == f"clean_up_tokenization_spaces of {tmp_path} must be false, got true"
     (tmp_path / "tokenizer_config.json").unlink()
+    with pytest.raises(ModelError, match=r"cannot read .+/tokenizer_config\.json: "):
+        PlainTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(ModelError, match="cannot load the tokenizer in "):
         PlainTokenizer.load(tmp_path)
 

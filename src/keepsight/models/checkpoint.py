@@ -1,6 +1,5 @@
 """Reading of Hugging Face checkpoint folders: configuration, weights, tokenizer and chat template."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,9 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from keepsight.errors import ModelError
+from keepsight.models.json_files import read_object
 from keepsight.models.loading_report import check_expert_shapes, check_report
+from keepsight.models.published_files import shards_of
 
 Weights = TypeVar("Weights", bound=PreTrainedModel)
 
@@ -49,7 +50,7 @@ def load_config(folder: Path) -> Any:
     try:
         with quiet_transformers():
             config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        if "tie_word_embeddings" not in json.loads(path.read_text(encoding="utf-8")):
+        if "tie_word_embeddings" not in read_object(path):
             config.tie_word_embeddings = bool(getattr(config.get_text_config(), "tie_word_embeddings", False))
     except StrictDataclassError as error:
         raise ModelError(f"cannot use {path}: {' '.join(str(error).split())}") from error
@@ -112,13 +113,11 @@ def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if (whole := folder / "model.safetensors").is_file() or not index.is_file():
         return [whole]
-    content = json.loads(index.read_text(encoding="utf-8"))
-    files = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(files, dict) or not files or not all(isinstance(file, str) for file in files.values()):
-        raise ModelError(f"{index} must have a weight_map, names of tensors to names of files; download it again")
+    content = read_object(index)
+    shards = shards_of(content, index)
     if not isinstance(content.get("metadata"), dict):  # which transformers reads
         raise ModelError(f'{index} must have its "metadata", which may be empty, {{}}; add it, or download it again')
-    return [folder / file for file in sorted(set(files.values()))]
+    return [folder / file for file in shards]
 
 
 def load_skeleton(model: Weights, stored: StoredWeights, dtype: torch.dtype) -> Weights:
@@ -179,10 +178,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     try:
         with quiet_transformers():
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-        if (older := folder / "chat_template.json").is_file():
-            tokenizer.chat_template = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"cannot load the tokenizer in {folder}: {_first_line(error)}") from error
+    if older := read_object(folder / "chat_template.json"):
+        tokenizer.chat_template = older.get("chat_template")
     if not isinstance(tokenizer.chat_template, str | list | dict | None):
         raise ModelError(f"the chat template in {folder} must be text; download the model again")
     if not tokenizer.chat_template:

@@ -3,13 +3,13 @@
 Importing this module is cheap; torch and transformers are imported when a model is loaded.
 """
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keepsight.errors import ModelError, SettingError, UnknownModelError, UnsupportedModelError
 from keepsight.incoming import did_you_mean
 from keepsight.models.huggingface.names import HubName, known_ids
+from keepsight.models.json_files import read_object
 from keepsight.models.load_options import LoadOptions
 from keepsight.models.naming import fingerprint_of
 from keepsight.models.places import LocalModel, find_model
@@ -69,6 +69,7 @@ def load_model(
             are not possible.
     """
     from keepsight.models.checkpoint import load_config
+    from keepsight.models.config_ranges import check_ranges
     from keepsight.models.fitting import Need, check_fits, check_host
     from keepsight.models.hardware.allocator import return_large_blocks
     from keepsight.models.hardware.devices import choose_devices
@@ -92,6 +93,7 @@ def load_model(
     model_type = _supported_type(name, found.folder)
     adapter = adapter_class(model_type)
     config = load_config(found.folder)
+    check_ranges(found.folder, config)
     settings = settings_for(adapter, found.folder, tokens_per_frame)
     try:
         shape = adapter.shape(config, settings)
@@ -180,7 +182,9 @@ def _supported_type(name: str, folder: Path) -> str:
         UnsupportedModelError: it has no adapter, or the weights are quantized.
         ModelError: see `check_config` and `check_generation_config`.
     """
-    config = _read_config(name, folder)
+    if not (folder / "config.json").is_file():
+        raise UnknownModelError(f"{name} is not a model in Hugging Face format: it has no config.json")
+    config = read_object(folder / "config.json")
     model_type = config.get("model_type")
     names = ADAPTER_GROUP.names()
     if model_type in names:
@@ -193,14 +197,3 @@ def _supported_type(name: str, folder: Path) -> str:
         f"architecture of {name} must be one of {', '.join(sorted(names))}, got {architecture}"
         f"{did_you_mean(name, known_ids())}"
     )
-
-
-def _read_config(name: str, folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise UnknownModelError(f"{name} is not a model in Hugging Face format: it has no config.json")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UnsupportedModelError(f"{path} is not JSON: {error}") from error
-    return config if isinstance(config, dict) else {}

@@ -3,19 +3,18 @@
 transformers ignores some damaged values, and follows others that give wrong text.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keepsight.errors import ModelError, SettingError, UnsupportedModelError
+from keepsight.models.json_files import REMEDY, read_object, shown
 
 LEAST_PENALTY, MOST_PENALTY = 0.01, 100
 """Range of a repetition penalty: beyond it, logits overflow or the prompt decides alone."""
 
 _NUMBER_FORMATS = ("float64", "float32", "float16", "bfloat16")
 _PARTS = ("text_config", "vision_config", "audio_config")
-_REMEDY = "correct it, or download the model again"
 
 
 def check_config(name: str, path: Path, config: Mapping[str, Any]) -> None:
@@ -32,7 +31,7 @@ def check_config(name: str, path: Path, config: Mapping[str, Any]) -> None:
     """
     for part in _PARTS:
         if not isinstance(config.get(part), dict | None):
-            raise ModelError(f"{part} in {path} must be an object, got {_shown(config[part])}; {_REMEDY}")
+            raise ModelError(f"{part} in {path} must be an object, got {shown(config[part])}; {REMEDY}")
     for section in (config, *(config.get(part) or {} for part in _PARTS)):
         for key in ("quantization_config", "compression_config"):
             if section.get(key):
@@ -43,8 +42,7 @@ def check_config(name: str, path: Path, config: Mapping[str, Any]) -> None:
         for key in ("dtype", "torch_dtype"):
             if section.get(key) not in (None, *_NUMBER_FORMATS):
                 raise ModelError(
-                    f"{key} in {path} must be one of {', '.join(_NUMBER_FORMATS)}, got {_shown(section[key])}; "
-                    f"{_REMEDY}"
+                    f"{key} in {path} must be one of {', '.join(_NUMBER_FORMATS)}, got {shown(section[key])}; {REMEDY}"
                 )
 
 
@@ -54,23 +52,33 @@ def check_generation_config(path: Path) -> None:
     Raises:
         ModelError: the file is not a JSON object, or its repetition_penalty or eos_token_id is out of range.
     """
-    if not path.is_file():
-        return
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}; {_REMEDY}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} must be an object, got {_shown(content)}; {_REMEDY}")
+    content = read_object(path)
     penalty = content.get("repetition_penalty")
     if penalty is not None and not is_penalty(penalty):
         raise ModelError(
             f"repetition_penalty in {path} must be a number from {LEAST_PENALTY:g} to {MOST_PENALTY:g}, "
-            f"got {_shown(penalty)}; {_REMEDY}"
+            f"got {shown(penalty)}; {REMEDY}"
         )
     ends = content.get("eos_token_id")
     if not all(_is_id(one) for one in (ends if isinstance(ends, list) else [] if ends is None else [ends])):
-        raise ModelError(f"eos_token_id in {path} must be a token id or a list of them, got {_shown(ends)}; {_REMEDY}")
+        raise ModelError(f"eos_token_id in {path} must be a token id or a list of them, got {shown(ends)}; {REMEDY}")
+
+
+def shards_of(content: Mapping[str, Any], index: Path, remedy: str = "download it again") -> tuple[str, ...]:
+    """Names of the files that an index of weights lists, in order.
+
+    Args:
+        content: of the index.
+        index: its file.
+        remedy: what to do about a damaged index, for the message.
+
+    Raises:
+        ModelError: it lists no files.
+    """
+    files = content.get("weight_map")
+    if not isinstance(files, dict) or not files or not all(isinstance(file, str) for file in files.values()):
+        raise ModelError(f"{index} must have a weight_map, names of tensors to names of files; {remedy}")
+    return tuple(sorted(set(files.values())))
 
 
 def check_penalty(penalty: float) -> None:
@@ -98,12 +106,7 @@ def _is_id(value: object) -> bool:
 def _method(quantization: object) -> str:
     """The method's name; older files of bitsandbytes have only its switches."""
     if not isinstance(quantization, dict):
-        return _shown(quantization)
+        return shown(quantization)
     if "load_in_8bit" in quantization or "load_in_4bit" in quantization:
         return "bitsandbytes"
     return str(quantization.get("quant_method") or "an unnamed method")
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,6 +1,5 @@
 """Number format of a model's weights: the user's, or one that fits the checkpoint and the hardware."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
+from keepsight.models.json_files import read_object
 from keepsight.models.load_options import LARGE_MODEL_PARAMETERS
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -101,7 +101,7 @@ def published_dtype(folder: Path) -> torch.dtype | None:
     Args:
         folder: holds config.json, and the weights if they are downloaded.
     """
-    config = _json_object(folder / "config.json")
+    config = read_object(folder / "config.json")
     for part in (config, config.get("text_config")):
         if isinstance(part, dict):
             name = part.get("dtype") or part.get("torch_dtype")
@@ -127,11 +127,3 @@ def _dtype_of_weights(folder: Path) -> torch.dtype | None:
         return None  # loading it says what is wrong
     most = max(num_weights, key=lambda kind: num_weights[kind], default="")
     return _SAFETENSORS_DTYPES.get(most)
-
-
-def _json_object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -5,7 +5,6 @@ commit; all other files are of that commit. The weights, whose sizes are known b
 that an interrupted download keeps whole files, and a cache with all weights has everything.
 """
 
-import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping
@@ -40,10 +39,13 @@ from keepsight.models.huggingface.faults import (
 )
 from keepsight.models.huggingface.names import HubName
 from keepsight.models.huggingface.progress import say, shown_download
+from keepsight.models.json_files import read_object
+from keepsight.models.published_files import shards_of
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
+_AGAIN = "delete it and run the same command again"
 _SMALL_FILES = ("*.json", "*.jinja")
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".safetensors")
 
@@ -103,10 +105,7 @@ class Snapshot:
         index = self.folder / WEIGHTS_INDEX
         if WEIGHTS in self.sizes or (self.folder / WEIGHTS).is_file() or not index.is_file():
             return (WEIGHTS,)
-        try:
-            return tuple(sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{index} is not an index of weights; delete it and run the same command again") from error
+        return shards_of(read_object(index, remedy=_AGAIN), index, _AGAIN)
 
 
 def find_snapshot(name: HubName) -> Snapshot:

@@ -1,6 +1,5 @@
 """A bundled model that answers from text: its decoder without the vision tower, and without transformers."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from keepsight.method.prompts import question_text
 from keepsight.method.protocol import AnswerRequest, VisualInput
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
 from keepsight.models.decoding.replies import generate, single_reply, stream_text
+from keepsight.models.json_files import read_object
 from keepsight.models.naming import identity_of
 from keepsight.models.prompting.chat import ChatPrompts, VideoPlace
 from keepsight.models.prompting.layout import assemble, check_length
@@ -93,8 +93,8 @@ class TextModel:
             UnsupportedModelError: the decoder differs from the one here.
             ModelError: a file is missing or damaged.
         """
-        config = _read_json(folder / "config.json")
-        ending = _read_json(folder / "generation_config.json").get("eos_token_id", ())
+        config = read_object(folder / "config.json", is_needed=True)
+        ending = read_object(folder / "generation_config.json", is_needed=True).get("eos_token_id", ())
         shape = DecoderShape.of(config)
         return cls(
             name,
@@ -145,14 +145,6 @@ class TextModel:
         if num_visual_tokens or num_memory_tokens or like is not None:
             raise SettingError(f"{self.info.name} was loaded to answer from text; load the whole model for frames")
         return len(self._prompts.ids(question_text(context, question), with_video=False))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read {path}: {error}") from error
-    return found
 
 
 def _decoder_weights(path: Path, shape: DecoderShape) -> dict[str, Tensor]:

@@ -1,6 +1,5 @@
 """The checkpoint's own tokenizer and chat template, read without transformers."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +8,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from keepsight.errors import ModelError
+from keepsight.models.json_files import read_object
 
 
 class PlainTokenizer:
@@ -33,8 +33,8 @@ class PlainTokenizer:
         Raises:
             ModelError: a file is missing or damaged, or the tokenizer changes text that it decodes.
         """
+        settings = read_object(folder / "tokenizer_config.json", is_needed=True)
         try:
-            settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
             template = (folder / "chat_template.jinja").read_text(encoding="utf-8")
             tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

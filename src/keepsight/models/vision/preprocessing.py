@@ -4,7 +4,6 @@ Implemented here because transformers' video processor needs torchvision. Same s
 normalise per channel.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from keepsight.errors import ModelError, SettingError
-from keepsight.incoming import short
+from keepsight.models.json_files import read_object
 
 PREPROCESSOR_FILES = {"video": "video_preprocessor_config.json", "image": "preprocessor_config.json"}
 """Files with preprocessor settings; `processor_config.json` nests both kinds and is read first."""
@@ -159,12 +158,12 @@ def read_settings(folder: Path, kinds: Sequence[str] = ("video", "image")) -> Ma
     Raises:
         ModelError: a preprocessor file is not a JSON object.
     """
-    nested = _read_json(folder / "processor_config.json")
+    nested = read_object(folder / "processor_config.json")
     for kind in kinds:
         if isinstance(section := nested.get(f"{kind}_processor"), dict):
             return dict(section)
     for kind in kinds:
-        if settings := _read_json(folder / PREPROCESSOR_FILES[kind]):
+        if settings := read_object(folder / PREPROCESSOR_FILES[kind]):
             return settings
     return {}
 
@@ -176,18 +175,6 @@ def read_processor_class(folder: Path) -> str | None:
         ModelError: a preprocessor file is not JSON.
     """
     for file in ("processor_config.json", *PREPROCESSOR_FILES.values()):
-        if name := _read_json(folder / file).get("processor_class"):
+        if name := read_object(folder / file).get("processor_class"):
             return str(name)
     return None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} must be a JSON object, got {short(repr(content))}; download the model again")
-    return content
