@@ -8,6 +8,7 @@ import pytest
 from keepsight.cli.collection import paused_collection
 from keepsight.cli.options import load_answering_or_say, load_model_or_say
 from keepsight.errors import UnknownModelError
+from keepsight.models.load_options import LoadRequest
 from tests.fake_model import FakeModel
 
 
@@ -28,7 +29,7 @@ def test_it_is_paused_and_then_as_before(is_enabled: bool) -> None:
 
 @pytest.mark.parametrize("load", [load_model_or_say, load_answering_or_say])
 def test_it_is_paused_while_a_model_is_loaded(
-    monkeypatch: pytest.MonkeyPatch, load: Callable[[str, str | None, str | None], object]
+    monkeypatch: pytest.MonkeyPatch, load: Callable[[LoadRequest], object]
 ) -> None:
     seen: list[bool] = []
 
@@ -39,9 +40,9 @@ def test_it_is_paused_while_a_model_is_loaded(
         return FakeModel()
 
     monkeypatch.setattr("keepsight.models.loading.load_model", load_fake)
-    assert isinstance(load("some", None, None), FakeModel)
+    assert isinstance(load(LoadRequest("some")), FakeModel)
     assert gc.isenabled()
     with pytest.raises(UnknownModelError):
-        load("none", None, None)
+        load(LoadRequest("none"))
     assert gc.isenabled()
     assert seen == [False, False]

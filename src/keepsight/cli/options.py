@@ -12,7 +12,7 @@ from keepsight.cli.collection import paused_collection
 from keepsight.cli.output import complain
 from keepsight.errors import SettingError
 from keepsight.incoming import checked_text
-from keepsight.models.load_options import DTYPE_DEFAULT
+from keepsight.models.load_options import DTYPE_DEFAULT, LoadRequest
 from keepsight.models.registry import BUNDLED
 
 if TYPE_CHECKING:
@@ -94,15 +94,7 @@ JsonOption = Annotated[
 ]
 
 
-def load_model_or_say(
-    name: str,
-    device: str | None,
-    dtype: str | None,
-    quantization: str | None = None,
-    tokens_per_frame: int | None = None,
-    repetition_penalty: float | None = None,
-    compile_passes: bool = False,
-) -> "BatchModel":
+def load_model_or_say(request: LoadRequest) -> "BatchModel":
     """Load a model; for a bundled one, print its limits on stderr.
 
     Raises:
@@ -112,28 +104,16 @@ def load_model_or_say(
         from keepsight.models.hardware.devices import settle_threads
         from keepsight.models.loading import load_model
 
-        model = load_model(
-            name,
-            device=device,
-            dtype=dtype,
-            quantization=quantization,
-            tokens_per_frame=tokens_per_frame,
-            repetition_penalty=repetition_penalty,
-            compile_passes=compile_passes,
-        )
+        model = load_model(request.model, **request.keywords)
     settle_threads(model.info.device, model.info.num_parameters)
-    _say_limits(name)
+    _say_limits(request.model)
     return model
 
 
-def load_answering_or_say(
-    name: str,
-    device: str | None,
-    dtype: str | None,
-    quantization: str | None = None,
-    repetition_penalty: float | None = None,
-) -> "AnsweringModel":
+def load_answering_or_say(request: LoadRequest) -> "AnsweringModel":
     """Load a model that answers from captions; for a bundled one, print its limits on stderr.
+
+    Settings for frames and passes are ignored.
 
     Raises:
         ModelError, SettingError: as for `load_answering_model`.
@@ -143,10 +123,14 @@ def load_answering_or_say(
         from keepsight.models.loading import load_answering_model
 
         model = load_answering_model(
-            name, device=device, dtype=dtype, quantization=quantization, repetition_penalty=repetition_penalty
+            request.model,
+            device=request.device,
+            dtype=request.dtype,
+            quantization=request.quantization,
+            repetition_penalty=request.repetition_penalty,
         )
     settle_threads(model.info.device, model.info.num_parameters)
-    _say_limits(name)
+    _say_limits(request.model)
     return model
 
 

@@ -9,6 +9,7 @@ from keepsight.cli.output import complain
 from keepsight.cli.settings import ModelSettings
 from keepsight.errors import SettingError, UnknownModelError
 from keepsight.incoming import did_you_mean, one_line
+from keepsight.models.load_options import LoadRequest
 
 if TYPE_CHECKING:
     from keepsight.journal import StreamRecord
@@ -61,27 +62,8 @@ class ModelChoice:
         return cls(**{name: None if value is None else str(value) for name, value in given.items()})
 
 
-@dataclass(frozen=True)
-class FoundModel:
-    """A model to load.
-
-    Attributes:
-        model: bundled name, folder or hub id.
-        device: device of the weights; None for the best here.
-        dtype: number format; None for the model's own.
-        quantization: `int8` or `int4`; None for none.
-        tokens_per_frame: visual tokens of a large square frame; None for the default.
-        repetition_penalty: penalty of tokens that were there before; None for the model's own.
-        compile_passes: compile the generation of captions and answers.
-    """
-
-    model: str
-    device: str | None
-    dtype: str | None
-    quantization: str | None
-    tokens_per_frame: int | None = None
-    repetition_penalty: float | None = None
-    compile_passes: bool = False
+class FoundModel(LoadRequest):
+    """A model to load, with what it is loaded with."""
 
     @classmethod
     def of(cls, settings: ModelSettings) -> "FoundModel":
@@ -102,15 +84,7 @@ class FoundModel:
         Raises:
             ModelError, SettingError: as for `load_model`.
         """
-        return load_model_or_say(
-            self.model,
-            self.device,
-            self.dtype,
-            self.quantization,
-            self.tokens_per_frame,
-            self.repetition_penalty,
-            self.compile_passes,
-        )
+        return load_model_or_say(self)
 
     def load_to_answer(self) -> "AnsweringModel":
         """Load it to answer from captions alone, without settings for frames and passes.
@@ -118,7 +92,7 @@ class FoundModel:
         Raises:
             ModelError, SettingError: as for `load_answering_model`.
         """
-        return load_answering_or_say(self.model, self.device, self.dtype, self.quantization, self.repetition_penalty)
+        return load_answering_or_say(self)
 
 
 def model_for(stream: "StreamRecord", chosen: ModelChoice) -> FoundModel:

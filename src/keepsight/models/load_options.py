@@ -1,7 +1,7 @@
 """What a model is loaded with, settled before any weight is read."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +15,36 @@ DTYPE_DEFAULT = (
     f"bfloat16 from {LARGE_MODEL_PARAMETERS // 10**6} million parameters with AVX512-BF16 or AMX"
 )
 """What `keepsight.models.hardware.number_formats` chooses, for help texts."""
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What a user asks for with a model: the arguments of `load_model`.
+
+    Attributes:
+        model: bundled name, folder or hub id.
+        device: device of the weights; None for the best here.
+        dtype: number format; None for the model's own.
+        quantization: `int8` or `int4`; None for none.
+        tokens_per_frame: visual tokens of a large square frame; None for the default.
+        repetition_penalty: penalty of tokens that were there before; None for the model's own.
+        compile_passes: compile the generation of captions and answers.
+        score_layers: layers that score tokens, 1-based; None for the paper's, scaled to the model's depth.
+    """
+
+    model: str
+    device: str | None = None
+    dtype: str | None = None
+    quantization: str | None = None
+    tokens_per_frame: int | None = None
+    repetition_penalty: float | None = None
+    compile_passes: bool = False
+    score_layers: tuple[int, ...] | None = None
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """Arguments of `load_model` besides the model's name."""
+        return {name: value for name, value in vars(self).items() if name != "model"}
 
 
 @dataclass(frozen=True)

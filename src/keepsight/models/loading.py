@@ -6,15 +6,12 @@ Importing this module is cheap; torch and transformers are imported when a model
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keepsight.errors import ModelError, SettingError, UnknownModelError, UnsupportedModelError
-from keepsight.incoming import did_you_mean
-from keepsight.models.huggingface.names import HubName, known_ids
-from keepsight.models.json_files import read_object
-from keepsight.models.load_options import LoadOptions
-from keepsight.models.naming import fingerprint_of
+from keepsight.errors import SettingError
+from keepsight.models.huggingface.names import HubName
+from keepsight.models.load_options import LoadRequest
 from keepsight.models.places import LocalModel, find_model
-from keepsight.models.published_files import check_config, check_generation_config, check_penalty
-from keepsight.models.registry import ADAPTER_GROUP, BundledModel, adapter_class, list_models, settings_for
+from keepsight.models.published_files import check_penalty
+from keepsight.models.registry import BundledModel, list_models
 
 if TYPE_CHECKING:
     import torch
@@ -68,73 +65,18 @@ def load_model(
         SettingError: device, dtype, score_layers, quantization, tokens_per_frame, repetition_penalty or compile_passes
             are not possible.
     """
-    from keepsight.models.checkpoint import load_config
-    from keepsight.models.config_ranges import check_ranges
-    from keepsight.models.fitting import Need, check_fits, check_host
-    from keepsight.models.hardware.allocator import return_large_blocks
-    from keepsight.models.hardware.devices import choose_devices
-    from keepsight.models.hardware.number_formats import choose_dtype, has_bfloat16, published_dtype
-    from keepsight.models.quantization import check_quantization
-    from keepsight.models.split_plan import SplitNeed, check_split_fits
-
-    name = str(name_or_path)
-    check_quantization(quantization)
-    if repetition_penalty is not None:
-        check_penalty(repetition_penalty)
-    place = find_model(name)
-    devices = choose_devices(device)
-    chosen_device = devices[0]
-    if compile_passes and len(devices) > 1:
-        names = ", ".join(map(str, devices))
-        raise SettingError(
-            f"compile must be off for a model on several devices, got {names}; use one device or leave out --compile"
-        )
-    found = place if isinstance(place, LocalModel) else _find_on_hub(place)
-    model_type = _supported_type(name, found.folder)
-    adapter = adapter_class(model_type)
-    config = load_config(found.folder)
-    check_ranges(found.folder, config)
-    settings = settings_for(adapter, found.folder, tokens_per_frame)
-    try:
-        shape = adapter.shape(config, settings)
-    except (ArithmeticError, LookupError, AssertionError) as error:  # of transformers, which builds the model from it
-        raise ModelError(
-            f"{found.folder / 'config.json'} does not describe a model ({type(error).__name__}: {error}); correct it, "
-            "or download the model again"
-        ) from error
-    published = published_dtype(found.folder)
-    chosen_dtype = choose_dtype(
-        dtype,
-        next((one for one in devices if not has_bfloat16(one)), chosen_device),
-        published=published,
-        num_parameters=shape.num_parameters,
-        overflows_float16=adapter.overflows_float16,
-    )
-    need = Need.of(adapter, shape, chosen_device, published)
-    layer_devices: tuple[torch.device, ...] = ()
-    if len(devices) == 1:
-        check_fits(need, name, model_type, chosen_dtype, quantization)
-    else:
-        wanted = SplitNeed.of(need, adapter, config, devices)
-        layer_devices = check_split_fits(wanted, name, chosen_dtype, quantization).layer_devices
-    folder = found.fetch_weights()
-    options = LoadOptions(
-        name=name,
-        checkpoint=found.checkpoint,
-        device=chosen_device,
-        dtype=chosen_dtype,
-        score_layers=None if score_layers is None else tuple(score_layers),
+    layers = None if score_layers is None else tuple(score_layers)
+    request = LoadRequest(
+        model=str(name_or_path),
+        device=device,
+        dtype=dtype,
         quantization=quantization,
         tokens_per_frame=tokens_per_frame,
         repetition_penalty=repetition_penalty,
         compile_passes=compile_passes,
-        layer_devices=layer_devices,
-        fingerprint=fingerprint_of(folder),
+        score_layers=layers,
     )
-    check_host(name, folder, options)
-    if chosen_device.type == "cpu":
-        return_large_blocks()
-    return adapter.load(folder, options)
+    return _load(request)
 
 
 def load_answering_model(
@@ -169,31 +111,40 @@ def load_answering_model(
     )
 
 
+def _load(request: LoadRequest) -> "BatchModel":
+    from keepsight.models.fitting import check_host
+    from keepsight.models.hardware.allocator import return_large_blocks
+    from keepsight.models.load_plan import LoadPlan
+    from keepsight.models.quantization import check_quantization
+
+    check_quantization(request.quantization)
+    if request.repetition_penalty is not None:
+        check_penalty(request.repetition_penalty)
+    place = find_model(request.model)
+    devices = _devices(request)
+    found = place if isinstance(place, LocalModel) else _find_on_hub(place)
+    plan = LoadPlan.of(found.folder, devices, request)
+    folder = found.fetch_weights()
+    options = plan.options(folder, found.checkpoint, request)
+    check_host(request.model, folder, options)
+    if plan.device.type == "cpu":
+        return_large_blocks()
+    return plan.adapter.load(folder, options)
+
+
+def _devices(request: LoadRequest) -> "list[torch.device]":
+    from keepsight.models.hardware.devices import choose_devices
+
+    devices = list(choose_devices(request.device))
+    if request.compile_passes and len(devices) > 1:
+        names = ", ".join(map(str, devices))
+        raise SettingError(
+            f"compile must be off for a model on several devices, got {names}; use one device or leave out --compile"
+        )
+    return devices
+
+
 def _find_on_hub(name: HubName) -> "Snapshot":
     from keepsight.models.huggingface.snapshot import find_snapshot
 
     return find_snapshot(name)
-
-
-def _supported_type(name: str, folder: Path) -> str:
-    """The checkpoint's `model_type`, after a check of its JSON files.
-
-    Raises:
-        UnsupportedModelError: it has no adapter, or the weights are quantized.
-        ModelError: see `check_config` and `check_generation_config`.
-    """
-    if not (folder / "config.json").is_file():
-        raise UnknownModelError(f"{name} is not a model in Hugging Face format: it has no config.json")
-    config = read_object(folder / "config.json")
-    model_type = config.get("model_type")
-    names = ADAPTER_GROUP.names()
-    if model_type in names:
-        check_config(name, folder / "config.json", config)
-        check_generation_config(folder / "generation_config.json")
-        return str(model_type)
-    listed = config.get("architectures")
-    architecture = (listed[0] if isinstance(listed, list) and listed else None) or model_type or "unnamed"
-    raise UnsupportedModelError(
-        f"architecture of {name} must be one of {', '.join(sorted(names))}, got {architecture}"
-        f"{did_you_mean(name, known_ids())}"
-    )
