@@ -36,6 +36,8 @@ export function Stage({ store, position, onMove }: Props) {
   const now = useNewest(stream.id, isFollowing && stream.is_live && stream.state === "streaming", NEWEST_MILLISECONDS);
   const aspect = now ? now.width / now.height : sheet ? sheet.width / numFrames / sheet.height : 16 / 9;
   const isVideo = hasVideo && !isFollowing && !!clip;
+  // Nothing is kept of a clip in which nothing changed: a mask would darken all of it.
+  const isMasked = showsKept && !clip?.is_still;
 
   const base = useRef<HTMLCanvasElement>(null);
   const mask = useRef<HTMLCanvasElement>(null);
@@ -48,7 +50,7 @@ export function Stage({ store, position, onMove }: Props) {
   useEffect(() => {
     const keptFrame = kept?.frames[frame];
     if (mask.current && keptFrame) drawMask(mask.current, keptFrame, kept.token_grid, aspect);
-  }, [kept, frame, aspect, showsKept, !now]);
+  }, [kept, frame, aspect, isMasked, !now]);
   useEffect(() => {
     screen.current?.style.setProperty("--aspect", String(aspect));
   }, [aspect]);
@@ -66,7 +68,7 @@ export function Stage({ store, position, onMove }: Props) {
           {isVideo && (
             <Video store={store} position={position} frame={frame} kept={kept} player={player} onFail={failed} />
           )}
-          {showsKept && kept && !now && <canvas class="mask" ref={mask} aria-hidden="true" />}
+          {isMasked && kept && !now && <canvas class="mask" ref={mask} aria-hidden="true" />}
         </div>
         {now && <Now stream={stream} />}
         {!clip && !now && <p class="waiting">Waiting for the first clip …</p>}
@@ -97,8 +99,11 @@ export function Stage({ store, position, onMove }: Props) {
             )}
             {mayManage && <PinButton key={clip.clip_index} store={store} clip={clip} />}
             <label class="switch">
-              <input type="checkbox" checked={showsKept} onChange={(event) => setShowsKept(event.currentTarget.checked)} />
-              <span>Kept patches{share !== null && <span class="soft"> · {Number((share * 100).toPrecision(3))} %</span>}</span>
+              <input type="checkbox" checked={showsKept} disabled={clip.is_still} onChange={(event) => setShowsKept(event.currentTarget.checked)} />
+              <span>
+                Kept patches
+                {clip.is_still ? <span class="soft"> · none</span> : share !== null && <span class="soft"> · {Number((share * 100).toPrecision(3))} %</span>}
+              </span>
             </label>
           </div>
           {whyNoVideo && (
@@ -107,7 +112,7 @@ export function Stage({ store, position, onMove }: Props) {
             </p>
           )}
           <figcaption class="caption">{clip.caption || "(no caption)"}</figcaption>
-          {sheet && kept && <Filmstrip at={position.at} sheet={sheet} kept={kept} frame={frame} onChoose={(place) => position.select(clip.clip_index, place)} showsKept={showsKept} />}
+          {sheet && kept && <Filmstrip at={position.at} sheet={sheet} kept={kept} frame={frame} onChoose={(place) => position.select(clip.clip_index, place)} showsKept={isMasked} />}
         </>
       )}
     </figure>
