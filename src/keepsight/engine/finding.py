@@ -217,6 +217,9 @@ def _why_new(journal: Journal, source: SourceNow, model: ModelIdentity, settings
             return (
                 f"{one_line(source.name)} was watched with other settings ({changed}) as stream {stream.id}: {_AS_NEW}"
             )
+        if source.content is not None and source.relation_to(stream) is Relation.GROWN:
+            grown = f"{one_line(source.name)} has grown since stream {stream.id} was watched"
+            return f"{grown}, whose last clips a quota removed: {_AS_NEW}"
     return ""
 
 
@@ -268,11 +271,19 @@ def _grown(
     """Resume a stream from its last clip, whatever its end."""
     with journal.transaction():
         start_seconds = resume_seconds(journal, stream)
+        without = ", without the visual memory that a quota removed" if _lost_memory(journal, stream) else ""
         journal.streams.identify(stream.id, source.identity_json, source.video_stream)
         if stream.is_finished:  # its end may have been incomplete
             journal.gaps.forget_from(stream.id, start_seconds)
         resumed = journal.streams.resume(stream.id)
-    return Begun(resumed, f"{one_line(source.name)} {what}: resuming at {format_clock(start_seconds)}")
+    return Begun(resumed, f"{one_line(source.name)} {what}: resuming at {format_clock(start_seconds)}{without}")
+
+
+def _lost_memory(journal: Journal, stream: StreamRecord) -> bool:
+    """Whether a quota removed the visual memory, as it does first of a file that was watched to its end."""
+    if not journal.streams.position(stream.id).num_tokens_seen or journal.memory.held(stream.id):
+        return False
+    return Settings.from_json(stream.settings_json).memory_clips > 0
 
 
 def _taken_up(journal: Journal, stream: StreamRecord, source: SourceNow) -> StreamRecord:
