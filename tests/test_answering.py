@@ -220,6 +220,43 @@ def test_live_frames_alone_answer_before_the_first_caption(journal: Journal, fak
     assert fake_model.calls[0].num_visual_tokens == 8
 
 
+@pytest.mark.parametrize("live", [None, True, False])
+@pytest.mark.parametrize("at_start", [True, False])
+@pytest.mark.parametrize("ask_seconds", [None, 1.0])
+def test_before_the_first_caption_the_frames_so_far_are_shown_unless_somebody_said_no(
+    journal: Journal, fake_model: FakeModel, live: bool | None, at_start: bool, ask_seconds: float | None
+) -> None:
+    stream = add_captions(journal, fake_model, [])
+    wanted, frames = Settings(live_at_start=at_start), frames_at(0, 1, 2)
+
+    def answer() -> Answer:
+        asked = Ask("what is there?", ask_seconds, live=live)
+        return ask(fake_model, journal, stream, asked, settings=wanted, live_frames=frames).answer
+
+    if live is False or (live is None and not at_start):
+        with pytest.raises(EmptyJournalError):
+            answer()
+    else:
+        assert answer().num_live_frames == (3 if ask_seconds is None else 2)
+    stream = add_captions(journal, fake_model, ["a dog arrives"], clip_seconds=1.0)
+    assert answer().num_live_frames == ((3 if ask_seconds is None else 2) if live else 0)
+
+
+def test_a_model_for_text_answers_nothing_before_the_first_caption(journal: Journal, fake_model: FakeModel) -> None:
+    class Reader:
+        """Answers, and sees nothing."""
+
+        info = fake_model.info
+        answer = fake_model.answer
+        embed = fake_model.embed
+        count_tokens = fake_model.count_tokens
+        count_prompt_tokens = fake_model.count_prompt_tokens
+
+    stream = add_captions(journal, fake_model, [])
+    with pytest.raises(EmptyJournalError):
+        ask(Reader(), journal, stream, Ask("what?"), live_frames=frames_at(0, 1))
+
+
 def test_the_newest_live_frames_are_shown_when_not_all_fit(journal: Journal) -> None:
     shown: list[list[int]] = []
 

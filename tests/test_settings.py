@@ -81,6 +81,7 @@ def test_the_papers_numbers() -> None:
     assert (PAPER.memory_policy, PAPER.memory_positions) == ("fifo", "contiguous")
     assert (PAPER.memory_clips, PAPER.retrieval_budget_tokens, PAPER.selector) == (16, 10_000, "attention")
     assert not PAPER.live
+    assert not PAPER.live_at_start
 
 
 @given(

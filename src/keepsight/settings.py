@@ -44,7 +44,15 @@ MOST_ASKED_CLIP_FRAMES, MOST_ASKED_MEMORY_CLIPS = 256, 1024
 """Limits of a request, since memory grows with it; the server's owner may exceed them."""
 
 _ANSWERING = frozenset(
-    {"retriever", "mmr_lambda", "mmr_pool_budgets", "retrieval_budget_tokens", "max_answer_tokens", "live"}
+    {
+        "retriever",
+        "mmr_lambda",
+        "mmr_pool_budgets",
+        "retrieval_budget_tokens",
+        "max_answer_tokens",
+        "live",
+        "live_at_start",
+    }
 )  # these change answers only, so a stream can be resumed after they were changed
 
 DIFFERENCES: dict[str, tuple[object, object, str]] = {
@@ -58,6 +66,12 @@ DIFFERENCES: dict[str, tuple[object, object, str]] = {
         None,
         "the paper ranks all captions; here MMR ranks those most like the question that would fill the budget four "
         "times, which is all of them for the first hours, and keeps long journals quick to ask",
+    ),
+    "live_at_start": (
+        True,
+        False,
+        "the paper answers from captions only, so without the video until the first clip is full; here a question "
+        "before the first caption sees the frames so far",
     ),
 }
 """Where the defaults differ from the paper: setting -> (default here, the paper's, reason).
@@ -185,6 +199,9 @@ class Settings:
         256, Whole(1), "Limit the length of an answer; at most a quarter of the model's window.", "basic", unit="tokens"
     )
     live: bool = setting(False, Flag(), "Show questions the frames that have no caption yet.", "live")
+    live_at_start: bool = setting(
+        True, Flag(), "Show questions asked before the first caption the frames so far, without `live` too.", "live"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

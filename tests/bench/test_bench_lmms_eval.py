@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -102,6 +103,17 @@ def test_a_video_gone_on_with_has_the_captions_of_one_watched_at_once(make_video
         for seconds in (6.0, 13.5, math.inf):
             answerer.answer_all([VideoQuestion(path, "What is there?", ask_seconds=seconds)])
     assert model.calls[-1].context == expected
+
+
+def test_before_the_first_caption_the_frames_so_far_are_shown(make_video: MakeVideo, tmp_path: Path) -> None:
+    """In a journal that has the video's captions from an earlier run, too."""
+    path, early = make_video(22), VideoQuestion(make_video(22), "What?", ask_seconds=2.5)
+    for watched, num_tokens in ((SETTINGS, 3 * 4), (replace(SETTINGS, live_at_start=False), 0)):
+        model = FakeModel()
+        for questions in ([VideoQuestion(path, "What?"), early], [early]):
+            with VideoAnswerer(model, watched, tmp_path / "kept.db") as answerer:
+                answerer.answer_all(questions)
+        assert [call.num_visual_tokens for call in model.calls] == [num_tokens, 0, num_tokens]
 
 
 def test_live_frames_are_those_since_the_last_clip_before_the_question(make_video: MakeVideo) -> None:

@@ -26,13 +26,13 @@ from keepsight.bench.methods.loop import LoopObserver
 from keepsight.bench.methods.uniform_frames import EvenlySeen, UniformFrames
 from keepsight.bench.records import Video
 from keepsight.bench.shared_model import SharedModel
-from keepsight.errors import EmptyJournalError, SettingError
+from keepsight.errors import SettingError
 from keepsight.journal import Journal
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, VideoModel, VisualInput
 from keepsight.settings import Settings
 from keepsight.video import Frame, open_video
 from tests.bench.bench_videos import PictureSource, TellingModel, answers, picture, question, video, watch
-from tests.fake_model import Call, FakeModel
+from tests.fake_model import FakeModel
 from tests.small_videos import MakeVideo
 
 SETTINGS = Settings(frames_per_clip=4, sample_fps=1.0, memory_clips=3, retention=0.25)
@@ -98,11 +98,10 @@ def test_a_stream_that_is_asked_while_it_is_watched_is_the_product(
     ours = FakeModel(window=200)
     watched = Video("v", FileSource(path), (question(at),))
     watch(ours, watched, {name: make_method(name, SETTINGS)})
-    try:
-        watcher.ask(question(at).question)
-    except EmptyJournalError:  # the bench answers blind where the product says that there is nothing yet
-        product.calls.append(Call("", question(at).question, 0, 50, ours.calls[0].num_prompt_tokens))
+    watcher.ask(question(at).question)
     assert ours.calls == product.calls
+    is_shown = at <= 3 if name == "captions" else math.ceil(at) % 4 > 0
+    assert (ours.calls[0].num_visual_tokens > 0) == is_shown
 
 
 def observed(settings: Settings, model: VideoModel, seconds: int = 40) -> LoopObserver:
@@ -138,14 +137,17 @@ def test_no_prompt_is_longer_than_the_window(
     )
     predictions, _ = watch(model, Video("v", PictureSource(40), asked), {"m": make_method(name, settings)})
     assert len(predictions) == 4
-    for call in model.calls:
+    for place, call in enumerate(model.calls):
+        is_early = place == 0 and name in LOOP  # before the first caption: the frames so far
         assert call.num_prompt_tokens + call.max_new_tokens <= window
         assert call.max_new_tokens == max(1, min(256, window // 4))
         lines = [line for line in call.context.splitlines() if line.startswith("[")]
         assert sum(FakeModel().count_tokens(f"{line}\n") for line in lines) <= budget
-        if name in ("captions", "visual-similarity", "blind"):
+        if is_early:
+            assert (call.context, call.num_visual_tokens > window // 2) == ("", False)
+        elif name in ("captions", "visual-similarity", "blind"):
             assert call.num_visual_tokens == 0
-        if name == "selected-tokens":
+        elif name == "selected-tokens":
             assert call.num_visual_tokens <= budget
         if name in ("selected-tokens", "uniform-frames", "last-frames", "blind"):
             assert call.context == ""
@@ -273,6 +275,16 @@ def test_blind_sees_nothing() -> None:
     watch(model, video(PictureSource(40), [0.0, 17.3, math.inf]), {"blind": make_method("blind", SETTINGS)})
     assert [(call.context, call.num_visual_tokens) for call in model.calls] == [("", 0)] * 3
     assert model.num_encoded == 0
+
+
+@pytest.mark.parametrize("name", [name for name in LOOP if name != "captions-and-live"])
+def test_before_the_first_caption_the_frames_so_far_are_shown_unless_the_paper_is_followed(name: str) -> None:
+    for settings in (SETTINGS, replace(SETTINGS, live_at_start=False)):
+        model = TellingModel()
+        watch(model, video(PictureSource(40), [3.0, 6.0]), {name: make_method(name, settings)})
+        early, late = model.shown
+        assert torch.equal(tokens_of(early), encoded([0, 1, 2])) if settings.live_at_start else early is None
+        assert (late is None) == (name in ("captions", "visual-similarity"))
 
 
 def test_live_frames_are_those_without_a_caption() -> None:

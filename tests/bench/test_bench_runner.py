@@ -149,7 +149,7 @@ def test_names_and_order_are_not_what_a_method_is(bench: Bench) -> None:
 
 
 def test_one_method_under_two_names(bench: Bench) -> None:
-    method = METHODS["captions"]
+    method = make_method("captions:live_at_start=false", SETTINGS)  # prompts with frames are not shared
     results = bench.run(methods={"one": method, "other": method})
     assert [p.answer for p in results.of("one")] == [p.answer for p in results.of("other")]
     assert len(results.of("other")) == 6

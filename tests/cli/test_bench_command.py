@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -182,6 +183,9 @@ def test_our_own_results_are_scored_again(keepsight: Keepsight, stand_in: FakeMo
         (("run", "--videos", 0), "videos"),
         (("run", "--videos", -3), "videos"),
         (("run", "--videos", 1001), "1000 videos"),
+        (("run", "--first-video", 999), "1000 videos"),
+        (("run", "--first-video", -1), "1000 videos"),
+        (("run", "--split", "tset"), "got 'tset'; did you mean test?"),
         (("run", "--videos", "many"), "--videos"),
         (("run", "--minutes", 0), "minutes"),
         (("run", "--minutes", -1), "minutes"),
@@ -289,11 +293,14 @@ def test_a_judge_that_talks_nonsense_leaves_the_answers(
     words = ("bench", "run", "rvs-ego", "--folder", "rvs", "--method", "captions", "--model", "fake", "--processes", 1)
     ended = keepsight(*words, "--judge-model", "local")
     assert ended.code == 2
-    assert "judge" in ended.complaint
-    asked = len(stand_in.calls)
+    early, no_verdict = ended.err.splitlines()
+    assert "1 of 1 questions come before the first caption: they see the frames so far" in early
+    assert "the judge must reply" in no_verdict
+    answering, judging = stand_in.calls
+    assert (answering.question, "Where is it?" in judging.question) == ("Where is it?", True)
     assert len(list(Path("bench/cache").iterdir())) == 1
     keepsight(*words, "--judge-model", "local")
-    assert len(stand_in.calls) == asked  # the judge is another model; what was answered is not asked again
+    assert stand_in.calls[2:] == [judging]  # what was answered is not asked again
 
 
 class Grader(FakeModel):
@@ -353,6 +360,113 @@ def test_a_video_that_fails_is_one_line_and_the_others_are_kept(
     results = Results.load(Path("bench/results.json"))
     assert [one.video_id for one in results.predictions] == ["1", "3"]
     assert "a dog" in stand_in.calls[0].question
+
+
+def make_toy_nextqa(folder: Path, seconds: tuple[int, ...], make_video: MakeVideo) -> None:
+    """Videos of several lengths, each with one question."""
+    (folder / "NExTVideo").mkdir(parents=True)
+    rows = ["video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4"]
+    for number, length in enumerate(seconds):
+        (folder / "NExTVideo" / f"{number}.mp4").write_bytes(make_video(seconds=length).read_bytes())
+        rows.append(f"{number},10,64,48,what is it,0,0,CW,a dog,a cat,a cup,a ball,a lamp")
+    (folder / "val.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    names = {str(number): str(number) for number in range(len(seconds))}
+    (folder / "map_vid_vidorID.json").write_text(json.dumps(names), encoding="utf-8")
+
+
+def test_the_papers_table_2_by_one_command(keepsight: Keepsight, stand_in: FakeModel, make_video: MakeVideo) -> None:
+    """Each video is two clips of 16 frames, whatever its length; of 64 tokens a clip a selector keeps its share."""
+    make_toy_nextqa(Path("nextqa"), (3, 10, 40), make_video)
+    ended = keepsight(
+        *("bench", "run", "nextqa-mc", "--folder", "nextqa", "--paper", "--model", "fake", "--processes", 1)
+    )
+    assert (ended.code, ended.err) == (0, "")
+    results = Results.load(Path("bench/results.json"))
+    kept = {
+        tuple(re.search(r"selector='(.+?)', retention=([0-9.]+)", record).groups())  # type: ignore[union-attr]
+        for record in results.methods.values()
+        if record.startswith("SelectedTokens")
+    }
+    rest = {(selector, share) for selector in ("k-means", "uniform", "mean-pool") for share in ("0.0625", "0.12")}
+    assert kept == rest | {("all", "0.0625")} | {("attention", x) for x in ("0.01", "0.0625", "0.12", "0.19", "0.25")}
+    assert all("caption_partial_clip=False" in record for record in results.methods.values())
+    for name in results.methods:
+        if name != "blind":
+            spans = [(clip.start_seconds, clip.end_seconds, clip.num_frames) for clip in results.captions_of(name)]
+            expected = [(0, x / 2, 16) if half == 0 else (x / 2, x, 16) for x in (3, 10, 40) for half in (0, 1)]
+            assert spans == [pytest.approx(span) for span in expected]
+    shown = {name: sum(len(clip.kept_indices) for clip in results.captions_of(name)) // 3 for name in results.methods}
+    assert shown["selected-tokens:selector=attention,retention=0.0625"] == 2 * 4
+    assert shown["selected-tokens:selector=all"] == 2 * 64
+    page = Path("bench/report.md").read_text(encoding="utf-8")
+    assert "Answers from the kept tokens alone" in page
+    assert "PaperRun" in page
+
+
+def test_questions_about_short_videos_are_counted_before_the_run(
+    keepsight: Keepsight, stand_in: FakeModel, make_video: MakeVideo
+) -> None:
+    make_toy_nextqa(Path("nextqa"), (3, 10, 40), make_video)
+    words = ("bench", "run", "nextqa-mc", "--folder", "nextqa", "--model", "fake", "--processes", 1)
+    ended = keepsight(*words, "--method", "captions:caption_partial_clip=false")
+    assert ended.complaint.startswith("2 of 3 questions are about 2 of 3 videos shorter than a clip")
+    assert "2 of 3 questions are about 2 of 3 videos" in Path("bench/report.md").read_text(encoding="utf-8")
+    assert [call.context == "" for call in stand_in.calls] == [True, True, False]
+    assert keepsight(*words, "--method", "captions").err == ""
+
+
+def test_a_part_of_the_videos(keepsight: Keepsight, stand_in: FakeModel, make_video: MakeVideo) -> None:
+    make_toy_nextqa(Path("nextqa"), (1, 2, 3), make_video)
+    words = (
+        "bench",
+        "run",
+        "nextqa-mc",
+        "--folder",
+        "nextqa",
+        "--model",
+        "fake",
+        "--processes",
+        1,
+        "--method",
+        "blind",
+    )
+    for options, ids in (
+        (("--first-video", 1), ["1", "2"]),
+        (("--videos", 2), ["0", "1"]),
+        (("--first-video", 2, "--videos", 1), ["2"]),
+    ):
+        assert keepsight(*words, *options).code == 0
+        results = Results.load(Path("bench/results.json"))
+        assert [one.video_id for one in results.predictions] == ids
+        assert f"videos {ids[0]} to {ids[-1]} of 3" in results.data_settings
+    for options in (("--first-video", 3), ("--videos", 0), ("--first-video", -1), ("--first-video", 2, "--videos", 2)):
+        assert "among the 3 of nextqa-mc" in keepsight(*words, *options).complaint
+    toys = ("bench", "run", "--method", "blind", "--minutes", 1.5, "--processes", 1, "--videos", 1, "--first-video", 7)
+    assert keepsight(*toys, "--split", "validation").code == 0
+    assert {one.video_id for one in Results.load(Path("bench/results.json")).predictions} == {"default-50007"}
+
+
+def test_a_run_loads_its_model_once(
+    keepsight: Keepsight, fake_model: FakeModel, make_video: MakeVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked which experiments it can do, watches, answers and judges."""
+    from keepsight.models import loading
+
+    loads: list[str] = []
+
+    def load(name: str, **_: object) -> FakeModel:
+        loads.append(name)
+        return fake_model
+
+    monkeypatch.setattr(runner, "load_model", load)
+    monkeypatch.setattr(loading, "load_model", load)
+    runner._load.cache_clear()
+    make_rvs(Path("rvs"), make_video(seconds=8))
+    words = ("bench", "run", "rvs-ego", "--folder", "rvs", "--experiment", "memory", "--processes", 1)
+    ended = keepsight(*words, "--model", "fake", "--judge-model", "local")
+    runner._load.cache_clear()
+    assert "the judge must reply" in ended.err
+    assert loads == ["fake"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

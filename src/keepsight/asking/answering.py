@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from keepsight.asking.evidence import Evidence, gather_evidence
+from keepsight.asking.evidence import Evidence, LiveUse, gather_evidence
 from keepsight.errors import JournalWriteError, SettingError
 from keepsight.incoming import checked_text
 from keepsight.journal import AnswerRecord, ClipRecord, GapRecord, Journal, StreamRecord
@@ -25,7 +25,8 @@ class Ask:
     Attributes:
         question: any text.
         at_seconds: use only clips that ended by this time of the stream; None for all.
-        live: also show the model the frames without a caption yet; None for the settings' choice.
+        live: also show the model the frames without a caption yet; None for the settings' choice (`live`, and
+            `live_at_start` before the first caption).
         store: store question and answer in the journal.
         max_answer_tokens: token limit of the answer, if below those of settings and model.
         as_written: keep the question's lines; if there are several, they are the whole prompt and say how to answer.
@@ -205,8 +206,8 @@ def ask(
         stream: stream to ask about.
         asked: question and options.
         settings: retrieval and answer settings; None for defaults.
-        live_frames: frames without a caption, in time order; used if `asked.live`. The newest up to `asked.at_seconds`
-            that fit in half of the context window are shown.
+        live_frames: frames without a caption, in time order; used if `asked.live` or the settings say so. The newest up
+            to `asked.at_seconds` that fit in half of the context window are shown.
 
     Raises:
         EmptyJournalError: there is no caption or live frame up to `asked.at_seconds`.
@@ -222,7 +223,8 @@ def ask(
         asked.wording,
         ask_seconds=asked.at_seconds,
         settings=settings,
-        live_frames=live_frames if (settings.live if asked.live is None else asked.live) else (),
+        live_frames=live_frames,
+        use=LiveUse.of(asked.live, settings),
     )
     return AnswerStream(model, journal, stream, asked, evidence)
 

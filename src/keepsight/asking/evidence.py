@@ -5,6 +5,7 @@ Causal: nothing that ended after the question's time is used. The prompt length 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import torch
 
@@ -24,6 +25,21 @@ _WINDOW_SHARE_OF_REPLY = 4
 
 _WINDOW_SHARE_OF_FRAMES = 2
 """Divisor of the context window for live frames: half, as for the clip in captioning."""
+
+
+class LiveUse(Enum):
+    """When a question is shown the frames without a caption."""
+
+    ALWAYS = "always"
+    AT_START = "before the first caption"
+    NEVER = "never"
+
+    @classmethod
+    def of(cls, wanted: bool | None, settings: Settings) -> "LiveUse":
+        """What a question's own choice means; the settings' choice if None."""
+        if settings.live if wanted is None else wanted:
+            return cls.ALWAYS
+        return cls.AT_START if wanted is None and settings.live_at_start else cls.NEVER
 
 
 @dataclass(frozen=True)
@@ -60,16 +76,21 @@ def gather_evidence(
     ask_seconds: float | None,
     settings: Settings,
     live_frames: Sequence[Frame],
+    use: LiveUse = LiveUse.ALWAYS,
 ) -> Evidence:
     """Choose captions and frames for a question so that the prompt fits the model's context window.
 
     Raises:
-        EmptyJournalError: no clip ended by `ask_seconds` and there is no live frame.
+        EmptyJournalError: no clip ended by `ask_seconds` and there is no live frame to show.
         PromptTooLongError: the question leaves no room for a single caption or frame.
         SettingError: there are live frames, but the model answers from text only.
     """
     journal_captions = JournalCaptions(journal, stream, ask_seconds)
     candidates = journal_captions.candidates(model)
+    if use is LiveUse.NEVER or (
+        use is LiveUse.AT_START and (len(journal_captions) or not isinstance(model, VideoModel))
+    ):
+        live_frames = ()
     frames = [frame for frame in live_frames if ask_seconds is None or frame.pts_seconds <= ask_seconds]
     if not len(journal_captions) and not frames:
         raise EmptyJournalError(_nothing_yet(journal, stream, ask_seconds))

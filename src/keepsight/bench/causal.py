@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from keepsight.bench.methods.base import Asked, Captioned, Method, Observer, Reply
-from keepsight.bench.records import Question, TimeUnit, Video
+from keepsight.bench.records import Question, Video
 from keepsight.bench.results import CaptionedClip, Prediction, finite_or_none
 from keepsight.bench.scoring.choice import wording_of
 from keepsight.bench.shared_model import SharedModel
@@ -34,7 +34,7 @@ def watch_and_ask(model: SharedModel, video: Video, methods: Methods) -> tuple[l
         VideoError: the video is unreadable or damaged.
     """
     (wanted_fps,) = {method.sample_fps for method in methods.values()}
-    fps = 1.0 if video.time_unit is TimeUnit.SHOTS else wanted_fps
+    fps = video.fps(wanted_fps)
     observers = _begin(model, methods, fps)
     predictions: list[Prediction] = []
     waiting = list(video.questions)

@@ -16,6 +16,9 @@ from keepsight.models.architectures import ARCHITECTURES
 from keepsight.settings import MEMORY_POLICY_NAMES, Settings
 
 RETENTIONS = (0.01, 0.03, 0.0625, 0.12, 0.25)
+PAPER_RETENTIONS = (0.01, 0.0625, 0.12, 0.19, 0.25)
+"""Shares of the paper's Table 2; all for attention, the second and third for the other selectors."""
+
 FIFO_CLIPS = (0, 1, 2, 4, 8, 16, 32, 64)
 FULL = "captions"
 """Default Keepsight, the reference of all comparisons."""
@@ -157,6 +160,38 @@ def _clips(_: ModelInfo) -> Experiment:
     return Experiment("clips", "Length of clips and frame rate", rows, "16 frames at 0.5 fps")
 
 
+def _paper_ablations(info: ModelInfo) -> Experiment:
+    rows = {
+        "full loop": FULL,
+        "without recurrence": f"{FULL}:memory_clips=0",
+        "uniform selection": f"{FULL}:selector=uniform",
+        "random retrieval": f"{FULL}:retriever=random",
+        "visual-token similarity": "visual-similarity",
+        "answer from selected tokens": "selected-tokens",
+        "captions + selected tokens": "captions-and-tokens",
+        "uniform 32 frames, no captions": "uniform-frames",
+    }
+    if info.context_window_tokens > 24_000:
+        rows |= {f"budget of {budget:,}": f"{FULL}:retrieval_budget_tokens={budget}" for budget in (20_000, 6_000)}
+    return Experiment("paper-ablations", "The ablations of the paper", rows, "full loop")
+
+
+def _paper_selection(_: ModelInfo) -> Experiment:
+    kept = "selected-tokens"
+    rows: dict[str, str] = {}
+    curves = {}
+    for selector in ("attention", "k-means", "uniform", "mean-pool"):
+        retentions = PAPER_RETENTIONS if selector == "attention" else PAPER_RETENTIONS[1:3]
+        labels = {retention: f"{selector} {retention:.0%}" for retention in retentions}
+        rows |= {label: f"{kept}:selector={selector},retention={share}" for share, label in labels.items()}
+        curves[selector] = tuple(labels.items())
+    rows["all tokens"] = f"{kept}:selector=all"
+    plot = Plot("share of visual tokens kept", curves, log=True, percent=True)
+    return Experiment(
+        "paper-selection", "Answers from the kept tokens alone (the paper's Table 2)", rows, "attention 6%", plot
+    )
+
+
 EXPERIMENTS: Final[Mapping[str, Callable[[ModelInfo], Experiment]]] = MappingProxyType(
     {
         "overview": _overview,
@@ -170,6 +205,8 @@ EXPERIMENTS: Final[Mapping[str, Callable[[ModelInfo], Experiment]]] = MappingPro
         "policies-1": partial(_policies, clips=1),
         "policies-16": partial(_policies, clips=16),
         "policies-64": partial(_policies, clips=64),
+        "paper-ablations": _paper_ablations,
+        "paper-selection": _paper_selection,
     }
 )
 """All experiments by name, made per model, since layers and budgets depend on it."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from keepsight.errors import DataError
 from keepsight.spans import Span
@@ -15,7 +15,10 @@ from keepsight.video import Frame
 
 
 class TimeUnit(StrEnum):
-    """Unit of a video's times. With shots, there is one frame per shot, at times 0, 1, 2 ..."""
+    """Unit of a video's times.
+
+    With shots, there is one frame per shot, at times 0, 1, 2 ..., or fewer if the source says so (`OwnRate`).
+    """
 
     SECONDS = "seconds"
     SHOTS = "shots"
@@ -82,6 +85,30 @@ class FrameSource(Protocol):
         """
 
 
+@runtime_checkable
+class OwnRate(Protocol):
+    """A source whose frames come at a rate of its own, whatever is asked for."""
+
+    def own_fps(self) -> float:
+        """Frames per unit of time.
+
+        Raises:
+            VideoError: the file cannot be read.
+        """
+
+
+@runtime_checkable
+class Countable(Protocol):
+    """A source that knows its number of frames without decoding them."""
+
+    def count_frames(self, sample_fps: float) -> int | None:
+        """Number of frames that `frames` gives; None if unknown.
+
+        Raises:
+            VideoError, DataError: the file cannot be read.
+        """
+
+
 @dataclass(frozen=True)
 class Video:
     """A video and its questions, in order of time.
@@ -110,6 +137,16 @@ class Video:
             )
         in_order = sorted(self.questions, key=lambda question: (question.ask_seconds, question.question_id))
         object.__setattr__(self, "questions", tuple(in_order))
+
+    def fps(self, wanted_fps: float) -> float:
+        """Frames per unit of time: as wanted, unless the source has its own rate or times count shots.
+
+        Raises:
+            VideoError: the rate depends on a file that cannot be read.
+        """
+        if isinstance(self.source, OwnRate):
+            return self.source.own_fps()
+        return 1.0 if self.time_unit is TimeUnit.SHOTS else wanted_fps
 
 
 @dataclass(frozen=True)

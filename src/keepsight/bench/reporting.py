@@ -8,6 +8,7 @@ from keepsight.bench.chapter_plots import draw_plots
 from keepsight.bench.chapter_tables import ChapterTables, make_tables
 from keepsight.bench.experiments import Experiment
 from keepsight.bench.output import as_markdown, save_tables
+from keepsight.bench.output.markdown import escaped
 from keepsight.bench.records import DataSet
 from keepsight.bench.results import Results
 from keepsight.whole_file import write_whole
@@ -29,7 +30,13 @@ class Chapter:
 
 
 def write_report(
-    folder: Path, results: Results, data_set: DataSet, experiments: Sequence[Experiment], *, seed: int = 0
+    folder: Path,
+    results: Results,
+    data_set: DataSet,
+    experiments: Sequence[Experiment],
+    *,
+    notes: Sequence[str] = (),
+    seed: int = 0,
 ) -> list[Chapter]:
     """Write tables as Markdown, CSV and JSON and plots as PNG, and `report.md` with all of them.
 
@@ -38,6 +45,7 @@ def write_report(
         results: results with all methods of the experiments.
         data_set: the data set.
         experiments: become chapters.
+        notes: lines below the head of the page.
         seed: of the intervals.
 
     Raises:
@@ -52,7 +60,7 @@ def write_report(
             save_tables(folder / f"{experiment.name}{suffix}", tuple(tables))
         plots = tuple(draw_plots(folder, results, data_set, experiment, tables, seed=seed))
         chapters.append(Chapter(experiment, tables, plots))
-    page = "\n\n".join([_head(results), *map(_chapter, chapters)]) + "\n"
+    page = "\n\n".join([_head(results), *_notes(notes), *map(_chapter, chapters)]) + "\n"
     write_whole(folder / "report.md", page.encode())
     return chapters
 
@@ -65,6 +73,10 @@ def _head(results: Results) -> str:
         f"{environment['dtype']}) on {environment['device']}, {environment['date']}; {versions}.\n\n"
         f"Data: `{results.data_settings}`. Scoring: `{results.scoring}`."
     )
+
+
+def _notes(notes: Sequence[str]) -> list[str]:
+    return ["\n".join(f"- {escaped(note)}" for note in notes)] if notes else []
 
 
 def _chapter(chapter: Chapter) -> str:

@@ -58,6 +58,14 @@ class RunSettings:
         if self.processes < 1:
             raise SettingError(f"processes must be at least 1, got {self.processes}")
 
+    def load(self) -> VideoModel:
+        """The model, loaded once per process.
+
+        Raises:
+            ModelError, SettingError: the model cannot be loaded as asked.
+        """
+        return _load(self.model, self.device, self.dtype)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -94,7 +102,7 @@ def run(
         JudgeError: the judge failed; the answers are cached.
         KeepsightError: answers cannot be stored, or a process died.
     """
-    model = _load(settings.model, settings.device, settings.dtype)
+    model = settings.load()
     cache = Cache(settings.cache_folder, fingerprint(model), version("keepsight"))
     cache.make_folder()
     failures = list(_watch_missing(data_set, methods, settings, cache, progress))
@@ -169,7 +177,7 @@ def _watch_one(
     settings: RunSettings, cache: Cache, data_name: str, scoring: str, video: Video, methods: Methods
 ) -> Failure | None:
     """Watch a video with all methods, once per frame rate, and cache their answers."""
-    model = SharedModel(_load(settings.model, settings.device, settings.dtype))
+    model = SharedModel(settings.load())
     own = DataSet(data_name, (video,), scoring)
     in_order = sorted(methods.items(), key=lambda item: item[1].sample_fps)
     try:

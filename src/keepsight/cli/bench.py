@@ -9,7 +9,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keepsight.cli.bench_options import PAPER_TOY, read_data_set, read_experiments, read_num_processes, read_scorer
+from keepsight.cli.bench_options import (
+    PAPER_TOY,
+    ToyOptions,
+    read_data_set,
+    read_experiments,
+    read_num_processes,
+    read_scorer,
+)
 from keepsight.cli.bench_power import power
 from keepsight.cli.bench_scores import emit_scores, print_scores
 from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
@@ -41,7 +48,19 @@ def run(
         list[str] | None,
         typer.Option(help="Run this method instead, such as captions:retention=0.12; repeatable."),
     ] = None,
-    videos: Annotated[int, typer.Option(help="Number of toy videos.")] = 8,
+    videos: Annotated[
+        int | None, typer.Option(help="Number of videos; default: 8 toy videos, all videos of a folder.")
+    ] = None,
+    first_video: Annotated[int, typer.Option(help="Start at this video of the data set, from 0.")] = 0,
+    split: Annotated[
+        str, typer.Option(help="Part of the toy world: test, on which nothing was tuned, or validation.")
+    ] = "test",
+    paper: Annotated[
+        bool,
+        typer.Option(
+            "--paper", help="Run as the paper did: its settings and sampling, and its tables unless others are named."
+        ),
+    ] = False,
     minutes: Annotated[float, typer.Option(help="Length of each toy video.")] = 8.0,
     difficulty: Annotated[
         str,
@@ -71,23 +90,37 @@ def run(
         Path | None, typer.Option(help="File with the judge's prompt; a line `---` may end a system message before it.")
     ] = None,
     judge_setting: Annotated[
-        str, typer.Option(help="How the judge is asked and read: keepsight, or rekv as in ReKV's evaluation of RVS.")
-    ] = "keepsight",
+        str | None,
+        typer.Option(
+            help="How the judge is asked and read: keepsight, or rekv as in ReKV's evaluation of RVS, the default of "
+            "--paper."
+        ),
+    ] = None,
     json: JsonOption = None,
 ) -> None:
     """Run experiments over a data set: tables with paired intervals, plots, and every answer in one file."""
     require_extra("bench", "keepsight bench run")
+    from keepsight.bench.methods import make_method
+    from keepsight.bench.paper import as_in_paper, paper_run
     from keepsight.bench.runner import RunSettings
     from keepsight.bench.runner import run as run_methods
+    from keepsight.bench.uncaptioned import uncaptioned_notes
 
-    data_set = read_data_set(data, folder, difficulty, videos, minutes, ask_minutes, questions, question_set)
+    toys = ToyOptions(difficulty, minutes, ask_minutes, questions, split, question_set)
+    data_set = read_data_set(data, folder, toys, first_video, videos)
+    as_paper = paper_run(data_set.name) if paper else None
+    data_set = as_in_paper(data_set) if paper else data_set
     settings = RunSettings(model, device, dtype, read_num_processes(processes, device), out / "cache")
-    experiments = read_experiments(settings, experiment, method)
-    scorer = read_scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt, judge_setting)
+    wanted = experiment or (as_paper.experiments if as_paper and not method else ())
+    experiments = read_experiments(settings, wanted, method)
+    how = judge_setting or ("rekv" if paper else "keepsight")
+    scorer = read_scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt, how)
     console = None if wants_json(json) else make_console()
-    from keepsight.bench.methods import make_method
-
-    methods = {text: make_method(text) for each in experiments for text in each.rows.values()}
+    base = as_paper.settings() if as_paper else None
+    methods = {text: make_method(text, base) for each in experiments for text in each.rows.values()}
+    notes = uncaptioned_notes(data_set, methods)
+    for note in notes:
+        complain(note)
     with _made(out), _resumable(), _progress(console) as bar:
         task = bar.add_task(f"{len(methods)} methods, {len(data_set.videos)} videos", total=len(data_set.videos))
         results, failures = run_methods(
@@ -98,7 +131,7 @@ def run(
             lambda done, of: bar.update(task, completed=done, total=of),
             scoring_threads=1 if judge_url is None else 8,
         )
-    _report(console, out, results, data_set, experiments, failures)
+    _report(console, out, results, data_set, experiments, failures, notes)
     if failures:
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -194,13 +227,14 @@ def _report(
     data_set: "DataSet",
     experiments: "tuple[Experiment, ...]",
     failures: "list[Failure]",
+    notes: list[str],
 ) -> None:
     from keepsight.bench.output import ConsoleTable
     from keepsight.bench.reporting import write_report
 
     try:
         results.save(out / "results.json")
-        chapters = write_report(out, results, data_set, experiments)
+        chapters = write_report(out, results, data_set, experiments, notes=notes)
     except OSError as error:
         raise KeepsightError(f"cannot write into {out}: {error.strerror or error}") from error
     for failure in failures:

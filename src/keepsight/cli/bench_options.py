@@ -1,6 +1,8 @@
 """Options of `keepsight bench run`: data set, experiments, scoring."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,48 +20,85 @@ PAPER_TOY = "paper-toy"
 """Name of the toy world as a data set, which is generated."""
 
 
+NUM_TOYS = 8
+"""Number of toy videos unless another is given."""
+
+
+@dataclass(frozen=True)
+class ToyOptions:
+    """Options of the toy world, as given: see `ToyWorldSettings`."""
+
+    difficulty: str
+    minutes: float
+    ask_minutes: str
+    questions: int
+    split: str
+    question_set: str
+
+
 def read_data_set(
-    name: str,
-    folder: Path | None,
-    difficulty: str,
-    videos: int,
-    minutes: float,
-    ask_minutes: str,
-    questions: int,
-    question_set: str,
+    name: str, folder: Path | None, toys: ToyOptions, first_video: int = 0, num_videos: int | None = None
 ) -> "DataSet":
     """Generate the toy world, or read a published data set.
+
+    Args:
+        name: `PAPER_TOY`, or a data set.
+        folder: folder of a data set.
+        toys: options of the toy world.
+        first_video: index of the first video.
+        num_videos: number of videos; `NUM_TOYS` or all of a folder if None.
 
     Raises:
         SettingError, DataError: an option is invalid, or the folder does not match the data set.
     """
     from keepsight.bench.datasets import DATASET_GROUP, load_dataset
+
+    if name == PAPER_TOY:
+        if folder is not None:
+            raise SettingError(f"{PAPER_TOY} is generated: leave --folder out")
+        return _make_toys(toys, first_video, NUM_TOYS if num_videos is None else num_videos)
+    names = (PAPER_TOY, *DATASET_GROUP.names())
+    if name not in names:
+        raise SettingError(f"data set must be one of {', '.join(names)}, got {name!r}{did_you_mean(name, names)}")
+    if folder is None:
+        raise SettingError(f"{name} needs its folder: give it with --folder")
+    return _part(load_dataset(name, folder), first_video, num_videos)
+
+
+def _make_toys(toys: ToyOptions, first_video: int, num_videos: int) -> "DataSet":
     from keepsight.bench.datasets.toyworld import ToyWorldSettings, make_toyworld
 
-    if name != PAPER_TOY:
-        names = (PAPER_TOY, *DATASET_GROUP.names())
-        if name not in names:
-            raise SettingError(f"data set must be one of {', '.join(names)}, got {name!r}{did_you_mean(name, names)}")
-        if folder is None:
-            raise SettingError(f"{name} needs its folder: give it with --folder")
-        return load_dataset(name, folder)
-    if folder is not None:
-        raise SettingError(f"{PAPER_TOY} is generated: leave --folder out")
     try:
-        times = tuple(float(text) for text in ask_minutes.split(",") if text.strip())
+        times = tuple(float(text) for text in toys.ask_minutes.split(",") if text.strip())
     except ValueError:
-        raise SettingError(f"ask_minutes must be numbers separated by commas, got {ask_minutes!r}") from None
+        raise SettingError(f"ask_minutes must be numbers separated by commas, got {toys.ask_minutes!r}") from None
     return make_toyworld(
         ToyWorldSettings(
-            difficulty,
-            videos,
-            minutes,
-            questions_per_kind=questions,
-            present_questions=questions,
+            toys.difficulty,
+            num_videos,
+            toys.minutes,
+            toys.split,
+            questions_per_kind=toys.questions,
+            present_questions=toys.questions,
             ask_minutes=times,
-            questions=question_set,
+            first_video=first_video,
+            questions=toys.question_set,
         )
     )
+
+
+def _part(data_set: "DataSet", first_video: int, num_videos: int | None) -> "DataSet":
+    """Some videos of a data set, in its order; its settings say which."""
+    num_all = len(data_set.videos)
+    if first_video == 0 and num_videos is None:
+        return data_set
+    end = num_all if num_videos is None else first_video + num_videos
+    if not 0 <= first_video < end <= num_all:
+        raise SettingError(
+            f"videos must be among the {num_all} of {data_set.name}, got {end - first_video} from video {first_video}"
+        )
+    settings = f"{data_set.settings}, videos {first_video} to {end - 1} of {num_all}".removeprefix(", ")
+    return replace(data_set, videos=data_set.videos[first_video:end], settings=settings)
 
 
 def read_num_processes(asked: int | None, device: str | None) -> int:
@@ -72,7 +111,7 @@ def read_num_processes(asked: int | None, device: str | None) -> int:
 
 
 def read_experiments(
-    settings: "RunSettings", names: list[str] | None, methods: list[str] | None
+    settings: "RunSettings", names: Sequence[str] | None, methods: list[str] | None
 ) -> "tuple[Experiment, ...]":
     """Named experiments, all without names, or one made of the given methods.
 
@@ -80,15 +119,13 @@ def read_experiments(
         SettingError: no such experiment, or both experiments and methods are given.
     """
     from keepsight.bench.experiments import Experiment, make_experiments
-    from keepsight.models.loading import load_model
 
     if methods:
         if names:
             raise SettingError("give either --experiment or --method, not both")
         rows = {text: text for text in methods}
         return (Experiment("methods", "Methods", rows, methods[0]),)
-    info = load_model(settings.model, device=settings.device, dtype=settings.dtype).info
-    return make_experiments(tuple(names or ()), info)
+    return make_experiments(tuple(names or ()), settings.load().info)
 
 
 def read_scorer(
@@ -114,12 +151,11 @@ def read_scorer(
     from keepsight.bench.scoring.endpoint import Endpoint
     from keepsight.bench.scoring.judge import Judge, LocalJudge
     from keepsight.bench.scoring.verdict_cache import VerdictCache
-    from keepsight.models.loading import load_model
 
     how = _judge_setting(setting, prompt)
     judge: Judge | LocalJudge
     if url is None:
-        judge = LocalJudge(load_model(settings.model, device=settings.device, dtype=settings.dtype), how)
+        judge = LocalJudge(settings.load(), how)
     else:
         judge = Judge(Endpoint(url, api_key_variable=key_variable), model or how.model, how)
     return make_scorer("judge", VerdictCache(judge, settings.cache_folder / "verdicts"))

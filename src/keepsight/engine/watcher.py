@@ -374,7 +374,7 @@ class Watcher:
         stream = self.stream or journal.streams.latest()
         if stream is None:
             raise EmptyJournalError(f"nothing has been captioned yet in {journal.path}")
-        asked = Ask(question, at_seconds, live=self.settings.live if live is None else live)
+        asked = Ask(question, at_seconds, live=live)
         return ask(self.model, journal, stream, asked, settings=self.settings, live_frames=self.pending_frames)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from keepsight.asking.answering import answer_question
+from keepsight.asking.answering import Ask, ask
 from keepsight.asking.evidence import longest_reply
 from keepsight.bench.datasets.sources import ArraySource, FileSource
 from keepsight.bench.records import FrameSource
@@ -66,7 +66,8 @@ class VideoAnswerer:
         return [answers[place] for place in range(len(questions))]
 
     def close(self) -> None:
-        """Close the journal, deleting a temporary one. Idempotent."""
+        """Release the stream watched last, and close the journal, deleting a temporary one. Idempotent."""
+        self._watcher.close()
         self._opened.close()
 
     def _ask_about_one(self, questions: Sequence[VideoQuestion]) -> list[str]:
@@ -74,8 +75,10 @@ class VideoAnswerer:
         first = questions[0]
         is_array = first.path.suffix.lower() == ".npy"
         settings = replace(self._settings, sample_fps=1.0) if is_array else self._settings
-        # A resumed stream has no frames without a caption, so live questions need a new watch.
-        session = self._watcher.begin(_name(first), settings, restart=settings.live)
+        # A resumed stream has no frames without a caption, so questions that see some need a new watch.
+        first_clip_seconds = settings.frames_per_clip / settings.sample_fps
+        is_early = settings.live_at_start and first.ask_seconds - first.start_seconds < first_clip_seconds
+        session = self._watcher.begin(_name(first), settings, restart=settings.live or is_early)
         watch = VideoWatch(session, _source(first), settings)
         replies = []
         for question in questions:
@@ -91,16 +94,14 @@ class VideoAnswerer:
         asked = question.ask_seconds - question.start_seconds
         session = watch.session
         try:
-            answer = answer_question(
+            answer = ask(
                 self._model,
                 self._journal,
                 session.stream,
-                question.question,
-                ask_seconds=None if math.isinf(asked) else asked,
+                Ask(question.question, None if math.isinf(asked) else asked, as_written=True),
                 settings=settings,
-                live_frames=session.pending_frames if settings.live else (),
-                as_written=True,
-            )
+                live_frames=session.pending_frames,
+            ).answer
         except EmptyJournalError:  # nothing has happened yet to answer from
             request = AnswerRequest("", question.question, max_new_tokens=longest_reply(self._model, settings))
             return question.cut("".join(self._model.answer(request)))

@@ -47,7 +47,8 @@ def load_rvs_movie(folder: Path) -> DataSet:
 
     Times are places in that array; `clip_start_time` and `clip_end_time`, which say where in the film it was cut out,
     are not read. A question with `end_time` n is asked at n: it sees the shots 0 to n - 1, as in the published
-    evaluation, which takes the first n frames.
+    evaluation, which takes the first n frames. Every shot is shown; ReKV's own loader takes about every second
+    (`bench.paper`).
 
     Raises:
         DataError: a file, including arrays, is missing or malformed.

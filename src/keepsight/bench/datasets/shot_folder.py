@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from keepsight.bench.datasets.sources import check_share
 from keepsight.errors import DataError
 from keepsight.video import Frame
 
@@ -29,9 +30,29 @@ class ShotFolderSource:
 
     Attributes:
         path: the folder.
+        fps: frames taken per shot: at 0.5 every second shot, from the first.
+
+    Raises:
+        SettingError: `fps` is not above 0 and at most 1.
     """
 
     path: Path
+    fps: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_share(self.fps)
+
+    def own_fps(self) -> float:
+        """Frames per shot."""
+        return self.fps
+
+    def count_frames(self, _sample_fps: float) -> int:
+        """Number of shots taken.
+
+        Raises:
+            DataError: see `pictures`.
+        """
+        return len(self._taken())
 
     def pictures(self) -> dict[int, Path]:
         """First image of each shot by shot number, in order; at least one.
@@ -52,15 +73,19 @@ class ShotFolderSource:
         return first
 
     def frames(self, sample_fps: float) -> Iterator[Frame]:  # noqa: ARG002
-        """Each shot's image at its time. `sample_fps` is ignored: there is one frame per unit of time.
+        """Each taken shot's image at its time. `sample_fps` is ignored: see `fps`.
 
         Raises:
             DataError: the folder or an image is unreadable.
         """
+        for time, path in self._taken().items():
+            yield _read_frame(path, float(time))
+
+    def _taken(self) -> dict[int, Path]:
+        """Images by time, of the shots at multiples of the step."""
         pictures = self.pictures()
-        first_shot = min(pictures)
-        for shot, path in pictures.items():
-            yield _read_frame(path, float(shot - first_shot))
+        first_shot, step = min(pictures), round(1 / self.fps)
+        return {shot - first_shot: path for shot, path in pictures.items() if (shot - first_shot) % step == 0}
 
 
 def _read_frame(path: Path, time: float) -> Frame:

@@ -1,5 +1,6 @@
 """Frame sources of published data sets: video files, and arrays with one frame per shot."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,16 @@ class FileSource:
                 f"{self.end_seconds} s"
             )
 
+    def count_frames(self, sample_fps: float) -> int | None:
+        """Number of frames at a rate, by the stated length; None if the file states none.
+
+        Raises:
+            VideoError: the file is missing or not a video.
+        """
+        with open_video(self.path) as video:
+            ends = [end for end in (video.info.duration_seconds, self.end_seconds) if end is not None]
+        return max(0, math.ceil((min(ends) - self.start_seconds) * sample_fps)) if ends else None
+
     def frames(self, sample_fps: float) -> Iterator[Frame]:
         """Frames of the section.
 
@@ -60,9 +71,22 @@ class ArraySource:
 
     Attributes:
         path: an `.npy` file of uint8 RGB `[shots, height, width, 3]`. Pickled objects are refused.
+        fps: frames taken per shot, at most 1. Below 1 they are `int(shots * fps)` shots, equally distant from the first
+            to the last and rounded down: at 0.5 about every second, as the loader that ReKV published takes them.
+
+    Raises:
+        SettingError: `fps` is not above 0 and at most 1.
     """
 
     path: Path
+    fps: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_share(self.fps)
+
+    def own_fps(self) -> float:
+        """Frames per shot."""
+        return self.fps
 
     @property
     def num_shots(self) -> int:
@@ -73,15 +97,28 @@ class ArraySource:
         """
         return len(self._array())
 
+    def count_frames(self, _sample_fps: float) -> int:
+        """Number of shots taken, from the file's header.
+
+        Raises:
+            DataError: see `frames`.
+        """
+        return len(self._places(self.num_shots))
+
     def frames(self, sample_fps: float) -> Iterator[Frame]:  # noqa: ARG002
-        """Every shot in order. `sample_fps` is ignored: there is one frame per unit of time.
+        """The shots in order, each at its place in the array. `sample_fps` is ignored: see `fps`.
 
         Raises:
             DataError: the file is missing, truncated, or another kind of array.
         """
         shots = self._array()
-        for index in range(len(shots)):
-            yield Frame(np.array(shots[index]), float(index))
+        for place in self._places(len(shots)):
+            yield Frame(np.array(shots[place]), float(place))
+
+    def _places(self, num_shots: int) -> list[int]:
+        num_taken = max(1, int(num_shots * self.fps))
+        places: list[int] = np.linspace(0, num_shots - 1, num_taken).astype(int).tolist()
+        return places
 
     def _array(self) -> NDArray[np.uint8]:
         try:
@@ -95,3 +132,13 @@ class ArraySource:
                 f"{self.path} must hold uint8 frames [shots, height, width, 3], got {shots.dtype} {list(shots.shape)}"
             )
         return shots
+
+
+def check_share(fps: float) -> None:
+    """Check a number of frames per shot.
+
+    Raises:
+        SettingError: it is not above 0 and at most 1.
+    """
+    if not 0 < fps <= 1:
+        raise SettingError(f"frames per shot must be above 0 and at most 1, got {fps}")

@@ -117,10 +117,14 @@ class ToySource:
         """True caption of each clip."""
         return self.truth.captions
 
+    def count_frames(self, sample_fps: float) -> int:
+        """Number of frames at a rate."""
+        return SampleGrid(sample_fps).index_from(Fraction(self.story.duration_seconds))
+
     def frames(self, sample_fps: float) -> Iterator[Frame]:
         size_pixels = self._video.size_pixels
         grid = SampleGrid(sample_fps)
-        for number in range(grid.index_from(Fraction(self.story.duration_seconds))):
+        for number in range(self.count_frames(sample_fps)):
             seconds = float(grid.instant(number))
             yield Frame(render_frame(self.story, seconds, size_pixels), seconds)
 

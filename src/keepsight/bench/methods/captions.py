@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 from keepsight.asking.candidates import Candidates
-from keepsight.asking.evidence import choose_captions, longest_reply
+from keepsight.asking.evidence import choose_captions, live_input, longest_reply
 from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.loop import LoopObserver
 from keepsight.method.prompts import captions_context
@@ -36,9 +36,18 @@ class Captions:
         return LoopObserver(model, replace(self.settings, sample_fps=sample_fps))
 
     def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
-        """Answer from retrieved captions; blind if there are none yet."""
-        context = self.context(model, seen, asked)
-        return ask_model(model, context, asked, max_new_tokens=longest_reply(model, self.settings))
+        """Answer from retrieved captions, and from the frames without one where the settings show them."""
+        max_new_tokens = longest_reply(model, self.settings)
+        live = self.live(model, seen, asked)
+        context = self.context(model, seen, asked, live=live)
+        return ask_model(model, context, asked, live, max_new_tokens=max_new_tokens)
+
+    def live(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> VisualInput | None:
+        """Newest frames without a caption that fit: the product's rule (`asking.evidence.LiveUse`)."""
+        settings = self.settings
+        if not (settings.live or (settings.live_at_start and not seen.clips)):
+            return None
+        return live_input(model, asked.wording, seen.pending, longest_reply(model, settings))
 
     def context(self, model: VideoModel, seen: LoopObserver, asked: Asked, *, live: VisualInput | None = None) -> str:
         """Block of captions for a question, fitted beside the live frames."""

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from keepsight.asking.evidence import live_input, longest_reply
-from keepsight.bench.methods.base import Asked, Reply, ask_model
+from keepsight.bench.methods.base import Asked
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver
-from keepsight.method.protocol import VideoModel
+from keepsight.method.protocol import VideoModel, VisualInput
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,6 @@ class CaptionsAndLive(Captions):
     without them.
     """
 
-    def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
-        """Answer from captions and live frames."""
-        max_new_tokens = longest_reply(model, self.settings)
-        live = live_input(model, asked.wording, seen.pending, max_new_tokens)
-        context = self.context(model, seen, asked, live=live)
-        return ask_model(model, context, asked, live, max_new_tokens=max_new_tokens)
+    def live(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> VisualInput | None:
+        """The newest frames that fit, at any time."""
+        return live_input(model, asked.wording, seen.pending, longest_reply(model, self.settings))

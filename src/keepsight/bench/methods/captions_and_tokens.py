@@ -19,7 +19,9 @@ class CaptionsAndTokens(Captions):
     """
 
     def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
-        """Answer from both."""
+        """Answer from both; before the first clip like `Captions`."""
+        if not seen.clips:
+            return super().answer(model, seen, asked)
         max_new_tokens = longest_reply(model, self.settings)
         room = model.info.context_window_tokens - max_new_tokens
         budget = max(1, min(self.settings.retrieval_budget_tokens, room) // 2)

@@ -23,7 +23,9 @@ class SelectedTokens(Captions):
     """
 
     def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
-        """Answer from selected tokens that fit the budget, in time order."""
+        """Answer from selected tokens that fit the budget, in time order; before the first clip like `Captions`."""
+        if not seen.clips:
+            return super().answer(model, seen, asked)
         max_new_tokens = longest_reply(model, self.settings)
         fixed = model.count_prompt_tokens("", asked.wording, num_memory_tokens=1) - 1
         room = model.info.context_window_tokens - max_new_tokens - fixed
