@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from keepsight.bench import runner
 from keepsight.cli.settings import SERVE, WATCH
 from keepsight.cli.settings_options import TakesSettings
 from tests.cli.ended import Keepsight, MakeVideo
+from tests.fake_model import FakeModel
 from tests.plug_in import CENTRE, install
 
 
@@ -51,6 +53,28 @@ def test_a_selector_that_fails_is_one_line_and_the_end_of_its_stream(
         "selector 'centre' of failing 1.2 failed in select: TypeError: list expected at most 1 argument, got 2; "
         "use another one, or report it to the author of the package"
     )
+
+
+def test_a_bench_method_that_fails_is_one_line(
+    keepsight: Keepsight, fake_model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = """
+from dataclasses import dataclass
+from keepsight.bench.methods.blind import Blind
+
+@dataclass(frozen=True)
+class Loud(Blind):
+    def answer(self, model, seen, asked):
+        return asked.volume
+"""
+    monkeypatch.delitem(sys.modules, "loud_plug_in", raising=False)
+    monkeypatch.syspath_prepend(
+        install(tmp_path / "site", "loud", "loud_plug_in", code, bench_methods="loud = loud_plug_in:Loud")
+    )
+    monkeypatch.setattr(runner, "_load", lambda *_: fake_model)
+    ended = keepsight("bench", "run", "--videos", 1, "--minutes", 1.5, "--processes", 1, "--method", "loud")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.complaint.startswith("method 'loud' of loud 1.2 failed in answer: AttributeError: ")
 
 
 @pytest.mark.parametrize("command", ["watch", "serve"])

@@ -8,11 +8,14 @@ import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from keepsight.bench.datasets import DATASET_GROUP
+from keepsight.bench.methods import METHOD_GROUP
 from keepsight.bench.methods.base import Asked, Captioned, Method, Observer, Reply
 from keepsight.bench.records import Question, Video
 from keepsight.bench.results import CaptionedClip, Prediction, finite_or_none
 from keepsight.bench.scoring.choice import wording_of
 from keepsight.bench.shared_model import SharedModel
+from keepsight.errors import SettingError
 from keepsight.video import Frame
 
 Methods = Mapping[str, Method[Any]]
@@ -32,6 +35,7 @@ def watch_and_ask(model: SharedModel, video: Video, methods: Methods) -> tuple[l
 
     Raises:
         VideoError: the video is unreadable or damaged.
+        PlugInError: a method or the video's source is a plug-in that fails.
     """
     (wanted_fps,) = {method.sample_fps for method in methods.values()}
     fps = video.fps(wanted_fps)
@@ -39,7 +43,7 @@ def watch_and_ask(model: SharedModel, video: Video, methods: Methods) -> tuple[l
     predictions: list[Prediction] = []
     waiting = list(video.questions)
     end_seconds = 0.0
-    for frame in video.source.frames(fps):
+    for frame in _frames(video, fps):
         for question in _due(waiting, frame.pts_seconds):
             predictions += _ask_all(model, video, question, methods, observers)
         _show(observers, frame)
@@ -47,7 +51,8 @@ def watch_and_ask(model: SharedModel, video: Video, methods: Methods) -> tuple[l
     for question in _due(waiting, end_seconds):
         predictions += _ask_all(model, video, question, methods, observers)
     for observer in observers.values():
-        observer.finish()
+        with METHOD_GROUP.calling(observer, "finish"):
+            observer.finish()
     for question in waiting:
         predictions += _ask_all(model, video, question, methods, observers)
     order = {name: place for place, name in enumerate(methods)}
@@ -55,12 +60,22 @@ def watch_and_ask(model: SharedModel, video: Video, methods: Methods) -> tuple[l
     return predictions, list(_captions(video, methods, observers))
 
 
+def _frames(video: Video, sample_fps: float) -> Iterator[Frame]:
+    """A video's frames; what a plug-in's source raises or gives instead is its fault."""
+    with DATASET_GROUP.calling(video.source, "frames"):
+        for frame in video.source.frames(sample_fps):
+            if not isinstance(frame, Frame):
+                raise SettingError(f"frames must be Frame, got {type(frame).__name__}")
+            yield frame
+
+
 def _begin(model: SharedModel, methods: Methods, sample_fps: float) -> dict[Hashable, Observer]:
     """One observer per group of methods that watch alike."""
     observers: dict[Hashable, Observer] = {}
     for method in methods.values():
         if method.watching not in observers:
-            observers[method.watching] = method.begin(model, sample_fps)
+            with METHOD_GROUP.calling(method, "begin"):
+                observers[method.watching] = method.begin(model, sample_fps)
     return observers
 
 
@@ -72,7 +87,8 @@ def _due(waiting: list[Question], seconds: float) -> Iterator[Question]:
 
 def _show(observers: Mapping[Hashable, Observer], frame: Frame) -> None:
     for observer in observers.values():
-        observer.see(frame)
+        with METHOD_GROUP.calling(observer, "see"):
+            observer.see(frame)
 
 
 def _ask_all(
@@ -86,7 +102,10 @@ def _ask_all(
     predictions = []
     for name, method in methods.items():
         started, saved_before = time.perf_counter(), model.saved_seconds
-        reply = method.answer(model, observers[method.watching], asked)
+        with METHOD_GROUP.calling(method, "answer"):
+            reply = method.answer(model, observers[method.watching], asked)
+            if not isinstance(reply, Reply):
+                raise SettingError(f"the result must be a Reply, got {type(reply).__name__}")
         spent = time.perf_counter() - started + model.saved_seconds - saved_before
         predictions.append(_prediction(name, video, question, reply, spent))
     return predictions
@@ -111,7 +130,9 @@ def _prediction(name: str, video: Video, question: Question, reply: Reply, secon
 def _captions(video: Video, methods: Methods, observers: Mapping[Hashable, Observer]) -> Iterator[CaptionedClip]:
     """Captions of every method; methods that share an observer have equal ones."""
     for name, method in methods.items():
-        for clip in observers[method.watching].captions():
+        with METHOD_GROUP.calling(observers[method.watching], "captions"):
+            captions = list(observers[method.watching].captions())
+        for clip in captions:
             yield _captioned_clip(name, video, clip)
 
 

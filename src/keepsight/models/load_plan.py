@@ -22,6 +22,9 @@ from keepsight.models.published_files import check_config, check_generation_conf
 from keepsight.models.registry import ADAPTER_GROUP, AdapterClass, adapter_class, settings_for
 from keepsight.models.split_plan import SplitNeed, check_split_fits
 
+_UNBUILDABLE = (ArithmeticError, LookupError, AssertionError)
+"""What transformers raises when it cannot build a model from a configuration."""
+
 
 @dataclass(frozen=True, eq=False)
 class LoadPlan:
@@ -131,8 +134,9 @@ def supported_type(name: str, folder: Path) -> str:
 def _shape(adapter: AdapterClass, config: Any, folder: Path, tokens_per_frame: int | None) -> ModelShape:
     settings = settings_for(adapter, folder, tokens_per_frame)
     try:
-        return adapter.shape(config, settings)
-    except (ArithmeticError, LookupError, AssertionError) as error:  # of transformers, which builds the model from it
+        with ADAPTER_GROUP.calling(adapter, "shape", expected=_UNBUILDABLE):
+            return adapter.shape(config, settings)
+    except _UNBUILDABLE as error:
         raise ModelError(
             f"{folder / 'config.json'} does not describe a model ({type(error).__name__}: {error}); {REMEDY}"
         ) from error

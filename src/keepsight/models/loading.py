@@ -11,7 +11,7 @@ from keepsight.models.huggingface.names import HubName
 from keepsight.models.load_options import LoadRequest
 from keepsight.models.places import LocalModel, find_model
 from keepsight.models.published_files import check_penalty
-from keepsight.models.registry import BundledModel, list_models
+from keepsight.models.registry import ADAPTER_GROUP, BundledModel, list_models
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +64,7 @@ def load_model(
         ModelError: the checkpoint is damaged or incomplete.
         SettingError: device, dtype, score_layers, quantization, tokens_per_frame, repetition_penalty or compile_passes
             are not possible.
+        PlugInError: the adapter is a plug-in that fails.
     """
     layers = None if score_layers is None else tuple(score_layers)
     request = LoadRequest(
@@ -129,7 +130,8 @@ def _load(request: LoadRequest) -> "BatchModel":
     check_host(request.model, folder, options)
     if plan.device.type == "cpu":
         return_large_blocks()
-    return plan.adapter.load(folder, options)
+    with ADAPTER_GROUP.calling(plan.adapter, "load", expected=(SettingError,)):
+        return plan.adapter.load(folder, options)
 
 
 def _devices(request: LoadRequest) -> "list[torch.device]":

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from keepsight.errors import ModelError
+from keepsight.errors import ModelError, SettingError
 from keepsight.plugins import Group
 
 if TYPE_CHECKING:
@@ -89,9 +89,14 @@ def settings_for(adapter: AdapterClass, folder: Path, tokens_per_frame: int | No
     Raises:
         ModelError: a preprocessor file is not JSON.
         SettingError: all frames of the architecture have one size.
+        PlugInError: the adapter is a plug-in that fails.
     """
-    settings = adapter.settings(folder)
-    return settings if tokens_per_frame is None else adapter.with_tokens_per_frame(settings, tokens_per_frame)
+    with ADAPTER_GROUP.calling(adapter, "settings"):
+        settings = adapter.settings(folder)
+    if tokens_per_frame is None:
+        return settings
+    with ADAPTER_GROUP.calling(adapter, "with_tokens_per_frame", expected=(SettingError,)):
+        return adapter.with_tokens_per_frame(settings, tokens_per_frame)
 
 
 @dataclass(frozen=True)

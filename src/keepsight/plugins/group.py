@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from keepsight.errors import SettingError
@@ -147,11 +148,11 @@ class Group:
         """Context for calling a part: a fault of a plug-in becomes an error that names it (see `blaming`).
 
         Args:
-            part: the part or its class, which may be built in.
+            part: the part, its class, or a function, which may be built in.
             member: method that is called.
             expected: exceptions that the caller handles.
         """
-        kind = part if isinstance(part, type) else type(part)
+        kind: Any = part if isinstance(part, type | FunctionType) else type(part)
         return blaming(kind, self._with_package, member, expected)
 
     def _with_package(self, kind: type) -> str:

@@ -19,6 +19,7 @@ from keepsight.bench.datasets.videomme import load_videomme
 from keepsight.bench.datasets.vstream import load_vstream_ego, load_vstream_movie
 from keepsight.bench.datasets.xstream import load_xstream
 from keepsight.bench.records import DataSet
+from keepsight.errors import SettingError
 from keepsight.plugins import Group
 
 __all__ = ["DATASETS", "DATASET_GROUP", "Loader", "load_dataset"]
@@ -59,7 +60,12 @@ def load_dataset(name: str, folder: Path) -> DataSet:
     Raises:
         SettingError: no such data set, or its plug-in cannot be loaded.
         DataError: the folder does not match the loader's docstring.
+        PlugInError: the loader is a plug-in that fails.
     """
     plug_in = DATASET_GROUP.find(name)
     loader: Loader = DATASETS[name] if plug_in is None else DATASET_GROUP.load(plug_in)
-    return loader(folder)
+    with DATASET_GROUP.calling(loader, "loading"):
+        data_set = loader(folder)
+        if not isinstance(data_set, DataSet):
+            raise SettingError(f"the result must be a DataSet, got {type(data_set).__name__}")
+    return data_set

@@ -4,6 +4,7 @@ To add one, write a frozen dataclass in its own file and list it in `METHODS`, o
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
@@ -56,6 +57,7 @@ def make_method(text: str, settings: Settings | None = None) -> Method[Any]:
 
     Raises:
         SettingError: no such method, or a setting is unknown or invalid.
+        PlugInError: the method is a plug-in that fails.
     """
     name, _, listed = text.partition(":")
     try:
@@ -73,10 +75,26 @@ def make_method(text: str, settings: Settings | None = None) -> Method[Any]:
             raise SettingError(f"the setting {key!r} of {name} is {unknown(key, (*own_names, *known), 'settings')}")
     wanted = replace(settings or Settings(), **shared)
     try:
-        made: Method[Any] = factory(settings=wanted, **own)
+        with METHOD_GROUP.calling(factory, "its creation", expected=(SettingError, TypeError)):
+            made: Method[Any] = factory(settings=wanted, **own)
     except TypeError as error:
         raise SettingError(f"could not make method {text!r}: {error}") from error
+    _check_members(made)
     return made
+
+
+def _check_members(method: Method[Any]) -> None:
+    """Read what decides how a method watches, so that a plug-in's fault shows before the run.
+
+    Raises:
+        PlugInError: a plug-in fails, or gives something else than a rate and a hashable value.
+    """
+    with METHOD_GROUP.calling(method, "sample_fps"):
+        fps = method.sample_fps
+        if not (isinstance(fps, int | float) and 0 < fps < math.inf):
+            raise SettingError(f"the result must be a number above 0, got {fps!r}")
+    with METHOD_GROUP.calling(method, "watching"):
+        hash(method.watching)
 
 
 def _split(listed: str) -> list[str]:

@@ -160,7 +160,7 @@ def _subsets(num_clusters: int, num_subsets: int, seed: int) -> Floats:
     """Non-empty subsets of videos as rows of 0 and 1: all of them, or as many as asked for, each as likely."""
     if num_clusters <= _MOST_LISTED:
         return np.array(list(itertools.product((0.0, 1.0), repeat=num_clusters))[1:])
-    drawn = np.random.default_rng(seed).integers(0, 2, (num_subsets, num_clusters))
+    drawn = np.random.default_rng(seed).integers(0, 2, (num_subsets, num_clusters), dtype=np.int8)
     return drawn[drawn.any(axis=1)].astype(np.float64)
 
 
