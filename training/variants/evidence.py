@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from keepsight.bench.records import DataSet
 from keepsight.bench.results import CaptionedClip
-from keepsight.bench.toy_captions import MEMORY_CLIPS, with_truth
+from keepsight.bench.toy_captions import with_truth
 from keepsight.spans import Span
 from keepsight.toyworld.captions import Clause
 from keepsight.toyworld.render import THING_SIZE
@@ -13,6 +13,7 @@ from keepsight.toyworld.story import Story
 from training.clip_labels import entering_cells
 from training.encoded_stories import frame_times
 from training.moments import GRID, cell_cover
+from training.variants.attention import MEMORY_CLIPS
 
 Places = Iterable[tuple[Span, int]]
 """Remembered tokens: span of the clip, and index in the clip."""
