@@ -23,7 +23,7 @@ from keepsight.method.memory import POLICIES, VisualMemory
 from keepsight.method.protocol import DescribeRequest, Description, VisualInput
 from keepsight.method.recurrence import Recurrence, encode_clip, offsets_within
 from keepsight.models.prompting.positions import PieceShape, prompt_positions
-from keepsight.settings import MEMORY_POSITION_RULES, Settings
+from keepsight.settings import MEMORY_POSITION_RULES, SELECTOR_NAMES, Settings
 from keepsight.spans import Span
 from keepsight.video import Clip, Frame
 from tests.fake_model import FakeModel
@@ -178,7 +178,7 @@ def test_the_journal_holds_what_the_memory_holds(journal: Journal, policy: str) 
                 assert torch.equal(getattr(ours, name), getattr(theirs, name)), name
 
 
-@pytest.mark.parametrize("selector", ["attention", "uniform", "random", "k-means", "mean-pool", "all"])
+@pytest.mark.parametrize("selector", SELECTOR_NAMES)
 def test_positions_and_scores_are_those_of_the_clips_own_tokens(journal: Journal, selector: str) -> None:
     settings = replace(QUICK, selector=selector, memory_clips=16)
     stream = begin(journal, settings)

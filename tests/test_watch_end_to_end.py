@@ -15,7 +15,7 @@ import keepsight
 from keepsight.journal import ClipRecord, EndReason, Journal
 from keepsight.method.prompts import caption_line, captions_context
 from keepsight.method.protocol import AnswerRequest, VideoModel, VisualInput
-from keepsight.settings import Settings
+from keepsight.settings import SELECTOR_NAMES, Settings
 from tests.models.random_model import RandomShape, write_random_model
 
 MakeVideo = Callable[..., Path]
@@ -89,7 +89,7 @@ def test_killed_and_run_again_gives_the_journal_of_one_run(
         assert [stream.end_reason for stream in journal.streams.all()] == [EndReason.COMPLETE]
 
 
-@pytest.mark.parametrize("selector", ["attention", "uniform", "random", "k-means", "mean-pool", "all"])
+@pytest.mark.parametrize("selector", SELECTOR_NAMES)
 def test_every_selector_can_be_resumed(model: VideoModel, tmp_path: Path, make_video: MakeVideo, selector: str) -> None:
     settings = replace(QUICK, selector=selector)
     video = make_video(seconds=8)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from keepsight.bench.causal import watch_and_ask
+from keepsight.bench.datasets.toy_frames import Mark, MarkedFrame
 from keepsight.bench.methods import Method
 from keepsight.bench.records import Question, TimeUnit, Video
 from keepsight.bench.results import CaptionedClip, Prediction
@@ -23,7 +24,7 @@ from tests.fake_model import FakeModel
 
 @dataclass(frozen=True)
 class PictureSource:
-    """Small pictures, another one at each instant.
+    """Small pictures, another one at each instant, that carry what an oracle may know.
 
     Attributes:
         seconds: length.
@@ -42,7 +43,14 @@ class PictureSource:
             seconds = number / sample_fps
             if seconds >= self.breaks_at:
                 raise TruncatedVideoError("cut.mp4 is cut off")
-            yield Frame(picture(number, 0 if seconds < self.other_from else self.seed), seconds)
+            seed = 0 if seconds < self.other_from else self.seed
+            yield MarkedFrame(picture(number, seed), seconds, marks=marks(number, seed))
+
+
+def marks(number: int, seed: int = 0) -> tuple[Mark, ...]:
+    """What a picture is said to show: another thing, elsewhere, at each instant."""
+    draw = np.random.default_rng((seed, number, 7))
+    return (Mark("dog", (draw.random(), draw.random()), 0.3, bool(draw.random() < 0.5)),)
 
 
 def picture(number: int, seed: int = 0) -> np.ndarray:

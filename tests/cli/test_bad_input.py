@@ -12,6 +12,7 @@ import pytest
 
 from keepsight.errors import ModelTooBigError
 from keepsight.journal import EndReason, Journal, Quota, apply_quota
+from keepsight.settings import SELECTOR_NAMES
 from tests.cli.ended import Keepsight, MakeVideo
 from tests.journal.clip_records import make_clip
 
@@ -117,11 +118,11 @@ def copy_pictures(source: Path, target: Path) -> None:
         (("--memory-clips", -1), "--memory-clips must"),
         (
             ("--selector", "best"),
-            "--selector must be one of attention, uniform, random, k-means, mean-pool, all, got 'best'",
+            f"--selector must be one of {', '.join(SELECTOR_NAMES)}, got 'best'",
         ),
         (
             ("--selector", "atention"),
-            "--selector must be one of attention, uniform, random, k-means, mean-pool, all, got 'atention'; "
+            f"--selector must be one of {', '.join(SELECTOR_NAMES)}, got 'atention'; "
             "did you mean attention?",
         ),
         (("--score-heads", "maxx"), "--score-heads must be one of mean, max, got 'maxx'; did you mean max?"),

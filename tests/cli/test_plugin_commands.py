@@ -9,6 +9,7 @@ import pytest
 from keepsight.bench import runner
 from keepsight.cli.settings import SERVE, WATCH
 from keepsight.cli.settings_options import TakesSettings
+from keepsight.settings import SELECTOR_NAMES
 from tests.cli.ended import Keepsight, MakeVideo
 from tests.fake_model import FakeModel
 from tests.plug_in import CENTRE, install
@@ -37,7 +38,7 @@ def test_a_selector_of_another_package_is_watched_and_shown_with(
     assert ended.code == 0
     assert {clip["num_kept_tokens"] for clip in ended.of("clip")} == {1}
     unknown = keepsight("watch", make_video(), "--selector", "edge", "--model", "fake")
-    assert unknown.complaint.endswith("k-means, mean-pool, all, centre, got 'edge'")
+    assert unknown.complaint.endswith(f"{', '.join(SELECTOR_NAMES)}, centre, got 'edge'")
 
 
 def test_a_selector_that_fails_is_one_line_and_the_end_of_its_stream(
@@ -84,7 +85,7 @@ def test_help_says_that_parts_may_be_plug_ins(command: str) -> None:
     named = {name for name, text in texts.items() if ", or a plug-in's name; default: " in text}
     assert named == {"selector", "retriever", "memory_policy"}
     assert texts["selector"] == (
-        "Select the visual tokens of a clip to keep by this rule: attention, uniform, random, k-means, mean-pool, all, "
+        f"Select the visual tokens of a clip to keep by this rule: {', '.join(SELECTOR_NAMES)}, "
         "or a plug-in's name; default: attention."
     )
 

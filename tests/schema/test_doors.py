@@ -34,7 +34,7 @@ from keepsight.schema import (
 from keepsight.schema.sources import LoadedSettings, load_settings
 from keepsight.server.http.views.requests import NewStream
 from keepsight.server.tokens import ScopedTokens, TokenKind
-from keepsight.settings import PAPER, Settings
+from keepsight.settings import PAPER, SELECTOR_NAMES, Settings
 
 SPECS = {spec.name: spec for spec in specs_of(*SERVE)}
 METHOD = {spec.name: spec for spec in specs_of(Settings)}
@@ -205,7 +205,7 @@ def test_a_request_without_settings_leaves_them_alone() -> None:
 NONSENSE: dict[str, tuple[Any, str]] = {
     "frames_per_clip": (0, "must be a whole number of at least 1, got 0"),
     "sample_fps": ("fast", "must be a number from 1e-06 to 1000, got 'fast'"),
-    "selector": ("best", "must be one of attention, uniform, random, k-means, mean-pool, all, got 'best'"),
+    "selector": ("best", f"must be one of {', '.join(SELECTOR_NAMES)}, got 'best'"),
     "retention": (1.5, "must be a number over 0 and at most 1, got 1.5"),
     "score_layers": ([0], 'must be whole numbers of at least 1, "all" or none, got [0]'),
     "score_heads": ("median", "must be one of mean, max, got 'median'"),

@@ -16,6 +16,7 @@ from keepsight.errors import SettingError
 from keepsight.server.http.access.scopes import ScopeTable
 from keepsight.server.http.app import make_app
 from keepsight.server.settings import ServerSettings
+from keepsight.settings import SELECTOR_NAMES
 from tests.patience import DEADLINE_SECONDS
 from tests.server.served import Client, Served, ServedModel, serve
 from tests.small_videos import MakeVideo
@@ -434,7 +435,7 @@ def test_bad_queries(client: Client, stream_id: str, query: str) -> None:
             "/v1/streams",
             {"source": "x", "selector": "atention"},
             422,
-            "selector must be one of attention, uniform, random, k-means, mean-pool, all, got 'atention'; "
+            f"selector must be one of {', '.join(SELECTOR_NAMES)}, got 'atention'; "
             "did you mean attention?",
         ),
         (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keepsight.settings import Settings
+from keepsight.settings import SELECTOR_NAMES, Settings
 from tests.server.served import QUICK, Served
 from tests.small_videos import MakeVideo
 
@@ -52,7 +52,7 @@ def test_answers_are_as_the_stream_was_asked_for(served: Served, make_video: Mak
     [
         (
             {"selector": "best"},
-            "selector must be one of attention, uniform, random, k-means, mean-pool, all, got 'best'",
+            f"selector must be one of {', '.join(SELECTOR_NAMES)}, got 'best'",
         ),
         ({"retention": 2}, "retention must be a number over 0 and at most 1, got 2.0"),
         ({"memory_clips": 10**9}, "memory_clips must be a whole number from 0 to 1024, got 1000000000"),

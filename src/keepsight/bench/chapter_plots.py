@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from keepsight.bench.chapter_tables import ChapterTables, knows_truth
+from keepsight.bench.chapter_tables import ChapterTables
+from keepsight.bench.datasets.toyworld import knows_truth
 from keepsight.bench.experiments import FULL, Experiment, Plot
 from keepsight.bench.output import Table, line_plot
 from keepsight.bench.over_time import accuracy_by_age, accuracy_by_gap, accuracy_by_length, latency_by_age

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from keepsight.bench.datasets.toyworld import ToySource
+from keepsight.bench.datasets.toyworld import knows_truth
 from keepsight.bench.experiments import Experiment
 from keepsight.bench.output import Table
 from keepsight.bench.records import DataSet
@@ -86,11 +86,6 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
     note = "clauses of captions, exact match"
     past = table("memory-only clauses", note, of_captions(past_scores), distinct=experiment.plot is None)
     return ChapterTables(answers, past if past.rows else None, tuple(more))
-
-
-def knows_truth(data_set: DataSet) -> bool:
-    """Whether each clip's true caption is known."""
-    return all(isinstance(video.source, ToySource) for video in data_set.videos)
 
 
 def _by_kind(results: Results, method: str) -> list[Scored]:

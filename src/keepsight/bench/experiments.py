@@ -9,11 +9,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from keepsight.bench.methods import is_oracle, make_method
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
 from keepsight.method.protocol import ModelInfo
 from keepsight.models.architectures import ARCHITECTURES
-from keepsight.settings import MEMORY_POLICY_NAMES, Settings
+from keepsight.settings import MEMORY_POLICY_NAMES, SELECTOR_NAMES, Settings
 
 RETENTIONS = (0.01, 0.03, 0.0625, 0.12, 0.25)
 PAPER_RETENTIONS = (0.01, 0.0625, 0.12, 0.19, 0.25)
@@ -82,8 +83,13 @@ def _overview(info: ModelInfo) -> Experiment:
     return Experiment("overview", "The method, ablations and baselines", rows, "full loop")
 
 
+ORACLES = MappingProxyType({"oracle, events first": "keeps=events", "random among things": "keeps=things"})
+"""Labels of rows that know what each token shows, and their settings."""
+
+
 def _selection(_: ModelInfo) -> Experiment:
-    rows, curves = {}, {}
+    rows: dict[str, str] = {}
+    curves = {}
     for selector in ("attention", "uniform", "random", "k-means", "mean-pool"):
         points = []
         for retention in RETENTIONS:
@@ -92,9 +98,24 @@ def _selection(_: ModelInfo) -> Experiment:
             rows[label] = FULL if default else f"{FULL}:selector={selector},retention={retention}"
             points.append((retention, label))
         curves[selector] = tuple(points)
+    rows |= {f"{selector} 6%": f"{FULL}:selector={selector}" for selector in ("change", "median", "saliency")}
+    rows |= {f"{label} 6%": f"oracle-captions:{rule}" for label, rule in ORACLES.items()}
     rows["all tokens"] = f"{FULL}:selector=all"
     plot = Plot("share of visual tokens kept", curves, log=True, percent=True)
     return Experiment("selection", "Which visual tokens are kept, and how many", rows, "attention 6%", plot)
+
+
+def _kept_tokens(_: ModelInfo) -> Experiment:
+    """The paper's Table 2: answers from kept tokens alone."""
+    rows: dict[str, str] = {}
+    for retention in (Settings().retention, 0.12):
+        share = "" if retention == Settings().retention else f",retention={retention}"
+        for selector in SELECTOR_NAMES:
+            if selector != "all":
+                rows[f"{selector} {retention:.0%}"] = f"selected-tokens:selector={selector}{share}"
+        rows |= {f"{label} {retention:.0%}": f"oracle-tokens:{rule}{share}" for label, rule in ORACLES.items()}
+    rows |= {"all tokens": "selected-tokens:selector=all", "captions": FULL, "last 4 frames": "last-frames"}
+    return Experiment("kept-tokens", "Answers from kept tokens, without captions", rows, "attention 6%")
 
 
 def _attention(info: ModelInfo) -> Experiment:
@@ -146,7 +167,7 @@ def _retrieval(info: ModelInfo) -> Experiment:
     rows["MMR among all captions"] = f"{FULL}:mmr_pool_budgets=null"
     rows |= {f"MMR among {pool} budgets": f"{FULL}:mmr_pool_budgets={pool}" for pool in (2, 8)}
     rows |= {name: f"{FULL}:retriever={name}" for name in ("similarity", "recency", "random", "all")}
-    rows["visual-token similarity"] = "visual-similarity"
+    rows |= {"visual-token similarity": "visual-similarity", "last 4 frames": "last-frames"}
     window = info.context_window_tokens
     budgets = (6_000, 20_000) if window > 24_000 else (window // 16, window // 8, window // 4, window // 2)
     rows |= {f"MMR, {budget:,} tokens": f"{FULL}:retrieval_budget_tokens={budget}" for budget in budgets}
@@ -196,6 +217,7 @@ EXPERIMENTS: Final[Mapping[str, Callable[[ModelInfo], Experiment]]] = MappingPro
     {
         "overview": _overview,
         "selection": _selection,
+        "kept-tokens": _kept_tokens,
         "attention": _attention,
         "memory": _memory,
         "policies": _policies,
@@ -215,8 +237,13 @@ ON_REQUEST = ("policies-1", "policies-16", "policies-64")
 """Experiments that run only where they are named."""
 
 
-def make_experiments(names: tuple[str, ...], info: ModelInfo) -> tuple[Experiment, ...]:
+def make_experiments(names: tuple[str, ...], info: ModelInfo, *, oracles: bool = True) -> tuple[Experiment, ...]:
     """Experiments by name; without names all but those on request.
+
+    Args:
+        names: keys of `EXPERIMENTS`.
+        info: the model.
+        oracles: whether to include rows of oracles, which need the toy world.
 
     Raises:
         SettingError: no such experiment.
@@ -226,7 +253,13 @@ def make_experiments(names: tuple[str, ...], info: ModelInfo) -> tuple[Experimen
             near = did_you_mean(name, EXPERIMENTS)
             raise SettingError(f"experiment must be one of {', '.join(EXPERIMENTS)}, got {name!r}{near}")
     chosen = names or [name for name in EXPERIMENTS if name not in ON_REQUEST]
-    return tuple(_with_blind(EXPERIMENTS[name](info)) for name in chosen)
+    made = tuple(_with_blind(EXPERIMENTS[name](info)) for name in chosen)
+    return made if oracles else tuple(map(_without_oracles, made))
+
+
+def _without_oracles(experiment: Experiment) -> Experiment:
+    rows = {label: text for label, text in experiment.rows.items() if not is_oracle(make_method(text))}
+    return replace(experiment, rows=rows)
 
 
 def _with_blind(experiment: Experiment) -> Experiment:

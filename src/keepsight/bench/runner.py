@@ -15,7 +15,9 @@ import torch
 
 from keepsight.bench.cache import Answered, Cache
 from keepsight.bench.causal import Methods, watch_and_ask
+from keepsight.bench.datasets.toyworld import knows_truth
 from keepsight.bench.environment import describe_environment, fingerprint
+from keepsight.bench.methods import is_oracle
 from keepsight.bench.methods.base import record_of
 from keepsight.bench.records import DataSet, Video
 from keepsight.bench.results import CaptionedClip, Prediction, Results
@@ -98,10 +100,11 @@ def run(
         The results, and the videos that failed.
 
     Raises:
-        ModelError, SettingError: the model cannot be loaded as asked.
+        ModelError, SettingError: the model cannot be loaded as asked, or a method needs the toy world.
         JudgeError: the judge failed; the answers are cached.
         KeepsightError: answers cannot be stored, or a process died.
     """
+    _check_oracles(data_set, methods)
     model = settings.load()
     cache = Cache(settings.cache_folder, fingerprint(model), version("keepsight"))
     cache.make_folder()
@@ -119,6 +122,15 @@ def run(
     names = {name: record_of(method) for name, method in methods.items()}
     results = Results(data_set.name, data_set.settings, repr(scorer), names, environment, scored, tuple(captions))
     return results, failures
+
+
+def _check_oracles(data_set: DataSet, methods: Methods) -> None:
+    for name, method in methods.items():
+        if is_oracle(method) and not knows_truth(data_set):
+            raise SettingError(
+                f"data set of {name} must be paper-toy, whose frames tell what they show, got {data_set.name}; "
+                "leave that method out"
+            )
 
 
 def _watch_missing(

@@ -10,12 +10,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from keepsight.bench.datasets.toy_frames import marks_at
 from keepsight.bench.datasets.toyworld import ToySource
 from keepsight.bench.records import DataSet
 from keepsight.bench.results import CaptionedClip
 from keepsight.bench.tabulate import Scored
 from keepsight.bench.toy_captions import with_truth
-from keepsight.toyworld.render import drawn_size
 from keepsight.toyworld.scoring import parse_caption
 
 REPEATS = "repeats the caption before, wrongly"
@@ -25,8 +25,6 @@ EARLY = "kept tokens on things, clips 1-4"
 LATE = "kept tokens on things, from clip 12"
 COLUMNS = (REPEATS, NAMED, UNNAMED, EARLY, LATE)
 EARLY_CLIPS, LATE_CLIP = 4, 11
-_LEAST_COVER = 0.15
-"""Minimum share of a cell that a thing must cover to count as shown."""
 
 
 def failure_cases(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
@@ -73,21 +71,9 @@ def _seen_at(source: ToySource, clip: CaptionedClip, index: int) -> set[str]:
     per_frame = clip.num_visual_tokens // clip.num_frames
     grid = round(per_frame**0.5)
     frame, cell = divmod(index, per_frame)
-    seconds = _frame_seconds(clip, frame)
-    seen = set()
-    for shown in source.story.visible_at(seconds):
-        if _cover(shown.position(seconds), drawn_size(source.story, shown), divmod(cell, grid), grid) > _LEAST_COVER:
-            seen.add(shown.thing.noun if shown.thing is not None else "box")
-    return seen
+    marks = marks_at(source.story, _frame_seconds(clip, frame))
+    return {mark.name for mark in marks if mark.shows_in(cell, (grid, grid))}
 
 
 def _frame_seconds(clip: CaptionedClip, frame: int) -> float:
     return clip.start_seconds + frame * (clip.end_seconds - clip.start_seconds) / clip.num_frames
-
-
-def _cover(middle: tuple[float, float], size: float, cell: tuple[int, int], grid: int) -> float:
-    """Share of a cell (row and column) covered by a square around a point."""
-    row, column = cell
-    width = min(middle[0] + size / 2, (column + 1) / grid) - max(middle[0] - size / 2, column / grid)
-    height = min(middle[1] + size / 2, (row + 1) / grid) - max(middle[1] - size / 2, row / grid)
-    return max(0.0, width) * max(0.0, height) * grid * grid

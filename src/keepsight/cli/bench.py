@@ -112,7 +112,7 @@ def run(
     data_set = as_in_paper(data_set) if paper else data_set
     settings = RunSettings(model, device, dtype, read_num_processes(processes, device), out / "cache")
     wanted = experiment or (as_paper.experiments if as_paper and not method else ())
-    experiments = read_experiments(settings, wanted, method)
+    experiments = read_experiments(data_set, settings, wanted, method)
     how = judge_setting or ("rekv" if paper else "keepsight")
     scorer = read_scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt, how)
     console = None if wants_json(json) else make_console()

@@ -111,13 +111,14 @@ def read_num_processes(asked: int | None, device: str | None) -> int:
 
 
 def read_experiments(
-    settings: "RunSettings", names: Sequence[str] | None, methods: list[str] | None
+    data_set: "DataSet", settings: "RunSettings", names: Sequence[str] | None, methods: list[str] | None
 ) -> "tuple[Experiment, ...]":
-    """Named experiments, all without names, or one made of the given methods.
+    """Named experiments, all without names, or one made of the given methods; oracles only where the truth is known.
 
     Raises:
         SettingError: no such experiment, or both experiments and methods are given.
     """
+    from keepsight.bench.datasets.toyworld import knows_truth
     from keepsight.bench.experiments import Experiment, make_experiments
 
     if methods:
@@ -125,7 +126,7 @@ def read_experiments(
             raise SettingError("give either --experiment or --method, not both")
         rows = {text: text for text in methods}
         return (Experiment("methods", "Methods", rows, methods[0]),)
-    return make_experiments(tuple(names or ()), settings.load().info)
+    return make_experiments(tuple(names or ()), settings.load().info, oracles=knows_truth(data_set))
 
 
 def read_scorer(

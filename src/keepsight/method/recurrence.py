@@ -126,7 +126,8 @@ class Recurrence:
         Raises:
             PlugInError: the selector or memory policy is a plug-in that fails.
         """
-        selector, tokens = selector_of(self.settings, work.clip.index), work.visual.tokens
+        tokens = work.visual.tokens
+        selector = selector_of(self.settings, work.clip.index, work.visual.token_grid)
         with PARTS["selector"].calling(selector, "select"):
             selected = check_selected(selector.select(tokens, description.scores), tokens)
         self.memory.append(
@@ -146,16 +147,22 @@ class Recurrence:
         return offsets_within(self.num_tokens_seen - view.positions, limit_tokens)
 
 
-def selector_of(settings: Settings, clip_index: int) -> Selector:
+def selector_of(settings: Settings, clip_index: int, token_grid: tuple[int, int] | None = None) -> Selector:
     """Selector of a clip under the settings.
 
     A named selector is seeded per clip, not from a running generator, so a resumed stream draws like an uninterrupted
     one.
 
+    Args:
+        settings: selector, retention and seed.
+        clip_index: index of the clip in its stream.
+        token_grid: rows and columns per step of the clip, for selectors that compare places.
+
     Raises:
         SettingError: it is a plug-in that cannot be loaded.
     """
-    return make_selector(settings.selector, retention=settings.retention, seed=settings.seed + clip_index)
+    seed = settings.seed + clip_index
+    return make_selector(settings.selector, retention=settings.retention, seed=seed, token_grid=token_grid)
 
 
 def check_parts(settings: Settings) -> None:

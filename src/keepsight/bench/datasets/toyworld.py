@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
+from keepsight.bench.datasets.toy_frames import MarkedFrame, marks_at
 from keepsight.bench.records import DataSet, Question, Video
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
@@ -22,7 +23,6 @@ from keepsight.toyworld.questions import NOW_QUESTIONS, QUESTION_KINDS, ToyQuest
 from keepsight.toyworld.render import render_frame
 from keepsight.toyworld.story import Story
 from keepsight.toyworld.worlds import find_world
-from keepsight.video import Frame
 from keepsight.video.sampling import SampleGrid
 
 SPLITS = {"validation": 50_000, "test": 60_000}
@@ -126,11 +126,17 @@ class ToySource:
         grid = SampleGrid(sample_fps)
         for number in range(self.count_frames(sample_fps)):
             seconds = float(grid.instant(number))
-            yield Frame(render_frame(self.story, seconds, size_pixels), seconds)
+            picture = render_frame(self.story, seconds, size_pixels)
+            yield MarkedFrame(picture, seconds, marks=marks_at(self.story, seconds))
 
     @property
     def _video(self) -> ToyVideoSettings:
         return ToyVideoSettings(self.seed, self.minutes, self.difficulty, questions_per_kind=0)
+
+
+def knows_truth(data_set: DataSet) -> bool:
+    """Whether each frame's content and each clip's true caption are known."""
+    return all(isinstance(video.source, ToySource) for video in data_set.videos)
 
 
 def make_toyworld(settings: ToyWorldSettings | None = None) -> DataSet:

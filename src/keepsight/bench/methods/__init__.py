@@ -17,6 +17,7 @@ from keepsight.bench.methods.captions_and_live import CaptionsAndLive
 from keepsight.bench.methods.captions_and_tokens import CaptionsAndTokens
 from keepsight.bench.methods.kv_retrieval import KeyValueRetrieval
 from keepsight.bench.methods.last_frames import LastFrames
+from keepsight.bench.methods.oracle import OracleCaptions, OracleTokens, is_oracle
 from keepsight.bench.methods.selected_tokens import SelectedTokens
 from keepsight.bench.methods.uniform_frames import UniformFrames
 from keepsight.bench.methods.visual_similarity import VisualSimilarity
@@ -26,7 +27,7 @@ from keepsight.plugins import Group
 from keepsight.schema.parts import near_part
 from keepsight.settings import Settings
 
-__all__ = ["METHODS", "METHOD_GROUP", "Asked", "Captioned", "Method", "Observer", "Reply", "make_method"]
+__all__ = ["METHODS", "METHOD_GROUP", "Asked", "Captioned", "Method", "Observer", "Reply", "is_oracle", "make_method"]
 
 METHODS: Final[Mapping[str, Callable[..., Method[Any]]]] = MappingProxyType(
     {
@@ -39,6 +40,8 @@ METHODS: Final[Mapping[str, Callable[..., Method[Any]]]] = MappingProxyType(
         "blind": Blind,
         "uniform-frames": UniformFrames,
         "last-frames": LastFrames,
+        "oracle-captions": OracleCaptions,
+        "oracle-tokens": OracleTokens,
     }
 )
 """Built-in methods by name; the first is Keepsight's default."""

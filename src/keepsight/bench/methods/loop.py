@@ -14,8 +14,8 @@ from torch import Tensor
 from keepsight.asking.candidates import Candidates
 from keepsight.bench.methods.base import Captioned
 from keepsight.method.prompts import caption_line
-from keepsight.method.protocol import VideoModel
-from keepsight.method.recurrence import Recurrence, encode_clip
+from keepsight.method.protocol import Description, VideoModel
+from keepsight.method.recurrence import ClipWork, Recurrence, encode_clip
 from keepsight.settings import Settings
 from keepsight.spans import Span
 from keepsight.video import Clip, ClipBuffer, Frame
@@ -90,10 +90,14 @@ class LoopObserver:
             read_lines=lambda places: [self.clips[place].line for place in places],
         )
 
+    def rated(self, work: ClipWork, description: Description) -> Description:  # noqa: ARG002 - for subclasses
+        """The description with the scores that selection gets: the model's."""
+        return description
+
     def _watch(self, clip: Clip) -> None:
         started = time.perf_counter()
         work = self._recurrence.prepare(self.model, encode_clip(self.model, clip))
-        description = self._recurrence.describe(self.model, work)
+        description = self.rated(work, self._recurrence.describe(self.model, work))
         selected = self._recurrence.keep(work, description)
         line = caption_line(clip.span, description.caption)
         embedding = self.model.embed(description.caption).numpy()

@@ -26,9 +26,8 @@ class Selected:
     Attributes:
         tokens: `[num_kept, dim]` in the dtype and on the device of the clip's tokens, copied.
         indices: int64 `[num_kept]`, strictly increasing positions among the clip's visual tokens, from 0 and below
-            `num_visual_tokens`; on any device. `AttentionTopK`, `Uniform`, `Random` and `KeepAll` keep tokens
-            unchanged, so row i is the token at `indices[i]`. `MeanPool` and `KMeans` compute new tokens; each index is
-            that of a representative token.
+            `num_visual_tokens`; on any device. `MeanPool` and `KMeans` compute new tokens; each index is that of a
+            representative token. The other selectors keep tokens unchanged, so row i is the token at `indices[i]`.
 
     Raises:
         SettingError: the shapes do not match, nothing is kept, or the indices do not increase.
@@ -166,6 +165,19 @@ def _shown(indices: Tensor) -> str:
 
 def _kind(tokens: Tensor) -> str:
     return f"{tokens.shape[1]} dims, {tokens.dtype}, on {tokens.device}"
+
+
+def keep_highest(tokens: Tensor, ratings: Tensor, retention: float) -> Selected:
+    """Tokens with the highest ratings over the whole clip; ties keep the earlier token.
+
+    Args:
+        tokens: `[num_visual_tokens, dim]`.
+        ratings: `[num_visual_tokens]`, without NaN.
+        retention: share to keep.
+    """
+    # topk does not order equal ratings; a stable sort keeps the earlier one first.
+    ranked = ratings.detach().sort(descending=True, stable=True).indices
+    return keep(tokens, ranked[: count_kept(len(tokens), retention)].sort().values)
 
 
 def keep(tokens: Tensor, indices: Tensor) -> Selected:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from keepsight.errors import ModelError
-from keepsight.method.selection.base import Retaining, Selected, check_clip, count_kept, keep
+from keepsight.method.selection.base import Retaining, Selected, check_clip, count_kept, keep, keep_highest
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class AttentionTopK(Retaining):
                 f"{num_nan} of {num_visual_tokens} attention scores are NaN: the model's attention overflowed; "
                 "try another dtype"
             )
-        # topk does not order equal scores; a stable sort keeps the earlier one first.
-        ranked = scores.detach().sort(descending=True, stable=True).indices
-        return keep(tokens, ranked[: count_kept(num_visual_tokens, self.retention)].sort().values)
+        return keep_highest(tokens, scores, self.retention)
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Random(Retaining):
     def select(self, tokens: Tensor, scores: Tensor) -> Selected:
         """Select tokens; scores are ignored."""
         num_visual_tokens = check_clip(tokens, scores)
-        generator = torch.Generator().manual_seed(_clip_seed(self.seed, tokens))
+        generator = torch.Generator().manual_seed(clip_seed(self.seed, tokens))
         drawn = torch.randperm(num_visual_tokens, generator=generator)
         return keep(tokens, drawn[: count_kept(num_visual_tokens, self.retention)].sort().values)
 
@@ -74,7 +72,7 @@ class KeepAll:
         return keep(tokens, torch.arange(check_clip(tokens, scores)))
 
 
-def _clip_seed(seed: int, tokens: Tensor) -> int:
+def clip_seed(seed: int, tokens: Tensor) -> int:
     """63-bit seed from a user's seed and a clip's content."""
     # View as bytes, since NumPy has no bfloat16.
     content = tokens.detach().cpu().contiguous().view(torch.uint8).numpy()
