@@ -122,8 +122,7 @@ def copy_pictures(source: Path, target: Path) -> None:
         ),
         (
             ("--selector", "atention"),
-            f"--selector must be one of {', '.join(SELECTOR_NAMES)}, got 'atention'; "
-            "did you mean attention?",
+            f"--selector must be one of {', '.join(SELECTOR_NAMES)}, got 'atention'; did you mean attention?",
         ),
         (("--score-heads", "maxx"), "--score-heads must be one of mean, max, got 'maxx'; did you mean max?"),
         (

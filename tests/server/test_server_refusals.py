@@ -435,8 +435,7 @@ def test_bad_queries(client: Client, stream_id: str, query: str) -> None:
             "/v1/streams",
             {"source": "x", "selector": "atention"},
             422,
-            f"selector must be one of {', '.join(SELECTOR_NAMES)}, got 'atention'; "
-            "did you mean attention?",
+            f"selector must be one of {', '.join(SELECTOR_NAMES)}, got 'atention'; did you mean attention?",
         ),
         (
             "POST",

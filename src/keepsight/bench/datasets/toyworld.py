@@ -121,7 +121,8 @@ class ToySource:
         """Number of frames at a rate."""
         return SampleGrid(sample_fps).index_from(Fraction(self.story.duration_seconds))
 
-    def frames(self, sample_fps: float) -> Iterator[Frame]:
+    def frames(self, sample_fps: float) -> Iterator[MarkedFrame]:
+        """Pictures of the story, with what they show."""
         size_pixels = self._video.size_pixels
         grid = SampleGrid(sample_fps)
         for number in range(self.count_frames(sample_fps)):

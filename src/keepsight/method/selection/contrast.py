@@ -36,7 +36,14 @@ class Contrasting(Retaining, ABC):
 
     @abstractmethod
     def rate(self, steps: Tensor) -> Tensor:
-        """Ratings `[num_steps, tokens_per_step]`, higher is kept first, of float32 `[num_steps, tokens_per_step, dim]`."""
+        """Rate tokens; the highest are kept.
+
+        Args:
+            steps: float32 `[num_steps, tokens_per_step, dim]`.
+
+        Returns:
+            `[num_steps, tokens_per_step]`.
+        """
 
 
 @dataclass(frozen=True)
