@@ -23,7 +23,7 @@ from keepsight.video import Frame
 from tests.bench.bench_videos import PictureSource, video
 from tests.fake_model import FakeModel
 
-SOURCE = ToySource(60_001, 3.2, "default")
+SOURCE = ToySource(60_001, 2.2, "fast")
 GRID = (3, 3)
 SETTINGS = Settings(retention=0.0625)
 DARK = np.zeros((6, 6, 3), np.uint8)
@@ -64,7 +64,7 @@ def test_an_oracle_keeps_tokens_on_things_and_events_first(answering: str) -> No
             if keeps == "events":
                 assert len(kept & acting) == min(9, len(acting))
                 num_events += len(kept & acting)
-    assert num_events > 20
+    assert num_events > 10
 
 
 def test_what_acts_is_what_a_story_says() -> None:
@@ -73,7 +73,7 @@ def test_what_acts_is_what_a_story_says() -> None:
         if event.thing is not None and SOURCE.story.place_at(middle) == event.place:
             acting = {mark.name for mark in marks_at(SOURCE.story, middle) if mark.acts}
             assert event.thing.noun in acting or event.kind == "box leaves"
-    calm = [mark for second in range(190) for mark in marks_at(SOURCE.story, float(second)) if not mark.acts]
+    calm = [mark for second in range(130) for mark in marks_at(SOURCE.story, float(second)) if not mark.acts]
     assert len(calm) > 50
 
 
@@ -81,17 +81,17 @@ def test_a_step_of_two_frames_shows_the_most_of_both_on_any_grid() -> None:
     def frame(*marks: Mark) -> MarkedFrame:
         return MarkedFrame(DARK, 0.0, marks=marks)
 
-    dog, cat = Mark("dog", (0.9, 0.25), 0.2), Mark("cat", (0.1, 0.75), 0.2, acts=True)
+    dog, cat = Mark("dog", (0.9, 0.25), 0.4), Mark("cat", (0.1, 0.75), 0.4, acts=True)
     frames = [frame(dog), frame(dog, cat), frame()]
     assert shown_in(frames, (2, 3), 2).tolist() == [[EMPTY, EMPTY, SHOWN, EVENT, EMPTY, EMPTY], [EMPTY] * 6]
     assert shown_in(frames, (1, 2), 1).tolist() == [[EMPTY, SHOWN], [EVENT, SHOWN], [EMPTY, EMPTY]]
 
 
 def test_within_a_rank_every_token_has_a_chance_and_draws_are_repeated() -> None:
-    frames = [MarkedFrame(np.full_like(DARK, number), 2.0 * number) for number in range(160)]
+    frames = [MarkedFrame(np.full_like(DARK, number), 2.0 * number) for number in range(96)]
     clips = [clip.kept_indices for clip in watched("oracle-captions", frames).captions()]
-    assert len(clips) == len(set(clips)) == 10
-    assert len(set().union(*clips)) > 60  # of 90 draws among 144
+    assert len(clips) == len(set(clips)) == 6
+    assert len(set().union(*clips)) > 40  # of 54 draws among 144
     assert [clip.kept_indices for clip in watched("oracle-tokens", frames).captions()] == clips
     assert [clip.kept_indices for clip in watched("oracle-captions:seed=4", frames).captions()] != clips
 
