@@ -1,7 +1,7 @@
 """Selectors without a language model: keep tokens that differ from what is usual at their place or in their picture.
 
-They rate the vision tower's tokens by Euclidean distance, in float32, and keep the highest rated ones over the whole
-clip. Ties keep the earlier token, so a clip in which nothing differs keeps its first tokens.
+They rate the vision tower's tokens by squared Euclidean distance, in float32, and keep the highest rated ones over the
+whole clip. Ties keep the earlier token, so a clip in which nothing differs keeps its first tokens.
 """
 
 from abc import ABC, abstractmethod
@@ -55,10 +55,10 @@ class Change(Contrasting):
     """
 
     def rate(self, steps: Tensor) -> Tensor:
-        """Distance to the same cell of the step before; 0 in a single step."""
+        """Squared distance to the same cell of the step before; 0 in a single step."""
         if len(steps) == 1:
             return steps.new_zeros(steps.shape[:2])
-        changes = (steps[1:] - steps[:-1]).norm(dim=2)
+        changes = (steps[1:] - steps[:-1]).square().sum(dim=2)
         return torch.cat([changes[:1], changes])
 
 
@@ -71,8 +71,8 @@ class Median(Contrasting):
     """
 
     def rate(self, steps: Tensor) -> Tensor:
-        """Distance to the median of the same cell over all steps."""
-        return (steps - median(steps, dim=0)).norm(dim=2)
+        """Squared distance to the median of the same cell over all steps."""
+        return (steps - median(steps, dim=0)).square().sum(dim=2)
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Saliency(Contrasting):
     """
 
     def rate(self, steps: Tensor) -> Tensor:
-        """Distance to the median of all cells of the same step."""
-        return (steps - median(steps, dim=1)).norm(dim=2)
+        """Squared distance to the median of all cells of the same step."""
+        return (steps - median(steps, dim=1)).square().sum(dim=2)
 
 
 def in_steps(tokens: Tensor, token_grid: tuple[int, int] | None) -> Tensor:
@@ -102,7 +102,7 @@ def in_steps(tokens: Tensor, token_grid: tuple[int, int] | None) -> Tensor:
     rows, columns = token_grid or (1, 1)
     if min(rows, columns) < 1 or len(tokens) % (rows * columns):
         raise SettingError(f"visual tokens must be whole steps of {rows} x {columns}, got {len(tokens)}")
-    return tokens.detach().float().unflatten(0, (-1, rows * columns))
+    return tokens.detach().float().reshape(-1, rows * columns, tokens.shape[1])
 
 
 def median(values: Tensor, dim: int) -> Tensor:
