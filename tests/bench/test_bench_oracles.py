@@ -127,7 +127,8 @@ def test_other_data_sets_are_refused_before_the_run(monkeypatch: pytest.MonkeyPa
 
 def test_oracles_are_rows_of_the_toy_world_only() -> None:
     info = FakeModel().info
-    everything, others = make_experiments((), info), make_experiments((), info, oracles=False)
+    names = tuple(EXPERIMENTS)
+    everything, others = make_experiments(names, info), make_experiments(names, info, oracles=False)
     assert [each.name for each in others] == list(EXPERIMENTS)
     num_left_out = 0
     for whole, part in zip(everything, others, strict=True):
