@@ -14,6 +14,7 @@ from keepsight.errors import KeepsightError, ModelError, SettingError
 from keepsight.method.selection import (
     SELECTORS,
     AttentionTopK,
+    Diverse,
     KeepAll,
     KMeans,
     MeanPool,
@@ -96,11 +97,12 @@ def test_attention_selects_over_the_whole_clip_not_per_frame() -> None:
     assert AttentionTopK(0.0625).select(tokens, scores).indices.tolist() == [16, 17, 18, 19]
 
 
-def test_nan_scores_are_the_models_error() -> None:
+@pytest.mark.parametrize("name", ["attention", "diverse"])
+def test_nan_scores_are_the_models_error(name: str) -> None:
     tokens, scores = clip(8)
     scores[[2, 5]] = torch.nan
     with pytest.raises(ModelError, match="2 of 8 attention scores are NaN"):
-        AttentionTopK().select(tokens, scores)
+        make_selector(name).select(tokens, scores)
 
 
 @given(COUNTS, RETENTIONS)
@@ -130,6 +132,29 @@ def test_random_is_even() -> None:
         hits[Random(0.25).select(tokens, scores).indices] += 1
     # 500 expected each; a binomial's standard deviation is 19, so five of them.
     assert (hits - 500).abs().max() < 97
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), min_size=1, max_size=30), RETENTIONS)
+def test_diverse_weighs_attention_with_the_distance_to_what_is_kept(
+    listed: list[tuple[int, int]], retention: float
+) -> None:
+    """By definition, with whole numbers, so that products are exact and ties are ties."""
+    places, values = zip(*listed, strict=True)
+    chosen = [values.index(max(values))]
+    while len(chosen) < count_kept(len(listed), retention):
+        left = [index for index in range(len(listed)) if index not in chosen]
+        worth = {index: values[index] * min(abs(places[index] - places[one]) for one in chosen) for index in left}
+        chosen.append(max(left, key=lambda index: (worth[index], -index)))
+    tokens = torch.tensor(places, dtype=torch.float32)[:, None]
+    selected = Diverse(retention).select(tokens, torch.tensor(values, dtype=torch.float32))
+    assert selected.indices.tolist() == sorted(chosen)
+
+
+def test_diverse_keeps_one_token_of_each_thing_where_attention_keeps_one_thing() -> None:
+    tokens = torch.eye(4)[torch.tensor([0] * 8 + [1, 2, 3] + [0] * 5)]
+    scores = torch.tensor([0.9] * 8 + [0.3, 0.2, 0.1] + [0.9] * 5)
+    assert AttentionTopK(0.25).select(tokens, scores).indices.tolist() == [0, 1, 2, 3]
+    assert Diverse(0.25).select(tokens, scores).indices.tolist() == [0, 8, 9, 10]
 
 
 def test_keep_all_has_a_truthful_record() -> None:

@@ -13,7 +13,18 @@ from keepsight.schema import Choice, Flag, Layers, Maybe, Number, PartName, Text
 DESCRIBE_PROMPT = "Describe what's happening in the video."
 """The captioning instruction (paper, section 3); the bundled models are trained on exactly this."""
 
-SELECTOR_NAMES = ("attention", "uniform", "random", "k-means", "mean-pool", "change", "median", "saliency", "all")
+SELECTOR_NAMES = (
+    "attention",
+    "uniform",
+    "random",
+    "k-means",
+    "mean-pool",
+    "diverse",
+    "change",
+    "median",
+    "saliency",
+    "all",
+)
 """Built-in selectors; plug-ins add others."""
 
 RETRIEVER_NAMES = ("mmr", "similarity", "recency", "random", "all")

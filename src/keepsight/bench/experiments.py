@@ -98,7 +98,8 @@ def _selection(_: ModelInfo) -> Experiment:
             rows[label] = FULL if default else f"{FULL}:selector={selector},retention={retention}"
             points.append((retention, label))
         curves[selector] = tuple(points)
-    rows |= {f"{selector} 6%": f"{FULL}:selector={selector}" for selector in ("change", "median", "saliency")}
+    without_curve = ("diverse", "change", "median", "saliency")
+    rows |= {f"{selector} 6%": f"{FULL}:selector={selector}" for selector in without_curve}
     rows |= {f"{label} 6%": f"oracle-captions:{rule}" for label, rule in ORACLES.items()}
     rows["all tokens"] = f"{FULL}:selector=all"
     plot = Plot("share of visual tokens kept", curves, log=True, percent=True)

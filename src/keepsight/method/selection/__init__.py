@@ -20,6 +20,7 @@ from keepsight.method.selection.base import (
 )
 from keepsight.method.selection.clustering import KMeans
 from keepsight.method.selection.contrast import Change, Median, Saliency
+from keepsight.method.selection.diversity import Diverse
 from keepsight.method.selection.selectors import AttentionTopK, KeepAll, MeanPool, Random, Uniform
 from keepsight.plugins import Part
 from keepsight.settings import PARTS
@@ -31,6 +32,7 @@ SELECTORS: Final[Mapping[str, type[Selector]]] = MappingProxyType(
         "random": Random,
         "k-means": KMeans,
         "mean-pool": MeanPool,
+        "diverse": Diverse,
         "change": Change,
         "median": Median,
         "saliency": Saliency,
@@ -71,6 +73,7 @@ __all__ = [
     "SELECTORS",
     "AttentionTopK",
     "Change",
+    "Diverse",
     "KMeans",
     "KeepAll",
     "MeanPool",

@@ -19,14 +19,22 @@ class AttentionTopK(Retaining):
     """
 
     def select(self, tokens: Tensor, scores: Tensor) -> Selected:
-        num_visual_tokens = check_clip(tokens, scores)
-        num_nan = int(scores.isnan().sum())
-        if num_nan:
-            raise ModelError(
-                f"{num_nan} of {num_visual_tokens} attention scores are NaN: the model's attention overflowed; "
-                "try another dtype"
-            )
+        check_clip(tokens, scores)
+        check_scores(scores)
         return keep_highest(tokens, scores, self.retention)
+
+
+def check_scores(scores: Tensor) -> None:
+    """Check the scores of a selector that needs them.
+
+    Raises:
+        ModelError: some are NaN.
+    """
+    num_nan = int(scores.isnan().sum())
+    if num_nan:
+        raise ModelError(
+            f"{num_nan} of {len(scores)} attention scores are NaN: the model's attention overflowed; try another dtype"
+        )
 
 
 @dataclass(frozen=True)
