@@ -321,6 +321,18 @@ def exact_likeness(clips: list[RememberedClip]) -> list[list[int]]:
     return [[sum(a * b for a, b in zip(one, other, strict=True)) for other in signatures] for one in signatures]
 
 
+def test_newest_compares_across_blocks_of_rows() -> None:
+    """More tokens than are compared at once; each has one near duplicate, 400 tokens later."""
+    looks = torch.randn(400, 32, generator=torch.Generator().manual_seed(0))
+    first, again = (
+        RememberedClip(index, looks * (index + 1), torch.arange(400) + 1000 * index, torch.zeros(400))
+        for index in range(2)
+    )
+    room = Capacity(1, None, first_clip_tokens=400)
+    assert Newest().retain((first, again), room) == (again,)
+    assert StreamMedoids().retain((first, again), room) == (first,)
+
+
 def test_a_look_that_comes_again_is_kept_once_the_newest_or_the_first() -> None:
     """Three things, seen in turn for nine clips, with little noise: room for three tokens holds one of each."""
     generator = torch.Generator().manual_seed(0)
@@ -340,7 +352,7 @@ def test_signatures_tell_cosines(dim: int, error: float, near_error: float, dtyp
     base = torch.randn(1, dim, generator=torch.Generator().manual_seed(dim))
     others = torch.randn(20, dim, generator=torch.Generator().manual_seed(1))
     tokens = torch.cat([others, base + 0.3 * others]).to(dtype)
-    told = likeness_of([signatures_of(tokens[:30]), signatures_of(tokens[30:])]) / LENGTH**2
+    told = likeness_of(signatures_of(tokens)) / LENGTH**2
     wide = tokens.double()
     cosines = torch.cosine_similarity(wide[:, None], wide[None], dim=2).numpy()
     assert abs(told - cosines).max() < error

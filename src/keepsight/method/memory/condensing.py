@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from keepsight.method.memory.clips import Capacity, Clips, keep_rows, num_tokens_of
 from keepsight.method.memory.signatures import LENGTH, likeness_of
 
-Likeness = NDArray[np.float32]
+Rows = NDArray[np.float32]
 Kept = NDArray[np.bool_]
+
+_BLOCK_ROWS = 256
+"""Rows compared at once: products of this size stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -42,52 +45,60 @@ class StreamMedoids:
         return _condensed(clips, capacity, without_represented)
 
 
-def _condensed(clips: Clips, capacity: Capacity, choose: Callable[[Likeness, int], Kept]) -> Clips:
-    """Clips with the tokens that a rule keeps of all, given their likeness and how many to drop."""
+def _condensed(clips: Clips, capacity: Capacity, choose: Callable[[Rows, int], Kept]) -> Clips:
+    """Clips with the tokens that a rule keeps of all, given their signatures and how many to drop."""
     num_dropped = num_tokens_of(clips) - capacity.budget_tokens
     if num_dropped <= 0:
         return clips
     if capacity.budget_tokens == 0:
         return ()
-    likeness = likeness_of([clip.signatures for clip in clips])
-    return keep_rows(clips, torch.from_numpy(choose(likeness, num_dropped)))
+    rows = np.concatenate([clip.signatures for clip in clips])
+    return keep_rows(clips, torch.from_numpy(choose(rows, num_dropped)))
 
 
-def without_older_of_alike(likeness: Likeness, num_dropped: int) -> Kept:
+def without_older_of_alike(signatures: Rows, num_dropped: int) -> Kept:
     """Rows that stay when the older of the two most alike goes, again and again.
 
     Args:
-        likeness: `[num_tokens, num_tokens]`, symmetric; tokens from old to new.
+        signatures: `[num_tokens, width]`, tokens from old to new.
         num_dropped: rows to drop, fewer than all.
     """
-    num_tokens = len(likeness)
-    kept = np.ones(num_tokens, dtype=np.bool_)
-    closest = np.full(num_tokens, -1)  # the most similar newer row
-    value = np.full(num_tokens, -np.inf, dtype=np.float32)
-    gone = np.zeros(num_tokens, dtype=np.float32)
-
-    def look_again(row: int) -> None:
-        newer = likeness[row, row + 1 :] + gone[row + 1 :]
-        place = int(newer.argmax())
-        closest[row], value[row] = row + 1 + place, newer[place]
-
-    for row in range(num_tokens - 1):
-        look_again(row)
+    rows = torch.from_numpy(signatures)
+    closest, value = _closest_newer(rows)
+    kept = np.ones(len(rows), dtype=np.bool_)
+    gone = np.zeros(len(rows), dtype=np.float32)
     for _ in range(num_dropped):
         dropped = int(value.argmax())
         kept[dropped], value[dropped], gone[dropped] = False, -np.inf, -np.inf
         for row in np.flatnonzero((closest == dropped) & kept).tolist():
-            look_again(row)
+            newer = (rows[row + 1 :] @ rows[row]).numpy() + gone[row + 1 :]
+            place = int(newer.argmax())
+            closest[row], value[row] = row + 1 + place, newer[place]
     return kept
 
 
-def without_represented(likeness: Likeness, num_dropped: int) -> Kept:
+def _closest_newer(rows: torch.Tensor) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Most similar newer row of each, and its likeness; -1 and -inf for the newest, which has none."""
+    closest = np.full(len(rows), -1, dtype=np.int64)
+    value = np.full(len(rows), -np.inf, dtype=np.float32)
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        end = min(start + _BLOCK_ROWS, len(rows))
+        likeness = (rows[start:end] @ rows[start:].T).numpy()
+        likeness[np.tril_indices(end - start)] = -np.inf  # not older than itself, nor itself
+        places = likeness.argmax(axis=1)
+        closest[start:end], value[start:end] = start + places, likeness[np.arange(end - start), places]
+    closest[-1] = -1
+    return closest, value
+
+
+def without_represented(signatures: Rows, num_dropped: int) -> Kept:
     """Rows that stay when the one whose loss costs least goes, again and again (reverse greedy).
 
     Args:
-        likeness: as for `without_older_of_alike`; its diagonal is overwritten.
+        signatures: as for `without_older_of_alike`.
         num_dropped: rows to drop, fewer than all.
     """
+    likeness = likeness_of(signatures)
     num_tokens = len(likeness)
     np.fill_diagonal(likeness, -np.inf)
     kept = np.ones(num_tokens, dtype=np.bool_)

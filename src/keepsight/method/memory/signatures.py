@@ -6,7 +6,6 @@ journal, and computes them anew, therefore choose the same tokens.
 """
 
 import random
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -62,15 +61,15 @@ def _signs(dim: int) -> NDArray[np.float32]:
     return np.array([1.0 if bits >> column & 1 else -1.0 for column in range(dim)], dtype=np.float32)
 
 
-def likeness_of(signatures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def likeness_of(signatures: NDArray[np.float32]) -> NDArray[np.float32]:
     """Likeness of all pairs of tokens: cosines times `LENGTH` squared, whole numbers.
 
     Args:
-        signatures: of each clip, `[num_tokens, width]`.
+        signatures: `[num_tokens, width]`.
 
     Returns:
-        float32 `[num_tokens, num_tokens]` over the tokens of all clips: 44 MB for a full memory of the paper's size.
+        float32 `[num_tokens, num_tokens]`: 44 MB for a full memory of the paper's size.
     """
-    rows = torch.from_numpy(np.concatenate(signatures))
+    rows = torch.from_numpy(signatures)
     likeness: NDArray[np.float32] = (rows @ rows.T).numpy()  # several times as fast as NumPy's product on one core
     return likeness
