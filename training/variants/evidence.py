@@ -1,4 +1,8 @@
-"""Whether what was remembered shows what a caption says of the past: the ceiling of a selection, whatever the model."""
+"""Whether a remembered token lies on what a caption says of the past.
+
+It tells what a selection keeps, whatever the model makes of it. It is no strict ceiling: the tower's attention covers
+whole frames, so a token beside a thing may tell of it, too; and a clause can be guessed.
+"""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
