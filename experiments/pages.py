@@ -6,7 +6,8 @@ A mark names a run, an experiment and columns; the lines up to the end mark are 
     <!-- end -->
 
 A column is `TABLE.COLUMN`, optionally with the header to show. TABLE is a key of `TITLES`; COLUMN is one of that table,
-or `difference`, `p` or `n`. The rows are those of the first table, in its order; `-` stands where another has none.
+or `difference`, `p`, `corrected p` or `n`. The rows are those of the first table, in its order; `-` stands where
+another has none.
 `<!-- command RUN -->` and `<!-- made RUN -->` put in the command, and the model, date and versions.
 """
 
@@ -30,7 +31,7 @@ TITLES = {
 """Name of a table in a mark -> what stands after the colon of its title."""
 
 _BLOCK = re.compile(r"(<!-- (table|command|made) (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-_SPECIAL_COLUMNS = ("difference", "p", "n")
+_SPECIAL_COLUMNS = ("difference", "p", "corrected p", "n")
 _LEAST_SHOWN_P = 0.001
 
 Tables = Mapping[str, Mapping[str, Any]]
@@ -136,8 +137,8 @@ def _cell(table: Mapping[str, Any], method: str, column: str) -> str:
         return MISSING
     if column == "n":
         return str(row["num_questions"])
-    if column == "p":
-        return _p(row["p_value"])
+    if column in ("p", "corrected p"):
+        return _p(row["p_value" if column == "p" else "p_corrected"])
     share = row["difference"] if column == "difference" else row["cells"].get(column)
     if share is None:
         return "" if column == "difference" else MISSING

@@ -24,6 +24,7 @@ PAGES = {
     "examples/compare_methods.ipynb": "examples/compare_methods.md",
     "src/keepsight/models/tiny/README.md": "models/tiny.md",
     "src/keepsight/models/tiny_qwen/README.md": "models/tiny-qwen.md",
+    "training/variants/README.md": "models/variants.md",
     "LICENSE": "LICENSE.txt",
     "NOTICE": "NOTICE.txt",
 }

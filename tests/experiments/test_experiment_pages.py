@@ -73,7 +73,7 @@ def cell(value: float, low: float | None = None, high: float | None = None) -> d
 
 
 def row(method: str, value: float, **more: Any) -> dict[str, Any]:
-    compared = {"difference": None, "p_value": None, "inside_noise": None}
+    compared = {"difference": None, "p_value": None, "p_corrected": None, "inside_noise": None}
     return {"method": method, "cells": {"all": cell(value)}, "num_questions": 7, **compared, **more}
 
 
@@ -84,7 +84,14 @@ def stored(_: str = "") -> StoredRun:
         "reference": "FIFO of 16",
         "rows": [
             row("FIFO of 16", 0.75),
-            row("FIFO of 4 | *", 0.5, difference=cell(-0.25, -0.5, 0.0), p_value=0.125, inside_noise=True),
+            row(
+                "FIFO of 4 | *",
+                0.5,
+                difference=cell(-0.25, -0.5, 0.0),
+                p_value=0.125,
+                p_corrected=0.25,
+                inside_noise=True,
+            ),
         ],
     }
     past = {
@@ -104,16 +111,17 @@ def stored(_: str = "") -> StoredRun:
 
 
 def test_a_table_is_made_of_the_columns_that_its_mark_names() -> None:
-    mark = "<!-- table r/memory: answers.all = questions, answers.difference, answers.p, answers.n, past.all = past -->"
+    columns = "answers.all = questions, answers.difference, answers.p, answers.corrected p, past.all = past"
+    mark = f"<!-- table r/memory: {columns} -->"
     page = f"before\n\n{mark}\nold\n<!-- end -->\nafter"
     assert filled(page, stored).splitlines() == [
         "before",
         "",
         mark,
-        "| | questions | difference | p | n | past |",
+        "| | questions | difference | p | corrected p | past |",
         "|:---|---:|---:|---:|---:|---:|",
-        "| **FIFO of 16** | 75.0 |  |  | 7 | 33.3 |",
-        r"| FIFO of 4 \| \* | 50.0 | -25.0 [-50.0, 0.0] ~ | .125 | 7 | - |",
+        "| **FIFO of 16** | 75.0 |  |  |  | 33.3 |",
+        r"| FIFO of 4 \| \* | 50.0 | -25.0 [-50.0, 0.0] ~ | .125 | .250 | - |",
         "<!-- end -->",
         "after",
     ]
