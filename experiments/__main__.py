@@ -27,7 +27,7 @@ DOCS = ROOT / "docs"
 EXIT_ERROR = 2
 
 
-class RunFailedError(KeepsightError):
+class RunFailedError(Exception):
     """A command ended with an error."""
 
 
@@ -97,7 +97,7 @@ def main(words: Sequence[str] | None = None) -> int:
         for page in pages():
             if fill_page(page):
                 print(f"filled {page.relative_to(ROOT)}")
-    except KeepsightError as error:
+    except (KeepsightError, RunFailedError) as error:
         print(error, file=sys.stderr)
         return EXIT_ERROR
     return 0
