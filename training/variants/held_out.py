@@ -83,7 +83,7 @@ def held_out_figures(
     Args:
         reader: of the model's prompts.
         model: as `attention.prepare` left it.
-        held_out: the clips; scores are computed anew.
+        held_out: the clips; their scores are computed again.
         rules: by name; each draws the same memories at every call.
     """
     known = held_out.scored(reader, model)

@@ -85,7 +85,7 @@ class Cache:
 
     def _path(self, data_set: DataSet, video: Video, method: str) -> Path:
         parts = [_FORMAT, self.version, self.model_fingerprint, data_set.name, data_set.scoring, repr(video), method]
-        # Prompts of their own are worded here, and may be worded anew.
+        # The wording of these prompts is made here and may change between versions.
         parts += [wording_of(asked) for asked in video.questions if asked.choices or asked.instruction]
         key = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
         return self.folder / f"{key[:32]}.json"

@@ -2,7 +2,7 @@
 
 A signature consists of whole numbers, so products of signatures are exact: they do not depend on what else is in a
 matrix, on threads or on the machine. A memory that keeps signatures between clips and one that was restored from a
-journal, and computes them anew, therefore choose the same tokens.
+journal, and computes them again, therefore choose the same tokens.
 """
 
 import random
