@@ -24,6 +24,21 @@ FIFO_CLIPS = (0, 1, 2, 4, 8, 16, 32, 64)
 FULL = "captions"
 """Default Keepsight, the reference of all comparisons."""
 
+ABLATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "without recurrence": f"{FULL}:memory_clips=0",
+        "uniform selection": f"{FULL}:selector=uniform",
+        "random retrieval": f"{FULL}:retriever=random",
+        "visual-token similarity": "visual-similarity",
+        "answer from selected tokens": "selected-tokens",
+        "captions + selected tokens": "captions-and-tokens",
+    }
+)
+"""Parts of the method replaced one at a time, as the paper does it."""
+
+LEAST_WINDOW_OF_BUDGETS_TOKENS = 24_000
+"""Context windows above this hold the paper's larger budgets of captions."""
+
 BLIND = "blind"
 """Baseline that sees no video."""
 
@@ -68,12 +83,7 @@ def _overview(info: ModelInfo) -> Experiment:
     rows = {
         "full loop": FULL,
         "captions + live frames": "captions-and-live",
-        "without recurrence": f"{FULL}:memory_clips=0",
-        "uniform selection": f"{FULL}:selector=uniform",
-        "random retrieval": f"{FULL}:retriever=random",
-        "visual-token similarity": "visual-similarity",
-        "answer from selected tokens": "selected-tokens",
-        "captions + selected tokens": "captions-and-tokens",
+        **ABLATIONS,
         "KV retrieval (ReKV-style, ours)": "kv-retrieval",
         "uniform 32 frames": "uniform-frames",
         "last 4 frames": "last-frames",
@@ -170,7 +180,8 @@ def _retrieval(info: ModelInfo) -> Experiment:
     rows |= {name: f"{FULL}:retriever={name}" for name in ("similarity", "recency", "random", "all")}
     rows |= {"visual-token similarity": "visual-similarity", "last 4 frames": "last-frames"}
     window = info.context_window_tokens
-    budgets = (6_000, 20_000) if window > 24_000 else (window // 16, window // 8, window // 4, window // 2)
+    is_large = window > LEAST_WINDOW_OF_BUDGETS_TOKENS
+    budgets = (6_000, 20_000) if is_large else (window // 16, window // 8, window // 4, window // 2)
     rows |= {f"MMR, {budget:,} tokens": f"{FULL}:retrieval_budget_tokens={budget}" for budget in budgets}
     return Experiment("retrieval", "Caption retrieval and budget", rows, "MMR 0.5")
 
@@ -185,15 +196,10 @@ def _clips(_: ModelInfo) -> Experiment:
 def _paper_ablations(info: ModelInfo) -> Experiment:
     rows = {
         "full loop": FULL,
-        "without recurrence": f"{FULL}:memory_clips=0",
-        "uniform selection": f"{FULL}:selector=uniform",
-        "random retrieval": f"{FULL}:retriever=random",
-        "visual-token similarity": "visual-similarity",
-        "answer from selected tokens": "selected-tokens",
-        "captions + selected tokens": "captions-and-tokens",
+        **ABLATIONS,
         "uniform 32 frames, no captions": "uniform-frames",
     }
-    if info.context_window_tokens > 24_000:
+    if info.context_window_tokens > LEAST_WINDOW_OF_BUDGETS_TOKENS:
         rows |= {f"budget of {budget:,}": f"{FULL}:retrieval_budget_tokens={budget}" for budget in (20_000, 6_000)}
     return Experiment("paper-ablations", "The ablations of the paper", rows, "full loop")
 
