@@ -10,6 +10,7 @@ in docs/images, and the pages of docs/experiments are filled from the stored tab
 """
 
 import argparse
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.pages import fill_page
-from experiments.plan import Run, chosen
+from experiments.plan import VARIANT_MODELS, Run, chosen
 from experiments.stored import StoredRun
 from keepsight.errors import KeepsightError
 
@@ -44,13 +45,19 @@ def run_one(run: Run, folder: Path) -> None:
         DataError: it wrote something else than a run does.
     """
     out = folder / run.name
-    command = [sys.executable, "-m", "keepsight", "bench", "run", *run.arguments, "--out", str(out)]
-    done = subprocess.run(command, cwd=ROOT, check=False)
-    if done.returncode != 0:
-        raise RunFailedError(f"{run.name} failed with exit code {done.returncode}: {run.command}")
+    for variant in run.variants:
+        model = f"{VARIANT_MODELS}/{variant}"
+        _call(run, "training.variants", "folder", "--variant", variant, "--out", model)
+    _call(run, *run.program, *run.arguments, "--out", str(out))
     StoredRun.of_folder(run, out).save(run.name)
     for name, picture in run.plots.items():
         shutil.copyfile(out / name, DOCS / "images" / picture)
+
+
+def _call(run: Run, *words: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=False)
+    if done.returncode != 0:
+        raise RunFailedError(f"{run.name} failed with exit code {done.returncode}: {shlex.join(words)}")
 
 
 def run_all(runs: Sequence[Run], folder: Path) -> None:

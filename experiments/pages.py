@@ -6,15 +6,21 @@ A mark names a run, an experiment and columns; the lines up to the end mark are 
     <!-- end -->
 
 A column is `TABLE.COLUMN`, optionally with the header to show. TABLE is a key of `TITLES`; COLUMN is one of that table,
-or `difference`, `p`, `corrected p` or `n`. The rows are those of the first table, in its order; `-` stands where
-another has none.
+or `difference`, `p`, `corrected p` or `n`. `RUN/EXPERIMENT/TABLE.COLUMN` takes it from another run. The rows are those
+of the first table, in its order; `-` stands where another has none. After a semicolon, rows may be listed and renamed:
+
+    <!-- table gaps-4/methods: past.all; captions:memory_clips=4 = FIFO; blind -->
+    <!-- end -->
+
+`<!-- text RUN -->` puts in the page that a run wrote.
 `<!-- command RUN -->` and `<!-- made RUN -->` put in the command, and the model, date and versions.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from experiments.stored import StoredRun
 from keepsight.bench.output.markdown import escaped
@@ -30,7 +36,7 @@ TITLES = {
 }
 """Name of a table in a mark -> what stands after the colon of its title."""
 
-_BLOCK = re.compile(r"(<!-- (table|command|made) (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (table|command|made|text) (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _SPECIAL_COLUMNS = ("difference", "p", "corrected p", "n")
 _LEAST_SHOWN_P = 0.001
 
@@ -43,7 +49,7 @@ def filled(text: str, load: Callable[[str], StoredRun] = StoredRun.load) -> str:
     Raises:
         DataError: a mark names something that is not stored.
     """
-    writers = {"table": _table, "command": _command, "made": _made}
+    writers = {"table": _table, "command": _command, "made": _made, "text": _text}
 
     def block(match: re.Match[str]) -> str:
         head, kind, what, _, end = match.groups()
@@ -87,25 +93,57 @@ def _made(name: str, load: Callable[[str], StoredRun]) -> str:
     )
 
 
+def _text(name: str, load: Callable[[str], StoredRun]) -> str:
+    return f"{load(name).text.strip()}\n"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of a page's table: where it comes from, and its header."""
+
+    run: str
+    experiment: str
+    table: str
+    column: str
+    header: str
+
+    @classmethod
+    def of(cls, text: str, run: str, experiment: str) -> Self:
+        """Read `[RUN/EXPERIMENT/]TABLE.COLUMN [= HEADER]`."""
+        source, _, header = " ".join(text.split()).partition(" = ")
+        path, _, column = source.partition(".")
+        if path.count("/") == 2:
+            run, experiment, path = path.split("/")
+        return cls(run, experiment, path, column, header or column)
+
+
 def _table(what: str, load: Callable[[str], StoredRun]) -> str:
     place, _, listed = what.partition(":")
     run, _, experiment = place.strip().partition("/")
-    columns = [_column(" ".join(text.split())) for text in listed.split(",")]
-    tables = _tables_of(load(run), run, experiment)
-    first = _named(tables, columns[0][0], what)
-    lines = [f"| | {' | '.join(header for _, _, header in columns)} |", "|:---" + "|---:" * len(columns) + "|"]
-    for row in first["rows"]:
-        cells = [_cell(_named(tables, table, what), row["method"], column) for table, column, _ in columns]
-        label = escaped(row["method"])
-        lines.append(f"| {f'**{label}**' if row['method'] == first['reference'] else label} | {' | '.join(cells)} |")
+    listed_columns, *listed_rows = listed.split(";")
+    columns = [_Column.of(text, run, experiment) for text in listed_columns.split(",")]
+    tables = [_named(_tables_of(load(each.run), each.run, each.experiment), each.table, what) for each in columns]
+    first = tables[0]
+    lines = [f"| | {' | '.join(each.header for each in columns)} |", "|:---" + "|---:" * len(columns) + "|"]
+    for method, label in _rows(first, listed_rows, what):
+        cells = [_cell(table, method, each.column) for table, each in zip(tables, columns, strict=True)]
+        shown = escaped(label)
+        lines.append(f"| {f'**{shown}**' if method == first['reference'] else shown} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _column(text: str) -> tuple[str, str, str]:
-    """Table, column and header of `TABLE.COLUMN = HEADER`."""
-    source, _, header = text.partition(" = ")
-    table, _, column = source.strip().partition(".")
-    return table, column, header.strip() or column
+def _rows(table: Mapping[str, Any], listed: Sequence[str], what: str) -> list[tuple[str, str]]:
+    """Methods of a table and what to call them; all of them if none are listed."""
+    methods = [row["method"] for row in table["rows"]]
+    if not listed:
+        return [(method, method) for method in methods]
+    rows = []
+    for text in listed:
+        method, _, label = " ".join(text.split()).partition(" = ")
+        if method not in methods:
+            raise DataError(f"row must be one of {', '.join(methods)} in mark {what!r}, got {method!r}")
+        rows.append((method, label or method))
+    return rows
 
 
 def _tables_of(stored: StoredRun, run: str, experiment: str) -> Tables:

@@ -1,4 +1,4 @@
-"""The runs behind the pages of docs/experiments, each one `keepsight bench run` command."""
+"""The runs behind the pages of docs/experiments, each one command."""
 
 import shlex
 from collections.abc import Sequence
@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
 
+VARIANTS = ("events", "uniform", "attention", "gaps", "learned")
+"""Trained variants of `tiny`, see training/variants."""
+
+VARIANT_MODELS = "runs/variants/models"
+
+BENCH = ("keepsight", "bench", "run")
+TABLE = ("training.variants", "table")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -14,26 +22,50 @@ class Run:
 
     Attributes:
         name: of its stored tables.
-        arguments: of `keepsight bench run`, without `--out`.
+        program: module and subcommand.
+        arguments: without `--out`.
         minutes: wall time on two cores of 2023, measured; for the time that is left.
         is_short: whether it belongs to the runs that together stay within 20 minutes.
         plots: file in the run's folder -> file in docs/images.
+        variants: trained variants whose model folders it needs.
     """
 
     name: str
+    program: tuple[str, ...]
     arguments: tuple[str, ...]
     minutes: float
     is_short: bool = False
     plots: dict[str, str] = field(default_factory=dict)
+    variants: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
         """The command as it is typed."""
-        return shlex.join(("keepsight", "bench", "run", *self.arguments))
+        start = () if self.program == BENCH else ("python", "-m")
+        return shlex.join((*start, *self.program, *self.arguments))
 
 
 def _toy(name: str, words: str, minutes: float, *, short: bool = False, plots: dict[str, str] | None = None) -> Run:
-    return Run(name, ("paper-toy", *shlex.split(words)), minutes, short, plots or {})
+    return Run(name, BENCH, ("paper-toy", *shlex.split(words)), minutes, short, plots or {})
+
+
+def _methods(*settings: str) -> str:
+    """The full loop with these settings, as methods."""
+    return " ".join(f"--method captions{':' if text else ''}{text}" for text in settings)
+
+
+def _complexity(difficulty: str) -> Run:
+    methods = _methods("", *(f"retention={share}" for share in (0.03, 0.12, 0.25)), "selector=uniform", "selector=all")
+    words = f"--difficulty {difficulty} --videos 30 --questions 1 {methods}"
+    return _toy(f"complexity-{difficulty}", words, 12)
+
+
+def _room(clips: int, *, videos: int, minutes: float) -> Run:
+    """Memory policies with the room of so many clips, where things stay away for 20 clips and more."""
+    room = f"memory_clips={clips}"
+    methods = _methods(room, f"{room},memory_policy=newest", f"{room},memory_policy=stream-medoids")
+    words = f"--difficulty long-gaps --minutes 43 --videos {videos} --question-set memory --questions 3 {methods}"
+    return _toy(f"long-gaps-{clips}", words, minutes)
 
 
 RUNS: tuple[Run, ...] = (
@@ -43,6 +75,78 @@ RUNS: tuple[Run, ...] = (
         7,
         short=True,
         plots={"accuracy-age.png": "accuracy-age.png"},
+    ),
+    _toy("overview-qwen", "--experiment overview --model tiny-qwen --videos 30", 8),
+    _toy("unseen", "--experiment overview --difficulty unseen --videos 30", 8),
+    _toy("selection", "--experiment selection --videos 30 --questions 1", 22),
+    _toy("selection-unseen", "--experiment selection --difficulty unseen --videos 30 --questions 1", 22),
+    _toy("memory-questions", "--experiment selection --videos 30 --question-set memory --questions 3", 22),
+    _toy("kept-tokens", "--experiment kept-tokens --videos 30 --minutes 1.6", 12),
+    _toy("paper-selection", "--experiment paper-selection --paper --videos 26 --minutes 1.6", 5, short=True),
+    _toy(
+        "retention",
+        "--experiment retention --videos 30 --questions 1",
+        30,
+        plots={"retention-captions.png": "retention-captions.png"},
+    ),
+    *map(_complexity, ("easy", "cluttered", "crowded", "fast", "hard")),
+    _toy(
+        "memory",
+        "--experiment memory --experiment positions --difficulty hard --videos 20 --minutes 16 --questions 1",
+        25,
+        plots={"memory-gap.png": "memory-gap.png"},
+    ),
+    _toy(
+        "policies",
+        "--experiment policies --difficulty hard --videos 20 --minutes 16 --questions 1",
+        20,
+        plots={"policies-gap.png": "policies-gap.png"},
+    ),
+    _toy(
+        "changing-looks",
+        "--experiment policies --difficulty changing-looks --videos 20 --minutes 16 --questions 1",
+        20,
+    ),
+    _room(1, videos=12, minutes=11),
+    _room(4, videos=30, minutes=27),
+    _room(16, videos=30, minutes=30),
+    _room(64, videos=12, minutes=20),
+    _toy(
+        "retrieval",
+        "--experiment retrieval --videos 12 --minutes 180 --ask-minutes 10,30,60,180",
+        30,
+        plots={"retrieval-length.png": "retrieval-length.png"},
+    ),
+    Run(
+        "variants",
+        TABLE,
+        (
+            *("--model", "tiny"),
+            *(word for name in ("events", "uniform", "attention") for word in ("--model", f"{VARIANT_MODELS}/{name}")),
+            *("--videos", "30", "--processes", "2"),
+        ),
+        28,
+        variants=("events", "uniform", "attention"),
+    ),
+    Run(
+        "variants-learned",
+        TABLE,
+        (
+            *("--model", f"{VARIANT_MODELS}/learned", "--videos", "30", "--processes", "2"),
+            *("--column", "learned", "--column", "selector=attention", "--column", "selector=random"),
+        ),
+        6,
+        variants=("learned",),
+    ),
+    Run(
+        "variants-gaps",
+        TABLE,
+        (
+            *("--model", f"{VARIANT_MODELS}/gaps", "--videos", "30", "--processes", "2"),
+            *("--column", "memory_positions=original", "--column", "memory_positions=contiguous"),
+        ),
+        4,
+        variants=("gaps",),
     ),
 )
 """All runs, in the order of the pages."""

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from experiments.__main__ import main, pages
 from experiments.pages import filled
-from experiments.plan import RUNS, Run, chosen
+from experiments.plan import BENCH, RUNS, VARIANT_MODELS, Run, chosen
 from experiments.stored import FOLDER, StoredRun
 from keepsight.bench.environment import fingerprint
 from keepsight.bench.experiments import make_experiments
@@ -17,24 +17,34 @@ from keepsight.bench.methods import make_method
 from keepsight.cli.bench import bench
 from keepsight.errors import DataError, SettingError
 from keepsight.models.loading import load_model
+from training.variants.__main__ import parser as variants_parser
+from training.variants.folders import DECODER_NAME, WEIGHTS_FOLDER
 
 STORED = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def options_of(run: Run) -> dict[str, Any]:
-    """A run's options, as the command line reads them."""
+    """Options of a bench run, as the command line reads them."""
     command = get_command(bench).commands["run"]  # type: ignore[attr-defined]
     parsed: dict[str, Any] = command.make_context("run", list(run.arguments)).params
     return parsed
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+@pytest.mark.parametrize("run", [run for run in RUNS if run.program == BENCH], ids=lambda run: run.name)
 def test_every_planned_command_is_one_that_keepsight_takes(run: Run) -> None:
     options = options_of(run)
     info = load_model("tiny").info
     make_experiments(tuple(options["experiment"] or ()), info)
     for method in options["method"] or ():
         make_method(method)
+
+
+@pytest.mark.parametrize("run", [run for run in RUNS if run.program != BENCH], ids=lambda run: run.name)
+def test_every_comparison_of_variants_is_one_that_their_program_takes(run: Run) -> None:
+    options = variants_parser().parse_args([run.program[1], *run.arguments])
+    folders = {f"{VARIANT_MODELS}/{variant}" for variant in run.variants}
+    assert folders == {model for model in options.model if model != "tiny"}
+    assert all((WEIGHTS_FOLDER / variant / DECODER_NAME).is_file() for variant in run.variants)
 
 
 def test_names_of_runs_are_unique_and_the_short_ones_stay_within_twenty_minutes() -> None:
@@ -57,6 +67,8 @@ def test_stored_tables_come_from_the_planned_command_and_the_bundled_model(name:
     assert name in planned, f"no run {name} is planned: delete experiments/results/{name}.json"
     stored = StoredRun.load(name)
     assert stored.command == planned[name].command
+    if planned[name].program != BENCH:
+        return
     model = options_of(planned[name])["model"]
     if model in ("tiny", "tiny-qwen"):
         assert stored.environment["model_fingerprint"] == fingerprint(load_model(model))
@@ -128,6 +140,29 @@ def test_a_table_is_made_of_the_columns_that_its_mark_names() -> None:
     assert filled(filled(page, stored), stored) == filled(page, stored)
 
 
+def test_rows_are_listed_and_renamed() -> None:
+    mark = "<!-- table r/memory: answers.all;\n  FIFO of 4 | * = four;\n  FIFO of 16 -->"
+    rows = filled(f"{mark}\n<!-- end -->", stored).splitlines()
+    assert rows[5:7] == ["| four | 50.0 |", "| **FIFO of 16** | 75.0 |"]
+    with pytest.raises(DataError, match=r"row must be one of FIFO of 16, FIFO of 4 \| \* in mark .*, got 'FIFO'"):
+        filled("<!-- table r/memory: answers.all; FIFO -->\n<!-- end -->", stored)
+
+
+def test_a_column_comes_from_another_run_with_its_own_reference() -> None:
+    other = stored()
+    (other.tables["memory"][0]["rows"][1])["cells"]["all"] = cell(0.125)
+    runs = {"r": stored(), "other": other}
+    mark = "<!-- table r/memory: answers.all = here, other/memory/answers.all = there -->"
+    rows = filled(f"{mark}\n<!-- end -->", lambda name: runs[name]).splitlines()
+    assert rows[1] == "| | here | there |"
+    assert rows[4] == r"| FIFO of 4 \| \* | 50.0 | 12.5 |"
+
+
+def test_the_page_of_a_run_is_put_in() -> None:
+    text = filled("<!-- text r -->\nold\n<!-- end -->", lambda _: StoredRun("python -m x", text="| a |\n"))
+    assert text == "<!-- text r -->\n| a |\n<!-- end -->"
+
+
 def test_the_command_and_the_model_stand_where_the_marks_are() -> None:
     page = "<!-- command r -->\n<!-- end -->\n<!-- made r -->\n<!-- end -->"
     text = filled(page, stored)
@@ -153,7 +188,7 @@ def test_what_is_stored_is_read_back(tmp_path: Path) -> None:
     assert StoredRun.load("r", tmp_path) == stored()
     with pytest.raises(DataError, match="run python -m experiments first"):
         StoredRun.load("missing", tmp_path)
-    (tmp_path / "odd.json").write_text('{"command": "x"}')
+    (tmp_path / "odd.json").write_text('{"commands": "x"}')
     with pytest.raises(DataError, match="must be stored tables of a run"):
         StoredRun.load("odd", tmp_path)
 

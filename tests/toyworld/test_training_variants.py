@@ -288,11 +288,11 @@ def test_weights_of_a_variant_make_a_model_that_differs_in_its_decoder_only(mode
 def test_tables_of_models_and_selections(tmp_path: Path) -> None:
     settings = TableSettings(("tiny",), ("selector=attention", "memory_clips=0"), 1, 8.0, cache_folder=tmp_path)
     past, kept, used, shown, answers = [part for part in make_tables(settings).split("\n\n") if part.startswith("| ")]
-    assert past.splitlines()[0].startswith("| needs memory: trained with")
-    assert past.splitlines()[2].split(" | ")[2].startswith("0.0% (0% to ")  # nothing is known without memory
+    assert past.splitlines()[0].startswith("| needs memory, %: trained with")
+    assert past.splitlines()[2].split(" | ")[3].startswith("0.0 [0.0, ")  # nothing is known without memory
     assert "| tiny | " in shown
-    assert kept.splitlines()[2].split(" | ")[2].startswith("0.0% (0% to ")
-    assert used.splitlines()[2].split(" | ")[2] == "-"
+    assert kept.splitlines()[2].split(" | ")[3].startswith("0.0 [0.0, ")
+    assert used.splitlines()[2].split(" | ")[3] == "-"
     assert len(answers.splitlines()) == 3
     with pytest.raises(SettingError, match="columns must be at least two, got 1"):
         make_tables(TableSettings(("tiny",), ("learned",)))

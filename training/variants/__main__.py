@@ -56,9 +56,10 @@ def _table(arguments: argparse.Namespace) -> None:
     print(page)  # noqa: T201
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training.variants", description=__doc__)
-    commands = parser.add_subparsers(required=True)
+def parser() -> argparse.ArgumentParser:
+    """Command line."""
+    words = argparse.ArgumentParser(prog="python -m training.variants", description=__doc__)
+    commands = words.add_subparsers(required=True)
     train = commands.add_parser("train", help="train a variant, or resume")
     train.set_defaults(run=_train)
     train.add_argument("--steps", type=int, default=NUM_STEPS, help="optimiser steps in all")
@@ -85,12 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--minutes", type=float, default=8.0)
     table.add_argument("--processes", type=int, default=1)
     table.add_argument("--out", type=Path, default=RUNS / "table")
-    return parser
+    return words
 
 
 def main(words: list[str] | None = None) -> None:
-    """Command line."""
-    arguments = _parser().parse_args(words)
+    """Do what the command line says."""
+    arguments = parser().parse_args(words)
     torch.set_num_threads(1)
     arguments.run(arguments)
 

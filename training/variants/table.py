@@ -7,6 +7,7 @@ from pathlib import Path
 from keepsight.bench.datasets.toyworld import ToyWorldSettings, make_toyworld
 from keepsight.bench.methods import make_method
 from keepsight.bench.methods.captions import Captions
+from keepsight.bench.output.wording import percent
 from keepsight.bench.records import DataSet
 from keepsight.bench.results import Results
 from keepsight.bench.runner import RunSettings, run
@@ -68,13 +69,12 @@ def make_tables(settings: TableSettings) -> str:
     found = {Path(model).name: _cases(settings, model, data_set) for model in settings.models}
     tables = []
     for measure in next(iter(found.values())):
-        head = [f"{measure}: trained with \\ selected with", *settings.columns]
-        lines = [[*head, "first less second"]]
+        lines = [[f"{measure}, %: trained with \\ selected with", "cases", *settings.columns, "first less second"]]
         for name, cases in found.items():
             columns = [cases[measure][column] for column in settings.columns]
-            lines.append([name, *map(_cell, columns), _difference(columns[0], columns[1])])
+            lines.append([name, str(len(columns[0])), *map(_cell, columns), _difference(columns[0], columns[1])])
         tables.append(_markdown(lines))
-    return f"`{data_set.settings}`\n\n" + "\n\n".join(tables) + "\n"
+    return "\n\n".join(tables) + "\n"
 
 
 def _cases(settings: TableSettings, model: str, data_set: DataSet) -> Cases:
@@ -118,7 +118,7 @@ def _cell(cases: Sequence[Scored]) -> str:
     if not by_video:
         return "-"
     interval = accuracy_interval(by_video)
-    return f"{interval.mean:.1%} ({interval.low:.0%} to {interval.high:.0%}, n {len(cases)})"
+    return f"{percent(interval.mean)} [{percent(interval.low)}, {percent(interval.high)}]"
 
 
 def _difference(first: Sequence[Scored], second: Sequence[Scored]) -> str:
@@ -129,7 +129,8 @@ def _difference(first: Sequence[Scored], second: Sequence[Scored]) -> str:
     result = paired_difference(
         [case.score for case in both], [others[case.case].score for case in both], [case.video_id for case in both]
     )
-    return f"{result.mean:+.1%} ({result.low:+.0%} to {result.high:+.0%}, p {result.p_clustered:.3f})"
+    low, high = percent(result.low, signed=True), percent(result.high, signed=True)
+    return f"{percent(result.mean, signed=True)} [{low}, {high}], p {result.p_clustered:.3f}"
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:

@@ -98,9 +98,17 @@ ORACLES = MappingProxyType({"oracle, events first": "keeps=events", "random amon
 
 
 def _selection(_: ModelInfo) -> Experiment:
+    """All rules at the default share of tokens, and what rules could reach that know the truth."""
+    rows = {"attention": FULL}
+    rows |= {name: f"{FULL}:selector={name}" for name in SELECTOR_NAMES if name not in rows}
+    rows |= {label: f"oracle-captions:{rule}" for label, rule in ORACLES.items()}
+    return Experiment("selection", "Which visual tokens are kept", rows, "attention")
+
+
+def _retention(_: ModelInfo) -> Experiment:
     rows: dict[str, str] = {}
     curves = {}
-    for selector in ("attention", "uniform", "random", "k-means", "mean-pool"):
+    for selector in ("attention", "uniform", "k-means"):
         points = []
         for retention in RETENTIONS:
             label = f"{selector} {retention:.0%}"
@@ -108,12 +116,9 @@ def _selection(_: ModelInfo) -> Experiment:
             rows[label] = FULL if default else f"{FULL}:selector={selector},retention={retention}"
             points.append((retention, label))
         curves[selector] = tuple(points)
-    without_curve = ("diverse", "change", "median", "saliency")
-    rows |= {f"{selector} 6%": f"{FULL}:selector={selector}" for selector in without_curve}
-    rows |= {f"{label} 6%": f"oracle-captions:{rule}" for label, rule in ORACLES.items()}
     rows["all tokens"] = f"{FULL}:selector=all"
     plot = Plot("share of visual tokens kept", curves, log=True, percent=True)
-    return Experiment("selection", "Which visual tokens are kept, and how many", rows, "attention 6%", plot)
+    return Experiment("retention", "How many visual tokens are kept", rows, "attention 6%", plot)
 
 
 def _kept_tokens(_: ModelInfo) -> Experiment:
@@ -224,6 +229,7 @@ EXPERIMENTS: Final[Mapping[str, Callable[[ModelInfo], Experiment]]] = MappingPro
     {
         "overview": _overview,
         "selection": _selection,
+        "retention": _retention,
         "kept-tokens": _kept_tokens,
         "attention": _attention,
         "memory": _memory,
