@@ -82,7 +82,9 @@ def make_tables(results: Results, data_set: DataSet, experiment: Experiment, *, 
     more.append(table("statements in captions, exact match", note, of_captions(scored_captions), distinct=True))
     if experiment.name == FAILURES_OF:
         note = "shares of cases, see docs/experiments.md"
-        more.append(table("failure modes", note, of_captions(failure_cases), compare=False, distinct=True))
+        # Results of earlier versions do not record it, and were counted with one frame a step.
+        count = partial(failure_cases, frames_per_step=results.environment.get("frames_per_step", 1))
+        more.append(table("failure modes", note, of_captions(count), compare=False, distinct=True))
     note = "clauses of captions, exact match"
     past = table("memory-only clauses", note, of_captions(past_scores), distinct=experiment.plot is None)
     return ChapterTables(answers, past if past.rows else None, tuple(more))

@@ -26,6 +26,7 @@ def describe_environment(model: VideoModel, *, processes: int, seed: int) -> dic
         "model": info.name,
         "architecture": info.architecture,
         "num_parameters": info.num_parameters,
+        "frames_per_step": info.frames_per_step,
         "device": ", ".join(_device_name(device) for device in info.devices),
         "dtype": info.dtype,
         "model_fingerprint": fingerprint(model),

@@ -9,6 +9,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import ceil, isqrt
 
 from keepsight.bench.datasets.toy_frames import marks_at
 from keepsight.bench.datasets.toyworld import ToySource
@@ -27,9 +28,15 @@ COLUMNS = (REPEATS, NAMED, UNNAMED, EARLY, LATE)
 EARLY_CLIPS, LATE_CLIP = 4, 11
 
 
-def failure_cases(data_set: DataSet, clips: Sequence[CaptionedClip]) -> list[Scored]:
-    """All cases of the failure modes, 1 if the column's statement holds."""
-    return [*_repeats(data_set, clips), *_kept(data_set, clips)]
+def failure_cases(data_set: DataSet, clips: Sequence[CaptionedClip], frames_per_step: int = 1) -> list[Scored]:
+    """All cases of the failure modes, 1 if the column's statement holds.
+
+    Args:
+        data_set: toy videos.
+        clips: captions of one method.
+        frames_per_step: consecutive frames that the model merges into one step of tokens.
+    """
+    return [*_repeats(data_set, clips), *_kept(data_set, clips, frames_per_step)]
 
 
 def _repeats(data_set: DataSet, clips: Sequence[CaptionedClip]) -> Iterator[Scored]:
@@ -39,10 +46,11 @@ def _repeats(data_set: DataSet, clips: Sequence[CaptionedClip]) -> Iterator[Scor
             yield Scored(_case(clip, "repeat"), clip.video_id, float(wrong), (REPEATS,))
 
 
-def _kept(data_set: DataSet, clips: Sequence[CaptionedClip]) -> Iterator[Scored]:
+def _kept(data_set: DataSet, clips: Sequence[CaptionedClip], frames_per_step: int) -> Iterator[Scored]:
     for clip, _, source in with_truth(data_set, clips):
         said = " ".join(parse_caption(clip.caption)[1]).split()
-        shown, kept = _things_shown(source, clip), [_seen_at(source, clip, index) for index in clip.kept_indices]
+        shown = _things_shown(source, clip)
+        kept = [_seen_at(source, clip, index, frames_per_step) for index in clip.kept_indices]
         for noun in sorted(shown):
             column = NAMED if noun in said else UNNAMED
             yield Scored(_case(clip, noun), clip.video_id, float(any(noun in seen for seen in kept)), (column,))
@@ -66,13 +74,14 @@ def _things_shown(source: ToySource, clip: CaptionedClip) -> set[str]:
     }
 
 
-def _seen_at(source: ToySource, clip: CaptionedClip, index: int) -> set[str]:
-    """Content of a visual token: nouns, and `box`."""
-    per_frame = clip.num_visual_tokens // clip.num_frames
-    grid = round(per_frame**0.5)
-    frame, cell = divmod(index, per_frame)
-    marks = marks_at(source.story, _frame_seconds(clip, frame))
-    return {mark.name for mark in marks if mark.shows_in(cell, (grid, grid))}
+def _seen_at(source: ToySource, clip: CaptionedClip, index: int, frames_per_step: int) -> set[str]:
+    """Content of a visual token in any frame of its step: nouns, and `box`. Grids of square frames are square."""
+    tokens_per_step = clip.num_visual_tokens // ceil(clip.num_frames / frames_per_step)
+    side = isqrt(tokens_per_step)
+    step, cell = divmod(index, tokens_per_step)
+    frames = range(step * frames_per_step, min((step + 1) * frames_per_step, clip.num_frames))
+    marks = (mark for frame in frames for mark in marks_at(source.story, _frame_seconds(clip, frame)))
+    return {mark.name for mark in marks if mark.shows_in(cell, (side, side))}
 
 
 def _frame_seconds(clip: CaptionedClip, frame: int) -> float:
