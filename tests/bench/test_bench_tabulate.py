@@ -1,6 +1,7 @@
 """Tables and curves against shares counted by hand, and gaps of memory against captions made with each memory."""
 
 import random
+import re
 import statistics
 from collections import Counter
 
@@ -16,7 +17,14 @@ from keepsight.bench.over_time import accuracy_by_age, accuracy_by_gap, accuracy
 from keepsight.bench.records import DataSet, Question, Video
 from keepsight.bench.results import CaptionedClip, Prediction, Results
 from keepsight.bench.statistics import accuracy_interval, paired_difference
-from keepsight.bench.tabulate import Scored, curve_over_groups, make_curves, make_table, scored_answers
+from keepsight.bench.tabulate import (
+    Scored,
+    curve_over_groups,
+    make_curves,
+    make_table,
+    scored_answers,
+    too_few_videos_note,
+)
 from keepsight.bench.toy_captions import EVENTS, PAST, past_clauses, past_scores, scored_captions
 from keepsight.errors import SettingError
 from keepsight.method.protocol import ModelInfo
@@ -122,6 +130,35 @@ def test_a_difference_needs_more_than_its_interval() -> None:
     assert table.test == "p: exact sign-flip test over 6 videos."
     few = make_table(experiment, "", "", lambda method: [case for case in cases[method] if case.video_id < "3"])
     assert few.test.endswith("comparisons of this table, for which 7 videos are needed to be below 0.05.")
+
+
+@pytest.mark.parametrize("num_videos", [1, 5, 6, 7, 8, 9, 12])
+def test_too_few_videos_are_those_with_which_even_the_largest_difference_is_noise(num_videos: int) -> None:
+    """Of every experiment, and of tables of one and of two comparisons: one method always right, the others never."""
+    small = tuple(
+        Experiment(name, name, {row: row for row in rows.split()}, "a")
+        for name, rows in (("one", "a b"), ("two", "a b c"))
+    )
+    lost = set()
+    for experiment in (everything := (*make_experiments((), TINY), *small)):
+
+        def cases_of(method: str, reference: str = experiment.rows[experiment.reference]) -> list[Scored]:
+            return [Scored(f"{video}", f"{video}", float(method == reference)) for video in range(num_videos)]
+
+        if all(row.inside_noise is not False for row in make_table(experiment, "", "", cases_of).rows):
+            lost.add(experiment.name)
+    note = too_few_videos_note(everything, num_videos) or ""
+    assert set(re.findall(r"(\S+) needs \d+ \(\d+ comparisons?\)", note)) == lost
+    assert ("one" in lost, "two" in lost, "overview" in lost) == (num_videos < 6, num_videos < 7, num_videos < 9)
+
+
+def test_the_note_on_too_few_videos_says_how_many_are_needed() -> None:
+    two, alone = (Experiment(name, name, {row: row for row in name}, name[0]) for name in ("ab", "c"))
+    assert too_few_videos_note((two, alone), 1) == (
+        "1 video is too few for any difference in answers to have a corrected p below 0.05: ab needs 6 (1 comparison)"
+    )
+    assert too_few_videos_note((two, alone), 6) is None
+    assert too_few_videos_note((alone,), 1) is None
 
 
 def test_answers_by_task() -> None:

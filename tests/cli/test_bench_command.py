@@ -60,7 +60,11 @@ def test_without_matplotlib_nothing_is_begun(
 def test_a_run_with_the_bundled_model(keepsight: Keepsight) -> None:
     words = (*TOY, "--questions", 1, "--method", "captions", "--method", "blind", "--out", "out")
     ended = keepsight(*words, "--json")
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    assert ended.complaint == (
+        "1 video is too few for any difference in answers to have a corrected p below 0.05: "
+        "methods needs 6 (1 comparison)"
+    )
     assert ended.events == [{"event": "results", "path": "out/results.json", "report_path": "out/report.md"}]
     results = Results.load(Path("out/results.json"))
     assert list(results.methods) == ["captions", "blind"]
@@ -380,7 +384,9 @@ def test_the_papers_table_2_by_one_command(keepsight: Keepsight, stand_in: FakeM
     ended = keepsight(
         *("bench", "run", "nextqa-mc", "--folder", "nextqa", "--paper", "--model", "fake", "--processes", 1)
     )
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    assert ended.complaint.startswith("3 videos are too few ")
+    assert ended.complaint.endswith(": paper-selection needs 9 (12 comparisons)")
     results = Results.load(Path("bench/results.json"))
     kept = {
         tuple(re.search(r"selector='(.+?)', retention=([0-9.]+)", record).groups())  # type: ignore[union-attr]
@@ -444,6 +450,16 @@ def test_a_part_of_the_videos(keepsight: Keepsight, stand_in: FakeModel, make_vi
     toys = ("bench", "run", "--method", "blind", "--minutes", 1.5, "--processes", 1, "--videos", 1, "--first-video", 7)
     assert keepsight(*toys, "--split", "validation").code == 0
     assert {one.video_id for one in Results.load(Path("bench/results.json")).predictions} == {"default-50007"}
+
+
+def test_toy_videos_are_twelve_unless_told_otherwise(keepsight: Keepsight, stand_in: FakeModel) -> None:
+    """Enough for two methods, of which five videos show nothing."""
+    words = ("bench", "run", "--minutes", 1.5, "--questions", 1, "--processes", 1)
+    words = (*words, "--method", "blind", "--method", "last-frames")
+    ended = keepsight(*words)
+    assert (ended.code, ended.err) == (0, "")
+    assert len({one.video_id for one in Results.load(Path("bench/results.json")).predictions}) == 12
+    assert keepsight(*words, "--videos", 5).complaint.endswith(": methods needs 6 (1 comparison)")
 
 
 def test_a_run_loads_its_model_once(

@@ -7,7 +7,14 @@ from keepsight.bench.experiments import Experiment, Plot
 from keepsight.bench.output import Cell, Curve, Row, Table
 from keepsight.bench.results import Prediction
 from keepsight.bench.scoring.splits import is_yes_no
-from keepsight.bench.statistics import Difference, accuracy_interval, fewest_videos, holm, paired_difference
+from keepsight.bench.statistics import (
+    SIGNIFICANCE,
+    Difference,
+    accuracy_interval,
+    fewest_videos,
+    holm,
+    paired_difference,
+)
 
 ALL = "all"
 
@@ -174,6 +181,21 @@ def _test(differences: Sequence[Difference]) -> str:
         sentence += f"; p Holm: corrected for the {num_tests} comparisons of this table"
     needed = fewest_videos(num_tests)
     return sentence + (f", for which {needed} videos are needed to be below 0.05." if num_videos < needed else ".")
+
+
+def too_few_videos_note(experiments: Sequence[Experiment], num_videos: int) -> str | None:
+    """A line on the experiments in whose table of answers no difference can be significant; None if there are none."""
+    comparisons = {experiment.name: len(experiment.rows) - 1 for experiment in experiments}
+    too_few = [
+        f"{name} needs {fewest_videos(number)} ({number} comparison{'' if number == 1 else 's'})"
+        for name, number in comparisons.items()
+        if number and num_videos < fewest_videos(number)
+    ]
+    if not too_few:
+        return None
+    videos = "1 video is" if num_videos == 1 else f"{num_videos} videos are"
+    within = f"any difference in answers to have a corrected p below {SIGNIFICANCE}"
+    return f"{videos} too few for {within}: {', '.join(too_few)}"
 
 
 def _difference(cases: Sequence[Scored], reference: Mapping[str, Scored], seed: int) -> Difference | None:

@@ -49,7 +49,7 @@ def run(
         typer.Option(help="Run this method instead, such as captions:retention=0.12; repeatable."),
     ] = None,
     videos: Annotated[
-        int | None, typer.Option(help="Number of videos; default: 8 toy videos, all videos of a folder.")
+        int | None, typer.Option(help="Number of videos; default: 12 toy videos, all videos of a folder.")
     ] = None,
     first_video: Annotated[int, typer.Option(help="Start at this video of the data set, from 0.")] = 0,
     split: Annotated[
@@ -104,6 +104,7 @@ def run(
     from keepsight.bench.paper import as_in_paper, paper_run
     from keepsight.bench.runner import RunSettings
     from keepsight.bench.runner import run as run_methods
+    from keepsight.bench.tabulate import too_few_videos_note
     from keepsight.bench.uncaptioned import uncaptioned_notes
 
     toys = ToyOptions(difficulty, minutes, ask_minutes, questions, split, question_set)
@@ -119,8 +120,9 @@ def run(
     base = as_paper.settings() if as_paper else None
     methods = {text: make_method(text, base) for each in experiments for text in each.rows.values()}
     notes = uncaptioned_notes(data_set, methods)
-    for note in notes:
-        complain(note)
+    for note in (*notes, too_few_videos_note(experiments, len(data_set.videos))):
+        if note is not None:
+            complain(note)
     with _made(out), _resumable(), _progress(console) as bar:
         task = bar.add_task(f"{len(methods)} methods, {len(data_set.videos)} videos", total=len(data_set.videos))
         results, failures = run_methods(

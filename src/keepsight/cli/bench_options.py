@@ -20,8 +20,8 @@ PAPER_TOY = "paper-toy"
 """Name of the toy world as a data set, which is generated."""
 
 
-NUM_TOYS = 8
-"""Number of toy videos unless another is given."""
+NUM_TOYS = 12
+"""Number of toy videos unless another is given: enough for tables of up to a hundred comparisons."""
 
 
 @dataclass(frozen=True)
