@@ -57,15 +57,14 @@ def _methods(*settings: str) -> str:
 def _complexity(difficulty: str) -> Run:
     methods = _methods("", *(f"retention={share}" for share in (0.03, 0.12, 0.25)), "selector=uniform", "selector=all")
     words = f"--difficulty {difficulty} --videos 30 --questions 1 {methods}"
-    return _toy(f"complexity-{difficulty}", words, 12)
+    return _toy(f"complexity-{difficulty}", words, 4)
 
 
-def _room(clips: int, *, videos: int, minutes: float) -> Run:
-    """Memory policies with the room of so many clips, where things stay away for 20 clips and more."""
-    room = f"memory_clips={clips}"
-    methods = _methods(room, f"{room},memory_policy=newest", f"{room},memory_policy=stream-medoids")
-    words = f"--difficulty long-gaps --minutes 43 --videos {videos} --question-set memory --questions 3 {methods}"
-    return _toy(f"long-gaps-{clips}", words, minutes)
+def _long_gaps(clips: int, minutes: float) -> Run:
+    """Policies with the room of so many clips, where things stay away for 20 clips and more."""
+    experiment = "policies" if clips == 4 else f"policies-{clips}"
+    words = f"--experiment {experiment} --difficulty long-gaps --minutes 43 --videos 30 --question-set memory"
+    return _toy(f"long-gaps-{clips}", f"{words} --questions 3", minutes)
 
 
 RUNS: tuple[Run, ...] = (
@@ -76,45 +75,41 @@ RUNS: tuple[Run, ...] = (
         short=True,
         plots={"accuracy-age.png": "accuracy-age.png"},
     ),
-    _toy("overview-qwen", "--experiment overview --model tiny-qwen --videos 30", 8),
-    _toy("unseen", "--experiment overview --difficulty unseen --videos 30", 8),
-    _toy("selection", "--experiment selection --videos 30 --questions 1", 22),
-    _toy("selection-unseen", "--experiment selection --difficulty unseen --videos 30 --questions 1", 22),
-    _toy("memory-questions", "--experiment selection --videos 30 --question-set memory --questions 3", 22),
-    _toy("kept-tokens", "--experiment kept-tokens --videos 30 --minutes 1.6", 12),
-    _toy("paper-selection", "--experiment paper-selection --paper --videos 26 --minutes 1.6", 5, short=True),
+    _toy("overview-qwen", "--experiment overview --model tiny-qwen --videos 30", 7),
+    _toy("unseen", "--experiment overview --difficulty unseen --videos 30", 7),
+    _toy("selection", "--experiment selection --videos 30", 7, short=True),
+    _toy("selection-unseen", "--experiment selection --difficulty unseen --videos 30", 7),
+    _toy("memory-questions", "--experiment selection --videos 30 --question-set memory --questions 3", 7),
+    _toy("kept-tokens", "--experiment kept-tokens --videos 30 --minutes 1.6", 4),
+    _toy("paper-selection", "--experiment paper-selection --paper --videos 26 --minutes 1.6", 2, short=True),
     _toy(
         "retention",
         "--experiment retention --videos 30 --questions 1",
-        30,
+        8,
         plots={"retention-captions.png": "retention-captions.png"},
     ),
     *map(_complexity, ("easy", "cluttered", "crowded", "fast", "hard")),
     _toy(
         "memory",
-        "--experiment memory --experiment positions --difficulty hard --videos 20 --minutes 16 --questions 1",
-        25,
+        "--experiment memory --experiment positions --difficulty hard --videos 30 --minutes 16",
+        12,
         plots={"memory-gap.png": "memory-gap.png"},
     ),
     _toy(
         "policies",
-        "--experiment policies --difficulty hard --videos 20 --minutes 16 --questions 1",
-        20,
+        "--experiment policies --difficulty hard --videos 30 --minutes 16",
+        8,
         plots={"policies-gap.png": "policies-gap.png"},
     ),
-    _toy(
-        "changing-looks",
-        "--experiment policies --difficulty changing-looks --videos 20 --minutes 16 --questions 1",
-        20,
-    ),
-    _room(1, videos=12, minutes=11),
-    _room(4, videos=30, minutes=27),
-    _room(16, videos=30, minutes=30),
-    _room(64, videos=12, minutes=20),
+    _toy("changing-looks", "--experiment policies --difficulty changing-looks --videos 30 --minutes 16", 8),
+    _long_gaps(1, 14),
+    _long_gaps(4, 14),
+    _long_gaps(16, 16),
+    _long_gaps(64, 20),
     _toy(
         "retrieval",
         "--experiment retrieval --videos 12 --minutes 180 --ask-minutes 10,30,60,180",
-        30,
+        15,
         plots={"retrieval-length.png": "retrieval-length.png"},
     ),
     Run(
@@ -125,7 +120,7 @@ RUNS: tuple[Run, ...] = (
             *(word for name in ("events", "uniform", "attention") for word in ("--model", f"{VARIANT_MODELS}/{name}")),
             *("--videos", "30", "--processes", "2"),
         ),
-        28,
+        16,
         variants=("events", "uniform", "attention"),
     ),
     Run(
