@@ -139,18 +139,19 @@ class Relay:
                 taker.shutdown(socket.SHUT_WR)
 
 
-@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("lost", ["silent", "cut", "cut and slow"])
 def test_connections_that_go_silent_are_replaced(
-    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo, is_cut: bool
+    browser: Browser, server_settings: ServerSettings, make_video: MakeVideo, lost: str
 ) -> None:
     """As where a machine lost its power or a network changed: nobody says that the connection is dead.
 
-    Where they are cut first, it is the connections by which the browser comes back that nobody answers.
+    Where they are cut first, it is the connections by which the browser comes back that nobody answers. Where the
+    browser is slow to come back, the page gives it up and asks for the stream first.
     """
     model = SteppedModel()
     with serve(server_settings, model) as served, Relay(served.client.port) as relay:
         stream_id = served.client.begin(make_video(20))
-        events = f"/v1/streams/{stream_id}/events".encode()
+        asked_again = tuple(f"GET /v1/streams/{stream_id}{what}".encode() for what in ("/events", " "))
         model.let(3)
         with visit(browser, Client(relay.port), f"#/streams/{stream_id}") as page:
             page.clock.install()
@@ -163,9 +164,13 @@ def test_connections_that_go_silent_are_replaced(
             expect(page.get_by_role("option")).to_have_count(3)
             wait_until(page, lambda: not unanswered)  # a browser opens six connections to a server, dead or not
             relay.is_silent = True
-            if is_cut:
+            if lost != "silent":
                 relay.cut()
-                wait_until(page, lambda: any(events in data for data in relay.silent_requests))
+            if lost == "cut and slow":
+                expect(page.get_by_text("Reconnecting")).to_be_visible()
+                page.clock.fast_forward(11_000)
+            if lost != "silent":
+                wait_until(page, lambda: any(data.startswith(asked_again) for data in relay.silent_requests))
             model.let(7)
             served.client.wait_for_state(stream_id, "complete")
             relay.is_silent = False
