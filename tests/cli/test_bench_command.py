@@ -454,8 +454,8 @@ def test_a_part_of_the_videos(keepsight: Keepsight, stand_in: FakeModel, make_vi
 
 def test_toy_videos_are_twelve_unless_told_otherwise(keepsight: Keepsight, stand_in: FakeModel) -> None:
     """Enough for two methods, of which five videos show nothing."""
-    words = ("bench", "run", "--minutes", 1.5, "--questions", 1, "--processes", 1)
-    words = (*words, "--method", "blind", "--method", "last-frames")
+    short = ("--minutes", 1.5, "--questions", 1, "--processes", 1)
+    words = ("bench", "run", *short, "--method", "blind", "--method", "last-frames")
     ended = keepsight(*words)
     assert (ended.code, ended.err) == (0, "")
     assert len({one.video_id for one in Results.load(Path("bench/results.json")).predictions}) == 12

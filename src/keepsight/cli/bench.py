@@ -1,38 +1,18 @@
 """`keepsight bench`: comparison of methods over data sets."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keepsight.cli.bench_options import (
-    PAPER_TOY,
-    ToyOptions,
-    read_data_set,
-    read_experiments,
-    read_num_processes,
-    read_scorer,
-)
+from keepsight.cli.bench_judge import JudgeOptions
+from keepsight.cli.bench_options import PAPER_TOY, RunRequest, ToyOptions
 from keepsight.cli.bench_power import power
+from keepsight.cli.bench_run import perform
 from keepsight.cli.bench_scores import emit_scores, print_scores
-from keepsight.cli.interruption import Stopped, StopRequest, stop_requests
 from keepsight.cli.options import DeviceOption, DtypeOption, JsonOption
-from keepsight.cli.output import complain, emit, make_console, wants_json
-from keepsight.errors import KeepsightError
+from keepsight.cli.output import make_console, wants_json
 from keepsight.extras import require_extra
-
-if TYPE_CHECKING:
-    from keepsight.bench.experiments import Experiment
-    from keepsight.bench.records import DataSet
-    from keepsight.bench.results import Results
-    from keepsight.bench.runner import Failure
-
-EXIT_INCOMPLETE = 1
-"""Some videos have no answers; results of the others are written."""
 
 bench = typer.Typer(help="Compare methods over data sets.")
 
@@ -100,42 +80,23 @@ def run(
 ) -> None:
     """Run experiments over a data set: tables with paired intervals, plots, and every answer in one file."""
     require_extra("bench", "keepsight bench run")
-    from keepsight.bench.methods import make_method
-    from keepsight.bench.paper import as_in_paper, paper_run
-    from keepsight.bench.runner import RunSettings
-    from keepsight.bench.runner import run as run_methods
-    from keepsight.bench.tabulate import too_few_videos_note
-    from keepsight.bench.uncaptioned import uncaptioned_notes
-
-    toys = ToyOptions(difficulty, minutes, ask_minutes, questions, split, question_set)
-    data_set = read_data_set(data, folder, toys, first_video, videos)
-    as_paper = paper_run(data_set.name) if paper else None
-    data_set = as_in_paper(data_set) if paper else data_set
-    settings = RunSettings(model, device, dtype, read_num_processes(processes, device), out / "cache")
-    wanted = experiment or (as_paper.experiments if as_paper and not method else ())
-    experiments = read_experiments(data_set, settings, wanted, method)
-    how = judge_setting or ("rekv" if paper else "keepsight")
-    scorer = read_scorer(data_set, settings, judge_url, judge_model, judge_key_variable, judge_prompt, how)
-    console = None if wants_json(json) else make_console()
-    base = as_paper.settings() if as_paper else None
-    methods = {text: make_method(text, base) for each in experiments for text in each.rows.values()}
-    notes = uncaptioned_notes(data_set, methods)
-    for note in (*notes, too_few_videos_note(experiments, len(data_set.videos))):
-        if note is not None:
-            complain(note)
-    with _made(out), _resumable(), _progress(console) as bar:
-        task = bar.add_task(f"{len(methods)} methods, {len(data_set.videos)} videos", total=len(data_set.videos))
-        results, failures = run_methods(
-            data_set,
-            methods,
-            scorer,
-            settings,
-            lambda done, of: bar.update(task, completed=done, total=of),
-            scoring_threads=1 if judge_url is None else 8,
-        )
-    _report(console, out, results, data_set, experiments, failures, notes)
-    if failures:
-        raise typer.Exit(EXIT_INCOMPLETE)
+    request = RunRequest(
+        data=data,
+        folder=folder,
+        toys=ToyOptions(difficulty, minutes, ask_minutes, questions, split, question_set),
+        first_video=first_video,
+        num_videos=videos,
+        paper=paper,
+        experiments=tuple(experiment or ()),
+        methods=tuple(method or ()),
+        model=model,
+        device=device,
+        dtype=dtype,
+        processes=processes,
+        out=out,
+        judge=JudgeOptions(judge_url, judge_model, judge_key_variable, judge_prompt, judge_setting),
+    )
+    perform(request, None if wants_json(json) else make_console())
 
 
 @bench.command()
@@ -174,76 +135,3 @@ def list_all() -> None:
     console.print(f"data sets    {PAPER_TOY}, {', '.join(DATASET_GROUP.names())}", markup=False)
     console.print(f"experiments  {', '.join(EXPERIMENTS)}", markup=False)
     console.print(f"methods      {', '.join(METHOD_GROUP.names())}", markup=False)
-
-
-@contextmanager
-def _resumable() -> Iterator[None]:
-    """Turn signals into a stop; whole videos are kept.
-
-    Raises:
-        Stopped: a signal came.
-    """
-    with stop_requests():
-        try:
-            yield
-        except StopRequest as request:
-            message = "stopped; run the same command to resume after the last finished video"
-            raise Stopped(message, request.signal_number) from None
-
-
-def _progress(console: Console | None) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=console or Console(quiet=True),
-        transient=True,
-        disable=console is None or not console.is_terminal,
-    )
-
-
-@contextmanager
-def _made(out: Path) -> Iterator[None]:
-    """Output folder of the block; removed after an error if it was created here and is empty."""
-    was_there = out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KeepsightError(f"cannot write into {out}: {error.strerror or error}") from error
-    try:
-        yield
-    except BaseException:
-        if not was_there:
-            with suppress(OSError):
-                out.rmdir()
-        raise
-
-
-def _report(
-    console: Console | None,
-    out: Path,
-    results: "Results",
-    data_set: "DataSet",
-    experiments: "tuple[Experiment, ...]",
-    failures: "list[Failure]",
-    notes: list[str],
-) -> None:
-    from keepsight.bench.output import ConsoleTable
-    from keepsight.bench.reporting import write_report
-
-    try:
-        results.save(out / "results.json")
-        chapters = write_report(out, results, data_set, experiments, notes=notes)
-    except OSError as error:
-        raise KeepsightError(f"cannot write into {out}: {error.strerror or error}") from error
-    for failure in failures:
-        complain(f"no answers about {failure.video_id}: {failure.reason}")
-    if console is None:
-        emit("results", path=str(out / "results.json"), report_path=str(out / "report.md"))
-        return
-    for chapter in chapters:
-        console.print(ConsoleTable(chapter.tables.answers))
-    console.print(f"tables, plots and all answers: {out / 'report.md'}", markup=False)

@@ -1,20 +1,20 @@
-"""Options of `keepsight bench run`: data set, experiments, scoring."""
+"""Options of `keepsight bench run`, and the run that they ask for: data set and experiments."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keepsight.cli.bench_judge import JudgeOptions, read_scorer
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
 
 if TYPE_CHECKING:
+    from keepsight.bench.causal import Methods
     from keepsight.bench.experiments import Experiment
     from keepsight.bench.records import DataSet
     from keepsight.bench.runner import RunSettings
     from keepsight.bench.scoring import Scorer
-    from keepsight.bench.scoring.judge_settings import JudgeSetting
 
 PAPER_TOY = "paper-toy"
 """Name of the toy world as a data set, which is generated."""
@@ -36,33 +36,109 @@ class ToyOptions:
     question_set: str
 
 
-def read_data_set(
-    name: str, folder: Path | None, toys: ToyOptions, first_video: int = 0, num_videos: int | None = None
-) -> "DataSet":
-    """Generate the toy world, or read a published data set.
+@dataclass(frozen=True)
+class RunRequest:
+    """Options of a run, as given.
 
-    Args:
-        name: `PAPER_TOY`, or a data set.
+    Attributes:
+        data: `PAPER_TOY`, or a data set.
         folder: folder of a data set.
         toys: options of the toy world.
         first_video: index of the first video.
-        num_videos: number of videos; `NUM_TOYS` or all of a folder if None.
+        num_videos: number of videos; `NUM_TOYS`, or all of a folder, if None.
+        paper: whether to run as the paper did.
+        experiments: names; all, or the paper's, if there are neither these nor methods.
+        methods: methods to run instead of experiments.
+        model: bundled name, folder or hub id.
+        device: torch device; None for a GPU if available.
+        dtype: type of the weights; None for the device's default.
+        processes: videos processed in parallel; None for all cores.
+        out: folder for results, with the cache of answers.
+        judge: options of the judge.
+    """
+
+    data: str
+    folder: Path | None
+    toys: ToyOptions
+    first_video: int
+    num_videos: int | None
+    paper: bool
+    experiments: tuple[str, ...]
+    methods: tuple[str, ...]
+    model: str
+    device: str | None
+    dtype: str | None
+    processes: int | None
+    out: Path
+    judge: JudgeOptions
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run whose options are read and checked: what `bench.runner.run` takes, and the tables to make.
+
+    Attributes:
+        data_set: videos and questions.
+        experiments: the tables.
+        methods: every row of them, by its text.
+        scorer: the data set's rule, with its judge.
+        settings: how to run.
+        scoring_threads: answers scored in parallel.
+    """
+
+    data_set: "DataSet"
+    experiments: "tuple[Experiment, ...]"
+    methods: "Methods"
+    scorer: "Scorer"
+    settings: "RunSettings"
+    scoring_threads: int
+
+
+def make_plan(request: RunRequest) -> RunPlan:
+    """Read the options of a run.
+
+    Raises:
+        SettingError, DataError: an option is invalid, or the folder does not match the data set.
+        ModelError: the model cannot be loaded as asked.
+        PlugInError: a plug-in fails.
+    """
+    from keepsight.bench.methods import make_method
+    from keepsight.bench.paper import as_in_paper, paper_run
+    from keepsight.bench.runner import RunSettings
+
+    data_set = _read_data_set(request)
+    as_paper = paper_run(data_set.name) if request.paper else None
+    data_set = as_in_paper(data_set) if request.paper else data_set
+    processes = _read_num_processes(request.processes, request.device)
+    settings = RunSettings(request.model, request.device, request.dtype, processes, request.out / "cache")
+    names = request.experiments or (as_paper.experiments if as_paper and not request.methods else ())
+    experiments = _read_experiments(data_set, settings, names, request.methods)
+    scorer = read_scorer(data_set, settings, request.judge, "rekv" if request.paper else "keepsight")
+    base = as_paper.settings() if as_paper else None
+    methods = {text: make_method(text, base) for each in experiments for text in each.rows.values()}
+    return RunPlan(data_set, experiments, methods, scorer, settings, 1 if request.judge.url is None else 8)
+
+
+def _read_data_set(request: RunRequest) -> "DataSet":
+    """Generate the toy world, or read a published data set.
 
     Raises:
         SettingError, DataError: an option is invalid, or the folder does not match the data set.
     """
     from keepsight.bench.datasets import DATASET_GROUP, load_dataset
 
+    name, folder = request.data, request.folder
     if name == PAPER_TOY:
         if folder is not None:
             raise SettingError(f"{PAPER_TOY} is generated: leave --folder out")
-        return _make_toys(toys, first_video, NUM_TOYS if num_videos is None else num_videos)
+        num_videos = NUM_TOYS if request.num_videos is None else request.num_videos
+        return _make_toys(request.toys, request.first_video, num_videos)
     names = (PAPER_TOY, *DATASET_GROUP.names())
     if name not in names:
         raise SettingError(f"data set must be one of {', '.join(names)}, got {name!r}{did_you_mean(name, names)}")
     if folder is None:
         raise SettingError(f"{name} needs its folder: give it with --folder")
-    return _part(load_dataset(name, folder), first_video, num_videos)
+    return _part(load_dataset(name, folder), request.first_video, request.num_videos)
 
 
 def _make_toys(toys: ToyOptions, first_video: int, num_videos: int) -> "DataSet":
@@ -101,7 +177,7 @@ def _part(data_set: "DataSet", first_video: int, num_videos: int | None) -> "Dat
     return replace(data_set, videos=data_set.videos[first_video:end], settings=settings)
 
 
-def read_num_processes(asked: int | None, device: str | None) -> int:
+def _read_num_processes(asked: int | None, device: str | None) -> int:
     """All cores for a model on the CPU; one process on a GPU."""
     from keepsight.models.hardware.devices import choose_device
 
@@ -110,8 +186,8 @@ def read_num_processes(asked: int | None, device: str | None) -> int:
     return (os.cpu_count() or 1) if choose_device(device).type == "cpu" else 1
 
 
-def read_experiments(
-    data_set: "DataSet", settings: "RunSettings", names: Sequence[str] | None, methods: list[str] | None
+def _read_experiments(
+    data_set: "DataSet", settings: "RunSettings", names: tuple[str, ...], methods: tuple[str, ...]
 ) -> "tuple[Experiment, ...]":
     """Named experiments, all without names, or one made of the given methods; oracles only where the truth is known.
 
@@ -126,56 +202,4 @@ def read_experiments(
             raise SettingError("give either --experiment or --method, not both")
         rows = {text: text for text in methods}
         return (Experiment("methods", "Methods", rows, methods[0]),)
-    return make_experiments(tuple(names or ()), settings.load().info, oracles=knows_truth(data_set))
-
-
-def read_scorer(
-    data_set: "DataSet",
-    settings: "RunSettings",
-    url: str | None,
-    model: str,
-    key_variable: str,
-    prompt: Path | None,
-    setting: str,
-) -> "Scorer":
-    """The data set's scoring rule, with its judge if it needs one; verdicts are kept beside the answers.
-
-    Raises:
-        SettingError: a required judge is missing or invalid.
-    """
-    from keepsight.bench.scoring import make_scorer
-
-    if data_set.scoring != "judge":
-        return make_scorer(data_set.scoring)
-    if url is None and model != "local":
-        raise SettingError(f"answers of {data_set.name} are judged: give --judge-url and --judge-model, or `local`")
-    from keepsight.bench.scoring.endpoint import Endpoint
-    from keepsight.bench.scoring.judge import Judge, LocalJudge
-    from keepsight.bench.scoring.verdict_cache import VerdictCache
-
-    how = _judge_setting(setting, prompt)
-    judge: Judge | LocalJudge
-    if url is None:
-        judge = LocalJudge(settings.load(), how)
-    else:
-        judge = Judge(Endpoint(url, api_key_variable=key_variable), model or how.model, how)
-    return make_scorer("judge", VerdictCache(judge, settings.cache_folder / "verdicts"))
-
-
-def _judge_setting(name: str, prompt: Path | None) -> "JudgeSetting":
-    from keepsight.bench.scoring.judge_settings import JUDGE_SETTINGS
-
-    if name not in JUDGE_SETTINGS:
-        known = ", ".join(JUDGE_SETTINGS)
-        raise SettingError(f"judge setting must be one of {known}, got {name!r}{did_you_mean(name, JUDGE_SETTINGS)}")
-    setting = JUDGE_SETTINGS[name]
-    return setting if prompt is None else setting.with_prompt(_read_prompt(prompt))
-
-
-def _read_prompt(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingError(f"cannot read the judge's prompt {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingError(f"the judge's prompt {path} is no UTF-8 text") from error
+    return make_experiments(names, settings.load().info, oracles=knows_truth(data_set))
