@@ -1,6 +1,7 @@
 """Finding videos, reading fields, clocks and letters: what all loaders are made of."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from keepsight.bench.datasets.annotation import Annotation, annotation
 from keepsight.bench.datasets.choices import index_within, letter_index, without_letters
-from keepsight.bench.datasets.folder import VIDEO_SUFFIXES, DataFolder, VideoFolder, read_csv, read_json
+from keepsight.bench.datasets.folder import VIDEO_SUFFIXES, DataFolder, VideoFolder, read_csv, read_json, read_lines
 from keepsight.errors import DataError
 from keepsight.spans import Span
 
@@ -243,12 +244,25 @@ def test_first_file_and_folder_that_are_there(tmp_path: Path) -> None:
 # Files
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    for read in (read_json, lambda path: read_csv(path, ["a"], "row")):
-        with pytest.raises(DataError, match=r"cannot read .*none"):
-            read(tmp_path / "none")
-        with pytest.raises(DataError, match="cannot read"):
-            read(tmp_path)
+@pytest.mark.parametrize(
+    "read",
+    [read_json, lambda path: read_lines(path, "row"), lambda path: read_csv(path, ["a"], "row")],
+    ids=["json", "lines", "csv"],
+)
+def test_a_file_that_cannot_be_read(read: Callable[[Path], object], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot read .*none"):
+        read(tmp_path / "none")
+    with pytest.raises(DataError, match="cannot read"):
+        read(tmp_path)
+    (tmp_path / "latin").write_bytes("a\né\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"latin must be UTF-8 text: .* position 2"):
+        read(tmp_path / "latin")
+
+
+def test_lines_within_quotes_of_csv_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'a,b\r\n1,"two\r\nthree\nfour"\r\n')
+    assert [row.fields for row in read_csv(path, ["a"], "row")] == [{"a": "1", "b": "two\r\nthree\nfour"}]
 
 
 def test_byte_order_marks_are_read_over(tmp_path: Path) -> None:

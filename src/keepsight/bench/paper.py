@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from keepsight.bench.datasets.even_frames import EvenFrames
-from keepsight.bench.datasets.shot_folder import ShotFolderSource
-from keepsight.bench.datasets.sources import ArraySource, FileSource
+from keepsight.bench.datasets.sources import ArraySource, FileSource, ShotSource
 from keepsight.bench.records import DataSet, FrameSource, Question, Video
 from keepsight.settings import PAPER, Settings
 
@@ -79,7 +78,7 @@ def _as_in_paper(video: Video, run: PaperRun) -> Video:
 def _sampled(source: FrameSource, run: PaperRun) -> FrameSource:
     if isinstance(source, FileSource) and run.frames_per_video is not None:
         return EvenFrames(source.path, run.frames_per_video)
-    if isinstance(source, ArraySource | ShotFolderSource):
+    if isinstance(source, ShotSource):
         return replace(source, fps=run.sample_fps)
     return source
 

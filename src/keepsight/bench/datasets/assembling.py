@@ -1,9 +1,11 @@
 """Assembly of questions into videos and a data set, with consistency checks."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
-from keepsight.bench.records import DataSet, Video
+from keepsight.bench.datasets.sources import FileSource
+from keepsight.bench.records import DataSet, Question, Video
 from keepsight.errors import DataError
 
 T = TypeVar("T")
@@ -27,6 +29,13 @@ def grouped(items: Iterable[T], key: Callable[[T], KeyT]) -> dict[KeyT, list[T]]
     for item in items:
         groups.setdefault(key(item), []).append(item)
     return groups
+
+
+def whole_files(
+    groups: Mapping[str, Sequence[T]], files: Mapping[str, Path], question_of: Callable[[T], Question]
+) -> list[Video]:
+    """A video for each group, by its name: the whole file, with a question for each item."""
+    return [Video(name, FileSource(files[name]), tuple(map(question_of, items))) for name, items in groups.items()]
 
 
 def _require_different(what: str, ids: list[str]) -> None:

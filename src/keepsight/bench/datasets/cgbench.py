@@ -7,11 +7,10 @@ the correct one is among them.
 from pathlib import Path
 
 from keepsight.bench.datasets.annotation import Annotation
-from keepsight.bench.datasets.assembling import data_set, grouped
+from keepsight.bench.datasets.assembling import data_set, grouped, whole_files
 from keepsight.bench.datasets.choices import letter_index
 from keepsight.bench.datasets.folder import DataFolder, fingerprint, read_objects
-from keepsight.bench.datasets.sources import FileSource
-from keepsight.bench.records import DataSet, Question, Video
+from keepsight.bench.records import DataSet, Question
 
 _HOLDS = "a CG-Bench folder holds {} and cg_videos_720p/ (or videos/) with <video_uid>.mp4"
 
@@ -42,10 +41,7 @@ def _load(name: str, folder: Path, file: str) -> DataSet:
     path = home.file(file)
     entries = grouped(read_objects(path, "question"), lambda entry: entry.text("video_uid"))
     files = home.videos("cg_videos_720p", "videos").find_all(entries)
-    videos = [
-        Video(uid, FileSource(files[uid]), tuple(_question(entry) for entry in asked)) for uid, asked in entries.items()
-    ]
-    return data_set(name, videos, "choice", fingerprint(path))
+    return data_set(name, whole_files(entries, files, _question), "choice", fingerprint(path))
 
 
 def _question(entry: Annotation) -> Question:

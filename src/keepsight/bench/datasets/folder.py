@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -120,10 +121,9 @@ def read_json(path: Path) -> object:
     Raises:
         DataError: the file cannot be read or is not JSON.
     """
+    text = _read_text(path)
     try:
-        value: object = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        value: object = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} must be JSON: {error}") from error
     return value
@@ -147,12 +147,7 @@ def read_lines(path: Path, called: str) -> list[Annotation]:
     Raises:
         DataError: the file cannot be read, or has a line that is no object, or none at all.
     """
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path} must be UTF-8 text: {error}") from error
+    lines = [line for line in _read_text(path).split("\n") if line.strip()]
     if not lines:
         raise DataError(f"{path} must have at least one {called}, got none")
     return [_read_line(line, f"{called} {index} of {path.name}") for index, line in enumerate(lines)]
@@ -172,14 +167,11 @@ def read_csv(path: Path, columns: Iterable[str], called: str) -> list[Annotation
     Raises:
         DataError: the file cannot be read, lacks a column or a field, or has no row.
     """
+    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            header = reader.fieldnames or ()
-            rows = list(reader)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, csv.Error) as error:
+        header = reader.fieldnames or ()
+        rows = list(reader)
+    except csv.Error as error:
         raise DataError(f"{path} must be CSV: {error}") from error
     absent = [column for column in columns if column not in header]
     if absent:
@@ -187,6 +179,16 @@ def read_csv(path: Path, columns: Iterable[str], called: str) -> list[Annotation
     if not rows:
         raise DataError(f"{path} has no rows below its header")
     return [annotation(row, f"{called} {index} of {path.name}") for index, row in enumerate(rows)]
+
+
+def _read_text(path: Path) -> str:
+    """Content of a file as it stands, without a byte order mark."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} must be UTF-8 text: {error}") from error
 
 
 def fingerprint(path: Path) -> str:

@@ -6,11 +6,10 @@ Source: arXiv 2501.05510. The questions of the forward tasks, and how to answer 
 from pathlib import Path
 
 from keepsight.bench.datasets.annotation import Annotation
-from keepsight.bench.datasets.assembling import data_set, grouped
+from keepsight.bench.datasets.assembling import data_set, grouped, whole_files
 from keepsight.bench.datasets.choices import index_within
 from keepsight.bench.datasets.folder import DataFolder, fingerprint, read_objects
-from keepsight.bench.datasets.sources import FileSource
-from keepsight.bench.records import DataSet, Question, Video
+from keepsight.bench.records import DataSet, Question
 from keepsight.bench.scoring.ovobench import group_of
 
 HOLDS = "an OVO-Bench folder holds ovo_bench_new.json (or ovo_bench.json) and src_videos/ or chunked_videos/"
@@ -57,10 +56,7 @@ def load_ovobench(folder: Path) -> DataSet:
         asked = [(question.question_id, question) for _, question in asked]
     by_video = grouped(asked, lambda pair: pair[0])
     files = home.videos(place).find_all(by_video)
-    videos = [
-        Video(name, FileSource(files[name]), tuple(question for _, question in pairs))
-        for name, pairs in by_video.items()
-    ]
+    videos = whole_files(by_video, files, lambda pair: pair[1])
     return data_set("ovobench", videos, "ovobench", f"{fingerprint(path)}, {place}")
 
 

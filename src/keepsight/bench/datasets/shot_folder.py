@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keepsight.bench.datasets.sources import check_share
+from keepsight.bench.datasets.sources import ShotSource
 from keepsight.errors import DataError
 from keepsight.video import Frame
 
@@ -22,7 +22,7 @@ def shot_number(name: str) -> int | None:
 
 
 @dataclass(frozen=True)
-class ShotFolderSource:
+class ShotFolderSource(ShotSource):
     """A folder of images named `shot_0387_img_0.jpg`.
 
     An excerpt keeps its film's shot numbers, so time 0 is the first shot in the folder. The first image of each shot is
@@ -31,28 +31,7 @@ class ShotFolderSource:
     Attributes:
         path: the folder.
         fps: frames taken per shot: at 0.5 every second shot, from the first.
-
-    Raises:
-        SettingError: `fps` is not above 0 and at most 1.
     """
-
-    path: Path
-    fps: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_share(self.fps)
-
-    def own_fps(self) -> float:
-        """Frames per shot."""
-        return self.fps
-
-    def count_frames(self, _sample_fps: float) -> int:
-        """Number of shots taken.
-
-        Raises:
-            DataError: see `pictures`.
-        """
-        return len(self._taken())
 
     def pictures(self) -> dict[int, Path]:
         """First image of each shot by shot number, in order; at least one.
@@ -78,10 +57,10 @@ class ShotFolderSource:
         Raises:
             DataError: the folder or an image is unreadable.
         """
-        for time, path in self._taken().items():
+        for time, path in self._times().items():
             yield _read_frame(path, float(time))
 
-    def _taken(self) -> dict[int, Path]:
+    def _times(self) -> dict[int, Path]:
         """Images by time, of the shots at multiples of the step."""
         pictures = self.pictures()
         first_shot, step = min(pictures), round(1 / self.fps)

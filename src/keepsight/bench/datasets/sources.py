@@ -1,7 +1,8 @@
 """Frame sources of published data sets: video files, and arrays with one frame per shot."""
 
 import math
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,15 +65,12 @@ class FileSource:
 
 
 @dataclass(frozen=True)
-class ArraySource:
-    """A NumPy file with one frame per shot: frame i is shot i, at time i.
-
-    The file is memory-mapped, since a film's array has gigabytes.
+class ShotSource(ABC):
+    """A film with one picture per shot, of which all or an even part are taken. Times count shots.
 
     Attributes:
-        path: an `.npy` file of uint8 RGB `[shots, height, width, 3]`. Pickled objects are refused.
-        fps: frames taken per shot, at most 1. Below 1 they are `int(shots * fps)` shots, equally distant from the first
-            to the last and rounded down: at 0.5 about every second, as the loader that ReKV published takes them.
+        path: file or folder of the pictures.
+        fps: frames taken per shot, at most 1.
 
     Raises:
         SettingError: `fps` is not above 0 and at most 1.
@@ -82,11 +80,45 @@ class ArraySource:
     fps: float = 1.0
 
     def __post_init__(self) -> None:
-        check_share(self.fps)
+        if not 0 < self.fps <= 1:
+            raise SettingError(f"frames per shot must be above 0 and at most 1, got {self.fps}")
 
     def own_fps(self) -> float:
         """Frames per shot."""
         return self.fps
+
+    def count_frames(self, _sample_fps: float) -> int:
+        """Number of shots taken.
+
+        Raises:
+            DataError: the pictures cannot be found or read.
+        """
+        return len(self._times())
+
+    @abstractmethod
+    def frames(self, sample_fps: float) -> Iterator[Frame]:
+        """Each taken shot's picture at its time. `sample_fps` is ignored: see `fps`.
+
+        Raises:
+            DataError: the pictures cannot be found or read.
+        """
+
+    @abstractmethod
+    def _times(self) -> Collection[int]:
+        """Times of the shots taken, in order."""
+
+
+@dataclass(frozen=True)
+class ArraySource(ShotSource):
+    """A NumPy file with one frame per shot: frame i is shot i, at time i.
+
+    The file is memory-mapped, since a film's array has gigabytes.
+
+    Attributes:
+        path: an `.npy` file of uint8 RGB `[shots, height, width, 3]`. Pickled objects are refused.
+        fps: frames taken per shot, at most 1. Below 1 they are `int(shots * fps)` shots, equally distant from the first
+            to the last and rounded down: at 0.5 about every second, as the loader that ReKV published takes them.
+    """
 
     @property
     def num_shots(self) -> int:
@@ -97,14 +129,6 @@ class ArraySource:
         """
         return len(self._array())
 
-    def count_frames(self, _sample_fps: float) -> int:
-        """Number of shots taken, from the file's header.
-
-        Raises:
-            DataError: see `frames`.
-        """
-        return len(self._places(self.num_shots))
-
     def frames(self, sample_fps: float) -> Iterator[Frame]:  # noqa: ARG002
         """The shots in order, each at its place in the array. `sample_fps` is ignored: see `fps`.
 
@@ -112,13 +136,14 @@ class ArraySource:
             DataError: the file is missing, truncated, or another kind of array.
         """
         shots = self._array()
-        for place in self._places(len(shots)):
-            yield Frame(np.array(shots[place]), float(place))
+        for time in self._times():
+            yield Frame(np.array(shots[time]), float(time))
 
-    def _places(self, num_shots: int) -> list[int]:
+    def _times(self) -> list[int]:
+        num_shots = self.num_shots
         num_taken = max(1, int(num_shots * self.fps))
-        places: list[int] = np.linspace(0, num_shots - 1, num_taken).astype(int).tolist()
-        return places
+        times: list[int] = np.linspace(0, num_shots - 1, num_taken).astype(int).tolist()
+        return times
 
     def _array(self) -> NDArray[np.uint8]:
         try:
@@ -132,13 +157,3 @@ class ArraySource:
                 f"{self.path} must hold uint8 frames [shots, height, width, 3], got {shots.dtype} {list(shots.shape)}"
             )
         return shots
-
-
-def check_share(fps: float) -> None:
-    """Check a number of frames per shot.
-
-    Raises:
-        SettingError: it is not above 0 and at most 1.
-    """
-    if not 0 < fps <= 1:
-        raise SettingError(f"frames per shot must be above 0 and at most 1, got {fps}")

@@ -6,11 +6,10 @@ Source: arXiv 2405.21075; the set is lmms-lab/Video-MME on the Hugging Face hub:
 from pathlib import Path
 
 from keepsight.bench.datasets.annotation import Annotation
-from keepsight.bench.datasets.assembling import data_set, grouped
+from keepsight.bench.datasets.assembling import data_set, grouped, whole_files
 from keepsight.bench.datasets.choices import letter_index, without_letters
 from keepsight.bench.datasets.folder import DataFolder, fingerprint, read_lines
-from keepsight.bench.datasets.sources import FileSource
-from keepsight.bench.records import DataSet, Question, Video
+from keepsight.bench.records import DataSet, Question
 
 HOLDS = "a Video-MME folder holds videomme.jsonl and data/ (or videos/) with <videoID>.mp4"
 
@@ -33,11 +32,7 @@ def load_videomme(folder: Path) -> DataSet:
     path = home.file("videomme.jsonl")
     entries = grouped(read_lines(path, "question"), lambda entry: entry.text("videoID"))
     files = home.videos("data", "videos").find_all(entries)
-    videos = [
-        Video(video_id, FileSource(files[video_id]), tuple(_question(entry) for entry in asked))
-        for video_id, asked in entries.items()
-    ]
-    return data_set("videomme", videos, "videomme", fingerprint(path))
+    return data_set("videomme", whole_files(entries, files, _question), "videomme", fingerprint(path))
 
 
 def _question(entry: Annotation) -> Question:

@@ -10,10 +10,9 @@ import math
 from pathlib import Path
 
 from keepsight.bench.datasets.annotation import Annotation
-from keepsight.bench.datasets.assembling import data_set, grouped
+from keepsight.bench.datasets.assembling import data_set, grouped, whole_files
 from keepsight.bench.datasets.folder import DataFolder, fingerprint, read_objects
 from keepsight.bench.datasets.shot_folder import ShotFolderSource, shot_number
-from keepsight.bench.datasets.sources import FileSource
 from keepsight.bench.records import DataSet, Question, TimeUnit, Video
 from keepsight.errors import DataError
 from keepsight.spans import Span
@@ -39,11 +38,7 @@ def load_vstream_ego(folder: Path) -> DataSet:
     path = home.file("test_qa_ego4d.json")
     entries = grouped(read_objects(path, "question"), lambda entry: entry.text("video_id"))
     files = home.videos("ego4d_videos", "videos").find_all(entries)
-    videos = [
-        Video(video_id, FileSource(files[video_id]), tuple(_question(entry) for entry in asked))
-        for video_id, asked in entries.items()
-    ]
-    return data_set("vstream-qa-ego", videos, "judge", fingerprint(path))
+    return data_set("vstream-qa-ego", whole_files(entries, files, _question), "judge", fingerprint(path))
 
 
 def load_vstream_movie(folder: Path) -> DataSet:

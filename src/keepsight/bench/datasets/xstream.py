@@ -14,10 +14,9 @@ import re
 from pathlib import Path
 
 from keepsight.bench.datasets.annotation import Annotation
-from keepsight.bench.datasets.assembling import data_set, grouped
+from keepsight.bench.datasets.assembling import data_set, grouped, whole_files
 from keepsight.bench.datasets.folder import DataFolder, fingerprint, read_lines
-from keepsight.bench.datasets.sources import FileSource
-from keepsight.bench.records import DataSet, Question, Video
+from keepsight.bench.records import DataSet, Question
 from keepsight.errors import DataError
 
 FILE = "eval_relative_merged_phostream_type.jsonl"
@@ -51,10 +50,7 @@ def load_xstream(folder: Path) -> DataSet:
         raise DataError(f"{path} must have questions of a type other than {' and '.join(UNASKED)}, got none")
     by_video = grouped(asked, lambda pair: pair[0])
     files = home.videos("data/eval/merged", "merged").find_all(by_video)
-    videos = [
-        Video(name, FileSource(files[name]), tuple(question for _, question in pairs))
-        for name, pairs in by_video.items()
-    ]
+    videos = whole_files(by_video, files, lambda pair: pair[1])
     return data_set("xstream", videos, "judge", fingerprint(path))
 
 
