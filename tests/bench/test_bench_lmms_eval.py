@@ -116,6 +116,30 @@ def test_before_the_first_caption_the_frames_so_far_are_shown(make_video: MakeVi
         assert [call.num_visual_tokens for call in model.calls] == [num_tokens, 0, num_tokens]
 
 
+@pytest.mark.parametrize(("seconds", "num_frames", "num_lines"), [(2.5, 3, 0), (3.5, 4, 0), (3.999, 4, 0), (4.0, 0, 1)])
+def test_there_is_always_something_to_see(
+    make_video: MakeVideo, tmp_path: Path, seconds: float, num_frames: int, num_lines: int
+) -> None:
+    """After the last frame of the first clip, too: its caption counts from its end on, one sampling step later."""
+    path = make_video(22)
+    for questions in ((seconds,), (seconds, 9.0), (9.0,), (seconds,)):  # the last one resumes a kept journal
+        model = FakeModel()
+        with VideoAnswerer(model, SETTINGS, tmp_path / "kept.db") as answerer:
+            answerer.answer_all([VideoQuestion(path, "What?", ask_seconds=one) for one in questions])
+        for one, call in zip(questions, model.calls, strict=True):
+            expected = (num_frames, num_lines) if one == seconds else (0, 2)
+            assert (call.num_visual_tokens // 4, call.context.count("[")) == expected
+
+
+def test_in_the_step_after_a_clip_its_frames_are_live(make_video: MakeVideo) -> None:
+    model = FakeModel()
+    times = (7.0, 7.5, 8.0, 8.5)
+    live = replace(SETTINGS, live=True)
+    answer(model, *[VideoQuestion(make_video(22), "What?", ask_seconds=one) for one in times], watched=live)
+    assert [call.context.count("[") for call in model.calls] == [1, 1, 2, 2]
+    assert [call.num_visual_tokens // 4 for call in model.calls] == [3, 4, 0, 1]
+
+
 def test_live_frames_are_those_since_the_last_clip_before_the_question(make_video: MakeVideo) -> None:
     model = FakeModel()
     path = make_video(22)

@@ -92,15 +92,14 @@ class VideoAnswerer:
         if question.max_answer_tokens is not None:
             settings = replace(settings, max_answer_tokens=question.max_answer_tokens)
         asked = question.ask_seconds - question.start_seconds
-        session = watch.session
         try:
             answer = ask(
                 self._model,
                 self._journal,
-                session.stream,
+                watch.session.stream,
                 Ask(question.question, None if math.isinf(asked) else asked, as_written=True),
                 settings=settings,
-                live_frames=session.pending_frames,
+                live_frames=watch.uncaptioned(asked),
             ).answer
         except EmptyJournalError:  # nothing has happened yet to answer from
             request = AnswerRequest("", question.question, max_new_tokens=longest_reply(self._model, settings))

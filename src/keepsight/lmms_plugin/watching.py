@@ -33,6 +33,8 @@ class VideoWatch:
         self._end_seconds = session.resume_seconds
         self._frames = _from(source.frames(settings.sample_fps), session.resume_seconds - 0.5 / settings.sample_fps)
         self._next = None if session.stream.is_finished else self._read()
+        self._newest_clip: tuple[Frame, ...] = ()
+        self._newest_end_seconds = 0.0
 
     def reach(self, ask_seconds: float) -> None:
         """Watch the frames before a time; if the video ends by then, also caption its last frames.
@@ -42,16 +44,32 @@ class VideoWatch:
             JournalWriteError: writing failed.
         """
         while self._next is not None and self._next.pts_seconds < ask_seconds:
-            self.session.push(self._next)
+            self._push(self._next)
             self._end_seconds = self._grid.next_instant_seconds(self._next.pts_seconds)
             self._next = self._read()
         if self._next is None and ask_seconds >= self._end_seconds and not self.session.stream.is_finished:
             self._finish()
 
+    def uncaptioned(self, ask_seconds: float) -> tuple[Frame, ...]:
+        """Frames since the last clip that ended by a time that was reached, in time order.
+
+        A clip ends one sampling step after its last frame. In that step its frames are all there, and its caption is
+        none to answer from yet.
+        """
+        newest = self._newest_clip if ask_seconds < self._newest_end_seconds else ()
+        return (*newest, *self.session.pending_frames)
+
     def leave(self) -> None:
         """Mark a video that was not watched to its end, so that it can resume."""
         if not self.session.stream.is_finished:
             self.session.end(EndReason.INTERRUPTED)
+
+    def _push(self, frame: Frame) -> None:
+        frames = (*self.session.pending_frames, frame)
+        clip = self.session.push(frame)
+        if clip is not None:
+            self._newest_clip = tuple(one for one in frames if one.pts_seconds < clip.end_seconds)
+            self._newest_end_seconds = clip.end_seconds
 
     def _read(self) -> Frame | None:
         try:
