@@ -5,7 +5,8 @@
 - streamingbench: the annotation's list (or list of lists) with each reply in its question, under the model's name.
   Questions without a reply are skipped, as published, and counted.
 - cgbench: list of `sub_category`, `response`, `choices` and `right_answer`, a letter; `qid` tells items apart.
-- keepsight: Keepsight's results files of one data set; their groups are the methods.
+- keepsight: Keepsight's results files of one data set; their groups are the methods. X-Stream's score is the judge's
+  mean rating.
 
 An item that occurs again counts once.
 """
@@ -17,7 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from keepsight.bench.results import Results
+from keepsight.bench.results import Prediction, Results
+from keepsight.bench.scoring.base import MAX_RATING
 from keepsight.bench.scoring.choice import LETTERS, chosen_index
 from keepsight.bench.scoring.nextqa import TYPES_OF_GROUP
 from keepsight.bench.scoring.nextqa_results import grade_nextqa, read_questions
@@ -45,6 +47,9 @@ _STREAMINGBENCH_FIELDS = frozenset(
     {"task_type", "question", "time_stamp", "answer", "options", "required_ability", "audio_path", "results", _VIDEO}
 )
 """Fields of a question that are not replies; `results` has timings of some models."""
+
+_RATED = frozenset({"xstream"})
+"""Data sets whose published score is the judge's mean rating, not the share of answers that it calls right."""
 
 
 @dataclass(frozen=True)
@@ -159,11 +164,19 @@ def _keepsight(files: Sequence[ResultFile], _: Extras) -> ScoreTable:
 
 def _own_answers(path: Path, results: Results) -> Iterable[Graded]:
     for answer in results.predictions:
-        score = float(same_answer(answer.answer, answer.right_answer)) if results.scoring == "exact" else answer.score
+        score = _own_score(results, answer)
         if score is None:
             raise DataError(f"{path}: the answer to {answer.question_id} has not been judged; run the judge first")
         item = f"{answer.question_id} by {answer.method}"
         yield Graded(item, answer.method, answer.task, (score,), (answer.answer,))
+
+
+def _own_score(results: Results, answer: Prediction) -> float | None:
+    if results.scoring == "exact":
+        return float(same_answer(answer.answer, answer.right_answer))
+    if results.data_set in _RATED:
+        return None if answer.rating is None else answer.rating / MAX_RATING
+    return answer.score
 
 
 READERS: Final[Mapping[str, Callable[[Sequence[ResultFile], Extras], ScoreTable]]] = MappingProxyType(
