@@ -30,7 +30,7 @@ def grow(folder: Path, num_removed_bytes: int | None, pinned: int | None = None)
 
 
 @pytest.mark.parametrize("pinned", [None, 0])
-def test_without_its_last_clips_it_is_watched_anew_and_said(tmp_path: Path, pinned: int | None) -> None:
+def test_without_its_last_clips_it_is_watched_again_and_said(tmp_path: Path, pinned: int | None) -> None:
     moments, notes = grow(tmp_path, None, pinned)
     with Journal.open(tmp_path / "parts.db") as journal:
         old, new = journal.streams.all()

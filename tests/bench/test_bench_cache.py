@@ -73,12 +73,12 @@ def changed_questions(**values: Any) -> Video:
     ],
     ids=str,
 )
-def test_another_video_or_question_is_asked_anew(tmp_path: Path, other: Video) -> None:
+def test_another_video_or_question_is_asked_again(tmp_path: Path, other: Video) -> None:
     cache(tmp_path).put(DATA, VIDEO, CAPTIONS, ANSWERED)
     assert cache(tmp_path).find(DATA, other, CAPTIONS, "first name") is None
 
 
-def test_choices_that_are_worded_anew_are_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choices_that_are_reworded_are_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = changed_questions(choices=("here", "there"), answer_index=0)
     for video_kept in (chosen, VIDEO):
         cache(tmp_path).put(DATA, video_kept, CAPTIONS, ANSWERED)
@@ -87,7 +87,7 @@ def test_choices_that_are_worded_anew_are_asked_anew(tmp_path: Path, monkeypatch
     assert cache(tmp_path).find(DATA, VIDEO, CAPTIONS, "first name") == ANSWERED
 
 
-def test_another_model_version_or_method_is_asked_anew(tmp_path: Path) -> None:
+def test_another_model_version_or_method_is_asked_again(tmp_path: Path) -> None:
     kept = cache(tmp_path)
     kept.put(DATA, VIDEO, CAPTIONS, ANSWERED)
     assert replace(kept, model_fingerprint="others").find(DATA, VIDEO, CAPTIONS, "first name") is None

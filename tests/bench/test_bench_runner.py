@@ -131,7 +131,7 @@ def test_one_more_method_is_asked_alone(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("text", ["captions:retention=0.5", "captions:seed=1", "captions:max_answer_tokens=3"])
-def test_another_setting_is_asked_anew(bench: Bench, text: str) -> None:
+def test_another_setting_is_asked_again(bench: Bench, text: str) -> None:
     bench.run()
     bench.run(methods={**METHODS, "captions": make_method(text, SETTINGS)})
     assert sorted(bench.asked) == sorted(wordings(*NAMES))
@@ -176,7 +176,7 @@ def test_a_damaged_answer_is_made_again(bench: Bench) -> None:
     assert set(bench.asked) == {*wordings("bath")}
 
 
-def test_other_weights_and_versions_are_asked_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_weights_and_versions_are_asked_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.run()
     bench.model = TellingModel(dim=9)
     bench.run()

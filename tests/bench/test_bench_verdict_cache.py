@@ -115,7 +115,7 @@ def test_a_damaged_verdict_is_asked_for_again(damage: Callable[[str], str], tmp_
     assert judge.asked == [ASKED[0], *ASKED]
 
 
-def test_a_file_that_is_no_text_is_begun_anew(tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_replaced(tmp_path: Path) -> None:
     judge = Counting()
     VerdictCache(judge, tmp_path).judge(*ASKED[0])
     (path,) = tmp_path.iterdir()

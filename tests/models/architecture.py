@@ -191,7 +191,7 @@ class Stock:
         return self.run(prompt, visual, [], output_hidden_states=True).hidden_states[-1][0]
 
     def reply(self, prompt: StockPrompt, visual: Tensor, max_new_tokens: int) -> list[int]:
-        """Ids of the reply, greedily, the whole sequence run anew for every token."""
+        """Ids of the reply, greedily, running the whole sequence for every token."""
         ends = self.model.generation_config.eos_token_id
         reply: list[int] = []
         while len(reply) < max_new_tokens and not (reply and reply[-1] in ends):

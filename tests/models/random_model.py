@@ -1,4 +1,4 @@
-"""Random LLaVA-OneVision checkpoints in Hugging Face format, small enough to make anew for every test."""
+"""Random LLaVA-OneVision checkpoints in Hugging Face format, small enough to be made for every test."""
 
 import json
 from collections.abc import Callable

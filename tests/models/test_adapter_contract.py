@@ -39,7 +39,7 @@ def architecture(request: pytest.FixtureRequest) -> Architecture:
 
 @pytest.fixture(scope="module")
 def write(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory) -> WriteModel:
-    """Folder of a random checkpoint of the architecture, written anew."""
+    """Folder of a random checkpoint of the architecture."""
     return lambda **sizes: architecture.write(tmp_path_factory.mktemp("model"), **sizes)
 
 

@@ -254,7 +254,7 @@ def test_pictures_are_frames_at_the_time_that_is_said_or_now(client: Client) -> 
     assert (view["figures"]["num_frames_dropped"], np.diff(times).tolist()) == (0, [0.5] * 3)
     with Image.open(BytesIO(client("GET", f"/v1/streams/{stream_id}/clips/0/thumbnail").content)) as shown:
         assert abs(int(np.asarray(shown.convert("L")).mean()) - 40) < 25  # one of four greys
-    # A time of the request is decades from those: the clock was set anew, and the stream goes on.
+    # A time of the request is decades from those: the clock was set, and the stream goes on.
     assert client("POST", path, picture(5), {"Content-Type": "image/png"}).data == {"num_frames": 1}
     assert push(client, stream_id, END).status == 200
     client.wait_for_state(stream_id, "complete")

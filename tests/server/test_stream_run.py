@@ -55,7 +55,7 @@ class DyingConnection:
     ("num_frames_lived", "expected_state", "expected_clips"),
     [(99, "complete", 5), (8, "complete", 5), (4, "failed", MOST_RESTARTS + 1), (0, "failed", 0)],
 )
-def test_a_dead_decoder_is_started_anew(
+def test_a_dead_decoder_is_restarted(
     journal: Journal, tmp_path: Path, num_frames_lived: int, expected_state: str, expected_clips: int
 ) -> None:
     model, video = ServedModel(), tmp_path / "video.mp4"

@@ -124,7 +124,7 @@ def test_resolution_and_clock_may_change(server: FaultServer, tags: list[str]) -
     assert [frame.image.shape[0] for frame in frames] == [48] * 5 + [96] * 5 + [48] * 5
 
 
-def test_another_header_begins_anew(server: FaultServer) -> None:
+def test_another_header_starts_again(server: FaultServer) -> None:
     """What FFmpeg's own demuxer for HLS does not do: it keeps the first header."""
     lines = ['#EXT-X-MAP:URI="head.mp4"', "f0.m4s", '#EXT-X-MAP:URI="other.mp4"', "other0.m4s"]
     with opened(server, *lines) as media:

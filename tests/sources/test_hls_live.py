@@ -125,7 +125,7 @@ def test_a_resolution_that_changes(server: FaultServer) -> None:
     assert shapes == [48, 48, 48, 96, 48]
 
 
-def test_a_server_that_begins_anew(server: FaultServer) -> None:
+def test_a_server_that_starts_again(server: FaultServer) -> None:
     with opened(server, listed(100, 102), listed(0, 1), listed(0, 2, is_ended=True)) as media:
         # 100 % 8 is 4: the same eight segments are offered under all numbers.
         assert read(media) == ([4, 5, 6, 0, 1, 2], None)

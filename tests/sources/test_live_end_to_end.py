@@ -129,7 +129,7 @@ def test_a_camera_that_reboots_is_found_again_and_its_absence_is_known(tmp_path:
         assert one.span.end_seconds <= other.span.start_seconds + 1 / QUICK.sample_fps
 
 
-def test_a_camera_that_stalls_is_tried_anew(server: Server, tmp_path: Path, fake_model: FakeModel) -> None:
+def test_a_camera_that_stalls_is_tried_again(server: Server, tmp_path: Path, fake_model: FakeModel) -> None:
     with Watcher(fake_model, tmp_path / "camera.db", QUICK, NEAR) as watcher:
         following = Following(watcher, server.url("/stall"))
         following.wait(stalls)  # on a busy machine connecting itself may first take too long

@@ -28,7 +28,7 @@ def conversation(*pieces: bytes) -> RtspConversation:
     return RtspConversation(lambda _: rest.pop(0) if rest else b"")
 
 
-def test_an_answer_is_written_anew_without_what_leads_elsewhere() -> None:
+def test_an_answer_is_rewritten_without_what_leads_elsewhere() -> None:
     passed_on = checked_reply(conversation(ANSWER).reply())
     assert passed_on == (
         b"RTSP/1.0 200 Status\r\nCSeq: 2\r\nContent-Type: application/sdp\r\n"

@@ -110,7 +110,7 @@ def test_frames_stand_on_the_wall_clock_and_keep_their_own_time_too() -> None:
     assert [frame.media_seconds for frame in frames] == [0, 1, 0, 1]
 
 
-def test_waits_double_up_to_the_longest_and_begin_anew_after_a_frame() -> None:
+def test_waits_double_up_to_the_longest_and_start_again_after_a_frame() -> None:
     time = Time(STARTED_AT)
     events_of(
         [*[UNREACHABLE] * 9, FakeConnection(time, 1, UNREACHABLE), UNREACHABLE, FakeConnection(time, 0, is_live=False)],

@@ -85,7 +85,7 @@ def test_the_place_of_a_viewer_who_hung_up_is_free(
             assert next(again).name == "state"
 
 
-def test_the_server_is_begun_anew_behind_it(
+def test_the_server_is_restarted_behind_it(
     proxy_name: str, server_settings: ServerSettings, tmp_path: Path, make_video: MakeVideo
 ) -> None:
     settings = replace(server_settings, port=free_port())
