@@ -1,16 +1,17 @@
 """Tables in Markdown pages, between marks, made from stored tables only.
 
-A mark names a run, an experiment and columns; the lines up to the end mark are replaced:
+A mark names a run and an experiment, then columns, one on each line; the lines up to the end mark are replaced:
 
-    <!-- table overview/overview: answers.all = all questions, answers.difference, past.all = needs memory -->
+    <!-- table overview/overview
+    answers.all = all questions
+    answers.difference
+    -->
     <!-- end -->
 
 A column is `TABLE.COLUMN`, optionally with the header to show. TABLE is a key of `TITLES`; COLUMN is one of that table,
 or `difference`, `p`, `corrected p` or `n`. `RUN/EXPERIMENT/TABLE.COLUMN` takes it from another run. The rows are those
-of the first table, in its order; `-` stands where another has none. After a semicolon, rows may be listed and renamed:
-
-    <!-- table gaps-4/methods: past.all; captions:memory_clips=4 = FIFO; blind -->
-    <!-- end -->
+of the first table, in its order; `-` stands where another has none. Lines such as `- captions:memory_clips=4 = FIFO`
+choose rows, and rename them.
 
 `<!-- text RUN -->` puts in the page that a run wrote.
 `<!-- command RUN -->` and `<!-- made RUN -->` put in the command, and the model, date and versions.
@@ -36,7 +37,7 @@ TITLES = {
 }
 """Name of a table in a mark -> what stands after the colon of its title."""
 
-_BLOCK = re.compile(r"(<!-- (table|command|made|text) (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (table|command|made|text) (.*?)-->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _SPECIAL_COLUMNS = ("difference", "p", "corrected p", "n")
 _LEAST_SHOWN_P = 0.001
 
@@ -110,7 +111,7 @@ class _Column:
     @classmethod
     def of(cls, text: str, run: str, experiment: str) -> Self:
         """Read `[RUN/EXPERIMENT/]TABLE.COLUMN [= HEADER]`."""
-        source, _, header = " ".join(text.split()).partition(" = ")
+        source, _, header = text.partition(" = ")
         path, _, column = source.partition(".")
         if path.count("/") == 2:
             run, experiment, path = path.split("/")
@@ -118,18 +119,17 @@ class _Column:
 
 
 def _table(what: str, load: Callable[[str], StoredRun]) -> str:
-    place, _, listed = what.partition(":")
-    run, _, experiment = place.strip().partition("/")
-    listed_columns, *listed_rows = listed.split(";")
-    columns = [_Column.of(text, run, experiment) for text in listed_columns.split(",")]
+    place, *lines = what.splitlines()
+    run, _, experiment = place.partition("/")
+    columns = [_Column.of(line, run, experiment) for line in lines if not line.startswith("- ")]
     tables = [_named(_tables_of(load(each.run), each.run, each.experiment), each.table, what) for each in columns]
     first = tables[0]
-    lines = [f"| | {' | '.join(each.header for each in columns)} |", "|:---" + "|---:" * len(columns) + "|"]
-    for method, label in _rows(first, listed_rows, what):
+    made = [f"| | {' | '.join(each.header for each in columns)} |", "|:---" + "|---:" * len(columns) + "|"]
+    for method, label in _rows(first, [line[2:] for line in lines if line.startswith("- ")], what):
         cells = [_cell(table, method, each.column) for table, each in zip(tables, columns, strict=True)]
         shown = escaped(label)
-        lines.append(f"| {f'**{shown}**' if method == first['reference'] else shown} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        made.append(f"| {f'**{shown}**' if method == first['reference'] else shown} | {' | '.join(cells)} |")
+    return "\n".join(made) + "\n"
 
 
 def _rows(table: Mapping[str, Any], listed: Sequence[str], what: str) -> list[tuple[str, str]]:
@@ -139,7 +139,7 @@ def _rows(table: Mapping[str, Any], listed: Sequence[str], what: str) -> list[tu
         return [(method, method) for method in methods]
     rows = []
     for text in listed:
-        method, _, label = " ".join(text.split()).partition(" = ")
+        method, _, label = text.partition(" = ")
         if method not in methods:
             raise DataError(f"row must be one of {', '.join(methods)} in mark {what!r}, got {method!r}")
         rows.append((method, label or method))

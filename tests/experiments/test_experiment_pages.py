@@ -123,13 +123,13 @@ def stored(_: str = "") -> StoredRun:
 
 
 def test_a_table_is_made_of_the_columns_that_its_mark_names() -> None:
-    columns = "answers.all = questions, answers.difference, answers.p, answers.corrected p, past.all = past"
-    mark = f"<!-- table r/memory: {columns} -->"
+    columns = ("answers.all = questions", "answers.difference", "answers.p", "answers.corrected p", "past.all = past")
+    mark = "\n".join(["<!-- table r/memory", *columns, "-->"])
     page = f"before\n\n{mark}\nold\n<!-- end -->\nafter"
     assert filled(page, stored).splitlines() == [
         "before",
         "",
-        mark,
+        *mark.splitlines(),
         "| | questions | difference | p | corrected p | past |",
         "|:---|---:|---:|---:|---:|---:|",
         "| **FIFO of 16** | 75.0 |  |  |  | 33.3 |",
@@ -141,21 +141,21 @@ def test_a_table_is_made_of_the_columns_that_its_mark_names() -> None:
 
 
 def test_rows_are_listed_and_renamed() -> None:
-    mark = "<!-- table r/memory: answers.all;\n  FIFO of 4 | * = four;\n  FIFO of 16 -->"
+    mark = "<!-- table r/memory\nanswers.all\n- FIFO of 4 | * = four\n- FIFO of 16\n-->"
     rows = filled(f"{mark}\n<!-- end -->", stored).splitlines()
-    assert rows[5:7] == ["| four | 50.0 |", "| **FIFO of 16** | 75.0 |"]
+    assert rows[7:9] == ["| four | 50.0 |", "| **FIFO of 16** | 75.0 |"]
     with pytest.raises(DataError, match=r"row must be one of FIFO of 16, FIFO of 4 \| \* in mark .*, got 'FIFO'"):
-        filled("<!-- table r/memory: answers.all; FIFO -->\n<!-- end -->", stored)
+        filled("<!-- table r/memory\nanswers.all\n- FIFO\n-->\n<!-- end -->", stored)
 
 
 def test_a_column_comes_from_another_run_with_its_own_reference() -> None:
     other = stored()
     (other.tables["memory"][0]["rows"][1])["cells"]["all"] = cell(0.125)
     runs = {"r": stored(), "other": other}
-    mark = "<!-- table r/memory: answers.all = here, other/memory/answers.all = there -->"
+    mark = "<!-- table r/memory\nanswers.all = here\nother/memory/answers.all = there\n-->"
     rows = filled(f"{mark}\n<!-- end -->", lambda name: runs[name]).splitlines()
-    assert rows[1] == "| | here | there |"
-    assert rows[4] == r"| FIFO of 4 \| \* | 50.0 | 12.5 |"
+    assert rows[4] == "| | here | there |"
+    assert rows[7] == r"| FIFO of 4 \| \* | 50.0 | 12.5 |"
 
 
 def test_the_page_of_a_run_is_put_in() -> None:
@@ -173,9 +173,9 @@ def test_the_command_and_the_model_stand_where_the_marks_are() -> None:
 @pytest.mark.parametrize(
     ("mark", "message"),
     [
-        ("table r/other: answers.all", "experiment must be one of memory in run r, got 'other'"),
-        ("table r/memory: kinds.all", "table must be one of answers, past in mark .*, got 'kinds'"),
-        ("table r/memory: answers.some", "column of table 'Memory' must be one of all, .*, got 'some'"),
+        ("table r/other\nanswers.all\n", "experiment must be one of memory in run r, got 'other'"),
+        ("table r/memory\nkinds.all\n", "table must be one of answers, past in mark .*, got 'kinds'"),
+        ("table r/memory\nanswers.some\n", "column of table 'Memory' must be one of all, .*, got 'some'"),
     ],
 )
 def test_a_mark_that_names_nothing_stored_is_refused(mark: str, message: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keepsight.bench.chapter_tables import ChapterTables
 from keepsight.bench.datasets.toyworld import knows_truth
-from keepsight.bench.experiments import FULL, Experiment, Plot
+from keepsight.bench.experiments import FIFO_OF_MORE, FULL, Experiment, Plot
 from keepsight.bench.output import Table, line_plot
 from keepsight.bench.over_time import accuracy_by_age, accuracy_by_gap, accuracy_by_length, latency_by_age
 from keepsight.bench.records import DataSet
@@ -14,7 +14,7 @@ from keepsight.bench.tabulate import make_curves
 
 GAP_ROWS = {
     "memory": ("FIFO of 0", "FIFO of 1", "FIFO of 4", "FIFO of 16"),
-    "policies": ("FIFO of 4 clips", "newest, same tokens", "medoids, same tokens", "FIFO of 16 clips"),
+    "policies": ("FIFO", "newest", "stream-medoids", FIFO_OF_MORE),
 }
 """Rows of experiments to plot over the gap."""
 

@@ -21,6 +21,7 @@ PAPER_RETENTIONS = (0.01, 0.0625, 0.12, 0.19, 0.25)
 """Shares of the paper's Table 2; all for attention, the second and third for the other selectors."""
 
 FIFO_CLIPS = (0, 1, 2, 4, 8, 16, 32, 64)
+FIFO_OF_MORE = "FIFO with four times the tokens"
 FULL = "captions"
 """Default Keepsight, the reference of all comparisons."""
 
@@ -151,15 +152,13 @@ def _memory(_: ModelInfo) -> Experiment:
 
 def _policies(_: ModelInfo, clips: int = 4) -> Experiment:
     """Policies with the tokens of a FIFO of so many clips, and the FIFO with four times the room."""
-    labels = {room: f"FIFO of {room} clip{'' if room == 1 else 's'}" for room in (clips, 4 * clips)}
-    rows = {labels[clips]: _remembering(clips)}
-    for policy in MEMORY_POLICY_NAMES[1:]:
-        rows[f"{policy}, same tokens"] = f"{FULL}:memory_clips={clips},memory_policy={policy}"
+    rows = {"FIFO": _remembering(clips)}
+    rows |= {policy: f"{FULL}:memory_clips={clips},memory_policy={policy}" for policy in MEMORY_POLICY_NAMES[1:]}
     if 4 * clips <= max(FIFO_CLIPS):
-        rows[labels[4 * clips]] = _remembering(4 * clips)
+        rows[FIFO_OF_MORE] = _remembering(4 * clips)
     name = "policies" if clips == 4 else f"policies-{clips}"
-    title = f"Eviction policy, at the token budget of a {labels[clips]}"
-    return Experiment(name, title, rows, labels[clips])
+    title = f"Eviction policy, at the token budget of {clips} clip{'' if clips == 1 else 's'}"
+    return Experiment(name, title, rows, "FIFO")
 
 
 def _remembering(clips: int) -> str:
