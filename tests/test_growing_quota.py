@@ -1,15 +1,22 @@
 """Recordings that grow after a quota removed what their stream would be resumed from: no clip is counted twice."""
 
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from keepsight.engine.stream_pipeline import Moment
-from keepsight.journal import Journal, Quota, apply_quota
-from tests.test_growing_sources import everything, record, watch
+from keepsight.engine.watcher import Watcher
+from keepsight.journal import EndReason, Journal, Quota, apply_quota
+from keepsight.journal.database import Database
+from tests.fake_model import FakeModel
+from tests.test_growing_sources import QUICK, everything, record, watch
 
 
 def grow(folder: Path, num_removed_bytes: int | None, pinned: int | None = None) -> tuple[list[Moment], list[str]]:
@@ -56,6 +63,79 @@ def test_without_its_memory_it_is_resumed_and_said(tmp_path: Path) -> None:
         "quota removed"
     ]
     assert counted(tmp_path / "parts.db") == counted(tmp_path / "whole.db")
+
+
+QUOTA_OF_ANOTHER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keepsight.journal import Journal, Quota, apply_quota
+
+with Journal.open(Path(sys.argv[1])) as journal:
+    print(len(apply_quota(journal, Quota(max_bytes=1), datetime.now(UTC)).clips))
+"""
+
+
+@pytest.fixture
+def quota_at_first_write(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], list[int]]:
+    """Has another process apply a quota just before the next transaction on a journal: the number of clips removed."""
+
+    def arm(path: Path) -> list[int]:
+        num_removed: list[int] = []
+        transaction = Database.transaction
+
+        def late(database: Database, *given: Any) -> AbstractContextManager[None]:
+            if not num_removed:
+                command = [sys.executable, "-c", QUOTA_OF_ANOTHER, str(path)]
+                num_removed.append(int(subprocess.run(command, check=True, capture_output=True).stdout))
+            return transaction(database, *given)
+
+        monkeypatch.setattr(Database, "transaction", late)
+        return num_removed
+
+    return arm
+
+
+@pytest.mark.parametrize("name", ["growing.ts", "renamed.ts"])
+def test_a_quota_that_comes_between_finding_and_resuming_loses_no_count(
+    tmp_path: Path, quota_at_first_write: Callable[[Path], list[int]], name: str
+) -> None:
+    """The clips are there when the stream is looked up, and gone when it would be resumed: it is watched as new."""
+    whole = record(tmp_path / "whole.ts")
+    growing, parts = tmp_path / "growing.ts", tmp_path / "parts.db"
+    growing.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    first, _ = watch(parts, growing)
+    growing.write_bytes(whole.read_bytes())
+    growing.rename(tmp_path / name)
+    whole.unlink()
+    num_removed = quota_at_first_write(parts)
+    moments, _ = watch(parts, tmp_path / name)
+    assert num_removed == [len(first)]
+    assert [moment.clip_index for moment in moments] == list(range(len(moments)))
+    with Journal.open(parts) as journal:
+        old, new = journal.streams.all()
+        assert (old.end_reason, new.end_reason) == (EndReason.COMPLETE, EndReason.COMPLETE)
+        assert journal.streams.position(old.id).next_clip_index == len(first)
+        assert journal.streams.position(new.id).next_clip_index == len(moments) > len(first)
+
+
+def test_a_stream_marked_complete_too_early_is_not_resumed_without_its_last_clips(
+    tmp_path: Path, quota_at_first_write: Callable[[Path], list[int]]
+) -> None:
+    whole, path = record(tmp_path / "whole.ts"), tmp_path / "a.db"
+    with Watcher(FakeModel(), path, QUICK) as watcher, closing(watcher.watch(whole)) as moments:
+        first = [next(moments), next(moments)]
+        assert watcher.stream is not None
+        stream_id = watcher.stream.id
+    with Journal.open(path) as journal:
+        journal.streams.end(stream_id, EndReason.COMPLETE, first[-1].span.end_seconds)
+    num_removed = quota_at_first_write(path)
+    assert watch(path, whole) == ([], [])
+    assert num_removed == [2]
+    with Journal.open(path) as journal:
+        (stream,) = journal.streams.all()
+        assert (stream.end_reason, journal.streams.position(stream.id).next_clip_index) == (EndReason.COMPLETE, 2)
 
 
 def counted(path: Path) -> list[tuple[object, ...]]:

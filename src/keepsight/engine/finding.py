@@ -5,7 +5,7 @@ older journals, which recorded no content.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from keepsight.engine.coverage import check_coverage
@@ -155,9 +155,8 @@ def _resumed(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun
         raise SourceChangedError(
             f"{one_line(source.name)} was replaced since it was watched; watch it again as a new stream"
         )
-    if relation is Relation.GROWN and _can_grow(journal, stream):
-        return _grown(journal, stream, source)
-    return Begun(_taken_up(journal, stream, source))
+    grown = _grown(journal, stream, source) if relation is Relation.GROWN else None
+    return grown or Begun(_taken_up(journal, stream, source))
 
 
 def _with_version(journal: Journal, begun: Begun, model: ModelInfo) -> Begun:
@@ -194,8 +193,8 @@ def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord])
     if named and named[0].identity_json is None:
         return Begun(_taken_up(journal, named[0], source))
     for stream in named:
-        if relations[stream.id] is Relation.GROWN and _can_grow(journal, stream):
-            return _grown(journal, stream, source)
+        if relations[stream.id] is Relation.GROWN and (grown := _grown(journal, stream, source)) is not None:
+            return grown
     return _grown_elsewhere(journal, others, source) if content.is_local else None
 
 
@@ -227,11 +226,11 @@ def _grown_elsewhere(journal: Journal, streams: Sequence[StreamRecord], source: 
     """Find a recording renamed after completion; not one that still exists at its path and is part of another."""
     for stream in streams:
         seen = recorded_identity(stream)
-        if seen is None or source.relation_to(stream) is not Relation.GROWN:
+        if seen is None or source.relation_to(stream) is not Relation.GROWN or is_still_at(stream.source, seen):
             continue
-        if _can_grow(journal, stream) and not is_still_at(stream.source, seen):
-            moved = _renamed(journal, stream, source.name)
-            return _grown(journal, moved, source, f"was moved from {one_line(stream.source)} and has grown")
+        what = f"was moved from {one_line(stream.source)} and has grown"
+        if (grown := _grown(journal, stream, source, what)) is not None:
+            return replace(grown, stream=_renamed(journal, grown.stream, source.name))
     return None
 
 
@@ -267,9 +266,11 @@ def _renamed(journal: Journal, stream: StreamRecord, name: str) -> StreamRecord:
 
 def _grown(
     journal: Journal, stream: StreamRecord, source: SourceNow, what: str = "has grown since it was watched"
-) -> Begun:
-    """Resume a stream from its last clip, whatever its end."""
-    with journal.transaction():
+) -> Begun | None:
+    """Resume a stream from its last clip, whatever its end; None if a quota removed that clip."""
+    with journal.transaction():  # no other program's quota removes it between the check and the resuming
+        if not _can_grow(journal, stream):
+            return None
         start_seconds = resume_seconds(journal, stream)
         without = ", without the visual memory that a quota removed" if _lost_memory(journal, stream) else ""
         journal.streams.identify(stream.id, source.identity_json, source.video_stream)
@@ -292,7 +293,10 @@ def _taken_up(journal: Journal, stream: StreamRecord, source: SourceNow) -> Stre
         stream = journal.streams.identify(stream.id, source.identity_json, source.video_stream)
     if not stream.is_live and _is_watched(journal, stream, source):
         return stream
-    return journal.streams.resume(stream.id)
+    with journal.transaction():
+        if not stream.is_live and stream.is_finished and not _can_grow(journal, stream):
+            return stream  # meanwhile another program's quota removed its last clips
+        return journal.streams.resume(stream.id)
 
 
 def _is_watched(journal: Journal, stream: StreamRecord, source: SourceNow) -> bool:
