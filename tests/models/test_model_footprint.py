@@ -1,6 +1,7 @@
 """The computed footprint against measured tensors of random models, and the numbers that docs/memory.md states."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,18 @@ def test_the_documented_numbers_are_the_computed_ones() -> None:
         "**sum**": peak.total_bytes,
     }
     assert {name: f"{num_bytes / 1e9:.4f}" for name, num_bytes in computed.items()} == table
+
+
+def test_a_float32_copy_of_a_product_is_counted_where_kernels_make_one() -> None:
+    """While the up projection is summed, the activated gate and its output are alive, and 4 bytes for each value of it;
+    after it, the gate, the output and their product are, which is less."""
+    plain, apart = (footprint.describe_footprint(SEVEN_B, 2, 6_529, sums_apart=one) for one in (False, True))
+    assert apart.activation_bytes - plain.activation_bytes == 6_529 * 18_944 * (2 + 2 + 4 - 3 * 2)
+    assert replace(apart, activation_bytes=plain.activation_bytes) == plain
+    tower, apart_tower = (footprint.tower_activation_bytes(SEVEN_B, 2, 2, sums_apart=one) for one in (False, True))
+    assert apart_tower - tower == 2 * 729 * 4304 * (2 + 4 - 2 * 2)
+    in_float32 = footprint.describe_footprint(SEVEN_B, 4, 6_529, sums_apart=True)
+    assert in_float32.activation_bytes == 2 * plain.activation_bytes
 
 
 def test_the_7b_terms_by_hand() -> None:

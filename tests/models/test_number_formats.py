@@ -19,7 +19,13 @@ from keepsight.models.adapters.qwen2_5_vl import Qwen25VLAdapter
 from keepsight.models.adapters.qwen3_vl import Qwen3VLAdapter
 from keepsight.models.adapters.smolvlm import SmolVLMAdapter
 from keepsight.models.hardware import number_formats
-from keepsight.models.hardware.number_formats import choose_dtype, default_dtype, has_bfloat16, published_dtype
+from keepsight.models.hardware.number_formats import (
+    choose_dtype,
+    default_dtype,
+    has_bfloat16,
+    published_dtype,
+    sums_apart,
+)
 from keepsight.models.load_options import DTYPE_DEFAULT, LARGE_MODEL_PARAMETERS
 from keepsight.models.loading import load_model
 from tests.models.random_model import ModelFolder
@@ -113,6 +119,23 @@ def test_this_cpu_is_known_as_linux_knows_it() -> None:
 def test_a_torch_that_cannot_tell_runs_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert not has_bfloat16(CPU)
+
+
+@pytest.mark.parametrize(
+    ("capability", "multiplies", "expected"),
+    [("AVX512", False, True), ("AVX512", True, False), ("AVX2", False, False), ("DEFAULT", False, False)],
+)
+def test_products_are_summed_apart_by_the_kernels_of_avx512_without_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, capability: str, *, multiplies: bool, expected: bool
+) -> None:
+    monkeypatch.setattr(number_formats, "has_bfloat16", lambda device: multiplies)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert sums_apart(CPU, torch.bfloat16) == expected
+    assert not sums_apart(CPU, torch.float32)
+    assert not sums_apart(torch.device("cuda"), torch.bfloat16)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not sums_apart(CPU, torch.bfloat16)
 
 
 @pytest.mark.parametrize(("capability", "expected"), [((7, 5), False), ((8, 0), True), ((8, 9), True), ((12, 0), True)])

@@ -29,6 +29,7 @@ from keepsight.models.decoding.replies import Draft, generate, single_reply, str
 from keepsight.models.decoding.scoring_attention import register_attention
 from keepsight.models.finite import check_finite
 from keepsight.models.footprint import FRAMES_PER_CLIP, ModelShape, describe_footprint
+from keepsight.models.hardware.number_formats import sums_apart
 from keepsight.models.layers import check_layers, resolve_layers, scale_layers, whole_layers
 from keepsight.models.load_options import LoadOptions
 from keepsight.models.placing import MappedModel
@@ -158,6 +159,7 @@ class VideoAdapter(ABC):
                 quantization=quantization,
                 device_type=options.device.type,
                 frames_per_batch=cls.frames_per_batch or FRAMES_PER_CLIP,
+                sums_apart=sums_apart(options.device, dtype),
             ).total_bytes,
             dim=shape.hidden_size,
             context_window_tokens=model.config.get_text_config().max_position_embeddings,

@@ -14,7 +14,7 @@ from keepsight.models.architectures import ARCHITECTURES
 from keepsight.models.checkpoint import StoredWeights
 from keepsight.models.footprint import FRAMES_PER_CLIP, QUANTIZATION_BITS, ModelShape, describe_footprint
 from keepsight.models.hardware import free_memory
-from keepsight.models.hardware.number_formats import default_dtype, has_bfloat16
+from keepsight.models.hardware.number_formats import default_dtype, has_bfloat16, sums_apart
 from keepsight.models.load_options import LoadOptions
 from keepsight.models.placing import host_bytes_while_loading
 
@@ -70,6 +70,7 @@ class Need:
             quantization=quantization,
             device_type=self.device.type,
             frames_per_batch=self.frames_per_batch,
+            sums_apart=sums_apart(self.device, dtype),
         )
         return footprint.total_bytes
 

@@ -221,43 +221,71 @@ def default_context_tokens(shape: ModelShape) -> int:
     return 2 * num_steps * shape.tokens_per_step + 1 + PROMPT_AND_CAPTION_TOKENS
 
 
-def decoder_activation_bytes(shape: ModelShape, num_tokens: int, bytes_per_value: int) -> int:
+def decoder_activation_bytes(
+    shape: ModelShape, num_tokens: int, bytes_per_value: int, *, sums_apart: bool = False
+) -> int:
     """Prompt activations in one decoder layer, at the feed-forward part, the widest point.
 
     Alive at once per token: prompt embeddings, layer input, residual and normalised input (hidden_size each), rotary
     cosines and sines (head_dim each), and in the feed-forward part the activated gate, the up projection and their
     product (intermediate_size each). With DeepStack also its features. With experts, the feed-forward part holds copies
     of the token for each of its experts. With linear attention, that is often the widest point.
+
+    Args:
+        shape: the model's sizes.
+        num_tokens: length of the prompt.
+        bytes_per_value: bytes of a value.
+        sums_apart: whether the output of a matrix product has a float32 copy while it is computed
+            (`hardware.number_formats.sums_apart`). That of the up projection counts; those of experts, which compute a
+            part of the tokens each, do not.
     """
     beside = (4 + shape.deepstack_levels) * shape.hidden_size + 2 * shape.head_dim
-    feed_forward = _feed_forward_values(shape)
+    feed_forward = _feed_forward_bytes(shape, bytes_per_value, sums_apart)
     query, key_value = shape.num_heads * shape.head_dim, shape.num_key_value_heads * shape.head_dim
-    attention = 4 * query + 4 * key_value
-    widest = max(feed_forward, attention) * num_tokens * bytes_per_value
+    attention = (4 * query + 4 * key_value) * bytes_per_value
+    widest = max(feed_forward, attention) * num_tokens
     if shape.linear_attention is not None:
         widest = max(widest, shape.linear_attention.activation_bytes(num_tokens, bytes_per_value))
     return beside * num_tokens * bytes_per_value + widest
 
 
-def _feed_forward_values(shape: ModelShape) -> int:
-    """Values per token alive at once in the feed-forward part.
+def _feed_forward_bytes(shape: ModelShape, bytes_per_value: int, sums_apart: bool) -> int:
+    """Bytes per token alive at once in the feed-forward part.
 
     transformers gathers the input of each of a token's experts, and holds it to the end. With it are alive first the
     gate and up projections, the activated gate and its product (intermediate_size each), then the experts' outputs,
     these weighted, and these in the tokens' order (hidden_size each).
     """
     if not shape.experts_per_token:
-        return 3 * shape.intermediate_size
-    return shape.experts_per_token * (shape.hidden_size + max(4 * shape.intermediate_size, 3 * shape.hidden_size))
+        return shape.intermediate_size * _after_product(3, bytes_per_value, sums_apart)
+    values = shape.hidden_size + max(4 * shape.intermediate_size, 3 * shape.hidden_size)
+    return shape.experts_per_token * values * bytes_per_value
 
 
-def tower_activation_bytes(shape: ModelShape, num_frames: int, bytes_per_value: int) -> int:
-    """Activations of a batch of frames in one tower layer, and projected tokens before pooling."""
+def _after_product(num_values: int, bytes_per_value: int, sums_apart: bool) -> int:
+    """Bytes of values alive at once, all but the last of them at a product of matrices, which may have a float32 copy
+    of its output."""
+    while_summing = (num_values - 1) * bytes_per_value + FLOAT32_BYTES if sums_apart else 0
+    return max(num_values * bytes_per_value, while_summing)
+
+
+def tower_activation_bytes(
+    shape: ModelShape, num_frames: int, bytes_per_value: int, *, sums_apart: bool = False
+) -> int:
+    """Activations of a batch of frames in one tower layer, and projected tokens before pooling.
+
+    Args:
+        shape: the model's sizes.
+        num_frames: frames in the batch.
+        bytes_per_value: bytes of a value.
+        sums_apart: see `decoder_activation_bytes`.
+    """
     patches = num_frames * shape.patches_per_frame
-    layer = 2 * shape.vision_intermediate_size + 3 * shape.vision_hidden_size
-    projection = 3 * shape.hidden_size + shape.vision_hidden_size
+    of_two, of_three = (_after_product(number, bytes_per_value, sums_apart) for number in (2, 3))
+    layer = shape.vision_intermediate_size * of_two + 3 * shape.vision_hidden_size * bytes_per_value
+    projection = shape.hidden_size * of_three + shape.vision_hidden_size * bytes_per_value
     pixels = num_frames * 3 * shape.frame_height * shape.frame_width
-    return (patches * max(layer, projection) + pixels) * bytes_per_value + pixels * FLOAT32_BYTES
+    return patches * max(layer, projection) + pixels * (bytes_per_value + FLOAT32_BYTES)
 
 
 def describe_footprint(
@@ -268,6 +296,7 @@ def describe_footprint(
     quantization: str | None = None,
     device_type: str = "cuda",
     frames_per_batch: int = FRAMES_PER_CLIP,
+    sums_apart: bool = False,
 ) -> Footprint:
     """Peak memory of encoding a clip of 16 frames and describing it.
 
@@ -278,6 +307,7 @@ def describe_footprint(
         quantization: of the decoder's weights, key of `QUANTIZATION_BITS`; None for none.
         device_type: `cpu`, `cuda` or `mps`.
         frames_per_batch: most frames per batch in the vision tower; on a CPU batches are smaller.
+        sums_apart: see `decoder_activation_bytes`.
     """
     num_frames = min(frames_per_batch, FRAMES_PER_CLIP)
     if device_type == "cpu":
@@ -287,8 +317,8 @@ def describe_footprint(
         weight_bytes=weight_bytes(shape, bytes_per_value, quantization, device_type),
         key_value_bytes=key_value_bytes(shape, length, bytes_per_value),
         activation_bytes=max(
-            decoder_activation_bytes(shape, length, bytes_per_value),
-            tower_activation_bytes(shape, num_frames, bytes_per_value),
+            decoder_activation_bytes(shape, length, bytes_per_value, sums_apart=sums_apart),
+            tower_activation_bytes(shape, num_frames, bytes_per_value, sums_apart=sums_apart),
         ),
         logit_bytes=shape.vocab_size * bytes_per_value,
     )

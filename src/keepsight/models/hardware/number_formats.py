@@ -95,6 +95,19 @@ def has_bfloat16(device: torch.device) -> bool:
     return can_multiply and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
+def sums_apart(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether a product of matrices is summed in a float32 copy of its whole output before that is rounded.
+
+    oneDNN does so in bfloat16 on CPUs with AVX-512 but without AVX512-BF16 and AMX (`gemm:jit:bf16` in the lines that
+    `ONEDNN_VERBOSE=1` prints). With those instructions it sums a tile at a time, and without AVX-512 torch does not use
+    it.
+    """
+    if device.type != "cpu" or dtype != torch.bfloat16 or has_bfloat16(device):
+        return False
+    uses_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    return uses_onednn and torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
 def published_dtype(folder: Path) -> torch.dtype | None:
     """Number format of a checkpoint: of its configuration, else of most weights in its first file; None if unknown.
 
