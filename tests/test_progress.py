@@ -1,6 +1,7 @@
 """The summary's arithmetic, the bar, and the peak of memory."""
 
 import io
+import re
 import subprocess
 import sys
 
@@ -46,6 +47,17 @@ def test_bar_shows_where_watching_stands() -> None:
         console.print("a caption")
     assert "01:04 of 01:40" in out.getvalue()
     assert "a caption" in out.getvalue()
+
+
+def test_a_full_line_leaves_room_for_ctrl_c() -> None:
+    """A terminal shows ^C at the cursor: in a full line it would wrap, and the bar stay on the screen."""
+    out = io.StringIO()
+    with WatchProgress(
+        Console(file=out, force_terminal=True, width=60, color_system=None), total_seconds=100
+    ) as progress:
+        progress.reach(64)
+    drawn = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]", out.getvalue())]
+    assert 50 < max(map(len, drawn)) <= 58
 
 
 def test_bar_of_a_video_longer_than_it_says_grows() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -111,6 +112,33 @@ class _ClockColumn(ProgressColumn):
         return Text(f"{format_clock(task.completed)}{whole}", style="progress.download")
 
 
+class PassingBar(Progress):
+    """A bar below other output of the same console, which is gone at the end.
+
+    Args:
+        console: console to draw on; nothing is drawn unless it is a terminal.
+        columns: the columns of rich.
+        speed_estimate_period: seconds over which the speed is averaged.
+    """
+
+    def __init__(self, console: Console, *columns: ProgressColumn, speed_estimate_period: float = 30) -> None:
+        self._terminal = console  # rich asks for the renderables before it has set `console`
+        super().__init__(
+            *columns,
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            speed_estimate_period=speed_estimate_period,
+            refresh_per_second=4,
+        )
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """What is drawn. It leaves the last columns free, where a terminal shows ^C: in a full line that would move the
+        cursor to the next one, and the bar would stay on the screen.
+        """
+        yield Constrain(self.make_tasks_table(self.tasks), self._terminal.width - len("^C"))
+
+
 class WatchProgress:
     """Progress bar over a video's length, below other output of the same console.
 
@@ -121,18 +149,15 @@ class WatchProgress:
     """
 
     def __init__(self, console: Console, total_seconds: float | None, start_seconds: float = 0.0) -> None:
-        self._progress = Progress(
+        self._progress = PassingBar(
+            console,
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             _ClockColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
             speed_estimate_period=120,
-            refresh_per_second=4,
         )
         self._task = self._progress.add_task("watching", total=total_seconds)
         self.reach(start_seconds)

@@ -43,17 +43,28 @@ class CommandLine:
             text=True,
         )
 
-    def run(self, *arguments: object, token: str | None = None, waits: bool = True) -> Ran:
+    @property
+    def process_id(self) -> int:
+        """Of the process that runs the commands."""
+        return self._process.pid
+
+    def run(self, *arguments: object, token: str | None = None, waits: bool = True, on_terminal: bool = False) -> Ran:
         """Run a command.
 
         Args:
             arguments: of the command line.
             token: of the hub.
             waits: whether the hub's library waits before it tries again.
+            on_terminal: whether stderr says that it is a terminal.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        asked = {"arguments": [str(one) for one in arguments], "token": token, "waits": waits}
+        asked = {
+            "arguments": [str(one) for one in arguments],
+            "token": token,
+            "waits": waits,
+            "on_terminal": on_terminal,
+        }
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         return Ran(**json.loads(self._process.stdout.readline()))
@@ -66,6 +77,13 @@ class CommandLine:
             pass
 
 
+class Terminal(StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def main() -> None:
     """Run commands from stdin, in JSON lines, until it is closed."""
     from keepsight.cli.app import run
@@ -73,7 +91,7 @@ def main() -> None:
     replies = sys.stdout
     for line in sys.stdin:
         asked = json.loads(line)
-        out, err = StringIO(), StringIO()
+        out, err = StringIO(), Terminal() if asked["on_terminal"] else StringIO()
         with ExitStack() as stack:
             for block in (redirect_stdout(out), redirect_stderr(err)):
                 stack.enter_context(block)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +40,7 @@ class Repository:
         xet_fault: reply of the Xet storage, where the weights then are; None for plain storage.
         breaks_at: file whose download breaks off half way, `num_breaks` times.
         seconds_to_answer: delay of every reply.
+        before_sending: called with the name of a file of weights before its contents are sent.
         requests: `METHOD path` of those that came.
     """
 
@@ -54,6 +55,7 @@ class Repository:
     breaks_at: str = ""
     num_breaks: int = 0
     seconds_to_answer: float = 0
+    before_sending: Callable[[str], None] | None = None
     requests: list[str] = field(default_factory=list)
 
     def at(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
@@ -188,6 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(contents) - 1}/{len(contents)}")
         self.end_headers()
+        if repository.before_sending is not None:
+            repository.before_sending(name)
         if name == repository.breaks_at and repository.num_breaks > 0:
             repository.num_breaks -= 1
             rest = rest[: len(rest) // 2]

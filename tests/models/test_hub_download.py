@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,10 +67,17 @@ def offline(folder: Path, hub: Hub) -> Iterator[CommandLine]:
         yield command_line
 
 
-def watch(command_line: CommandLine, model: str, *, token: str | None = None, waits: bool = True) -> Ran:
+def watch(
+    command_line: CommandLine,
+    model: str,
+    *,
+    token: str | None = None,
+    waits: bool = True,
+    on_terminal: bool = False,
+) -> Ran:
     journal = f"{next(_numbers)}.db"  # a new one, since a journal remembers the commit of its model
     arguments = ("watch", "video.mp4", "--journal", journal, "--model", model)
-    return command_line.run(*arguments, token=token, waits=waits)
+    return command_line.run(*arguments, token=token, waits=waits, on_terminal=on_terminal)
 
 
 def captions(ran: Ran) -> list[str]:
@@ -349,6 +358,38 @@ def test_a_download_that_breaks_off_is_resumed_by_the_same_command(
     repository.requests.clear()
     assert watch(online, "owner/broken", waits=False).code == 0
     assert repository.downloads == [SHARDS[1]] * 2  # the second one goes on where the first ended
+
+
+def test_on_a_terminal_the_bar_of_the_weights_is_the_only_one(
+    hub: Hub, online: CommandLine, files: dict[str, bytes]
+) -> None:
+    hub.repositories["owner/shown"] = Repository(files)
+    ran = watch(online, "owner/shown", on_terminal=True)
+    assert ran.code == 0
+    assert ran.err.startswith("keepsight: downloading owner/shown, ")
+    assert re.search(r" [0-9.]+/[0-9.]+ kB ", ran.err)
+    assert "%" not in ran.err  # as in the bars that the hub's library draws
+    assert not any(name in ran.err for name in files)
+
+
+def test_a_download_that_is_stopped_says_how_to_go_on(hub: Hub, online: CommandLine, files: dict[str, bytes]) -> None:
+    def stop(name: str) -> None:
+        if name == SHARDS[1]:
+            os.kill(online.process_id, signal.SIGINT)
+
+    repository = hub.repositories["owner/stopped"] = Repository(files, before_sending=stop)
+    ran = watch(online, "owner/stopped")
+    assert (ran.code, ran.err.splitlines()[1:]) == (
+        130,
+        [
+            "keepsight: stopped the download of owner/stopped: run the same command again, files that arrived are kept",
+            "keepsight: stopped before watching began",
+        ],
+    )
+    repository.before_sending = None
+    repository.requests.clear()
+    assert watch(online, "owner/stopped").code == 0
+    assert repository.downloads == [SHARDS[1]]
 
 
 def test_a_fault_of_the_xet_storage_is_said(hub: Hub, online: CommandLine, files: dict[str, bytes]) -> None:

@@ -29,6 +29,9 @@ DOWNLOAD_FAULTS = (httpx2.HTTPError, OSError, ValueError, RuntimeError)
 be written, replies that are not JSON, faults of the Xet storage.
 """
 
+GO_ON = "run the same command again, files that arrived are kept"
+"""What to do after a download that broke off or was stopped."""
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _RESET = re.compile(r";\s*t=(\d+)")
@@ -64,7 +67,7 @@ def explain(error: BaseException, name: HubName, file: str | None = None) -> Mod
         )
     if file is None:
         return not_a_hub()
-    again = "run the same command again, files that arrived are kept"
+    again = GO_ON
     if isinstance(error, RuntimeError):
         again = f"{again}; set HF_HUB_DISABLE_XET=1 if the Xet storage keeps failing"
     return ModelDownloadError(f"the download of {file} broke off ({_reason(error)}): {again}")

@@ -29,6 +29,7 @@ from huggingface_hub.utils import logging as hub_logging
 from keepsight.errors import ModelDownloadError, ModelError, UnknownModelError
 from keepsight.models.huggingface.faults import (
     DOWNLOAD_FAULTS,
+    GO_ON,
     cache_folder,
     explain,
     not_a_hub,
@@ -38,7 +39,7 @@ from keepsight.models.huggingface.faults import (
     too_little_disk,
 )
 from keepsight.models.huggingface.names import HubName
-from keepsight.models.huggingface.progress import say, shown_download
+from keepsight.models.huggingface.progress import SilentBar, say, shown_download
 from keepsight.models.json_files import read_object
 from keepsight.models.published_files import shards_of
 
@@ -95,9 +96,13 @@ class Snapshot:
         if total_bytes > free_bytes:
             raise too_little_disk(self.name, total_bytes, free_bytes)
         what = f"downloading {self.name}, {size_text(total_bytes)}, to {cache_folder()}"
-        with shown_download(what, total_bytes) as progress, _quiet_hub():
-            for file in missing:
-                _fetch(self.name, file, self.folder.name, progress.of_file(file))
+        try:
+            with shown_download(what, total_bytes) as progress, _quiet_hub():
+                for file in missing:
+                    _fetch(self.name, file, self.folder.name, progress.of_file(file))
+        except KeyboardInterrupt:
+            say(f"stopped the download of {self.name}: {GO_ON}")
+            raise
         return self.folder
 
     def _weight_files(self) -> tuple[str, ...]:
@@ -150,7 +155,7 @@ def _ask(name: HubName, cached: Snapshot | None) -> Snapshot:
         raise not_a_hub()
     if cached is None or cached.folder.name != commit:
         # By branch or tag, not by commit: the cache then knows the branch's commit, too, for when there is no network.
-        config = hf_hub_download(name.repo_id, CONFIG, revision=name.revision)
+        config = hf_hub_download(name.repo_id, CONFIG, revision=name.revision, tqdm_class=SilentBar)
         cached = Snapshot(name, Path(config).parent, {})
     commit = cached.folder.name
     sizes = _sizes(name, commit)
@@ -169,7 +174,7 @@ def _sizes(name: HubName, commit: str) -> dict[str, int]:
     return {file.rfilename: file.size or 0 for file in listed.siblings or ()}
 
 
-def _fetch(name: HubName, file: str, commit: str, bar: Any = None) -> None:
+def _fetch(name: HubName, file: str, commit: str, bar: Any = SilentBar) -> None:
     """Download a file unless it is cached.
 
     Raises:
