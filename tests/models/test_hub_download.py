@@ -367,7 +367,7 @@ def test_on_a_terminal_the_bar_of_the_weights_is_the_only_one(
     ran = watch(online, "owner/shown", on_terminal=True)
     assert ran.code == 0
     assert ran.err.startswith("keepsight: downloading owner/shown, ")
-    assert re.search(r" [0-9.]+/[0-9.]+ kB ", ran.err)
+    assert re.search(r"[0-9.]+/[0-9.]+ kB", ran.err)
     assert "%" not in ran.err  # as in the bars that the hub's library draws
     assert not any(name in ran.err for name in files)
 
