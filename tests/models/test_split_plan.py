@@ -167,6 +167,25 @@ def test_devices_that_cannot_be_are_refused(
     assert str(caught.value).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("cuda", "hip", "hint"),
+    [
+        (None, None, f"torch {torch.__version__} is a build without CUDA: install one with it (https://pytorch.org)"),
+        ("13.0", None, "torch finds no GPU: check its driver, with nvidia-smi or rocminfo"),
+        (None, "7.1", "torch finds no GPU: check its driver, with nvidia-smi or rocminfo"),
+    ],
+)
+def test_why_there_is_no_gpu_is_said(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None, hip: str | None, hint: str
+) -> None:
+    has_cuda(monkeypatch, 0)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.version, "hip", hip)
+    with pytest.raises(SettingError) as caught:
+        choose_devices("cuda")
+    assert str(caught.value) == f"device must be one of auto, cpu on this machine, got 'cuda'; {hint}"
+
+
 def has_cuda(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Let torch report so many CUDA devices, and no other GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)

@@ -51,8 +51,15 @@ def _choose_one(device: str | None) -> torch.device:
     if device in ("cpu", *found) or (device == "cuda" and num_cuda):
         return torch.device("cuda:0" if device == "cuda" else str(device))
     allowed = ["auto", "cpu", *found]
-    near = did_you_mean(device, allowed)
-    raise SettingError(f"device must be one of {', '.join(allowed)} on this machine, got {device!r}{near}")
+    hint = _why_no_cuda() if str(device).startswith("cuda") and not num_cuda else did_you_mean(device, allowed)
+    raise SettingError(f"device must be one of {', '.join(allowed)} on this machine, got {device!r}{hint}")
+
+
+def _why_no_cuda() -> str:
+    """Why torch finds no CUDA device, to end an error with."""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"; torch {torch.__version__} is a build without CUDA: install one with it (https://pytorch.org)"
+    return "; torch finds no GPU: check its driver, with nvidia-smi or rocminfo"
 
 
 def settle_threads(device: torch.device | str, num_parameters: int) -> int:
