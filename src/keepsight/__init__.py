@@ -26,6 +26,9 @@ from keepsight.errors import (
     DeliveryError,
     DiskFullError,
     EmptyJournalError,
+    EngineBusyError,
+    EngineError,
+    EngineTimeoutError,
     IncompleteVideoError,
     JournalBusyError,
     JournalError,
@@ -79,8 +82,9 @@ if TYPE_CHECKING:
     from keepsight.engine.watcher import Watcher
     from keepsight.journal import ClipRecord, EndReason, GapRecord, Journal, ModelVersion, Quota, StreamRecord
     from keepsight.journal.notebook import to_pandas
-    from keepsight.method.model_info import ModelIdentity
+    from keepsight.method.model_info import AnswerAuthor, ModelIdentity
     from keepsight.method.protocol import BatchModel, VideoModel
+    from keepsight.models.engines.engine import Engine, EngineLimits
     from keepsight.models.loading import load_model
     from keepsight.sources.address import SourceAddress, SourceKind
     from keepsight.sources.backoff import Backoff
@@ -97,6 +101,7 @@ __all__ = [
     "PAPER",
     "AddressRefusedError",
     "Answer",
+    "AnswerAuthor",
     "AnswerStream",
     "Ask",
     "Backoff",
@@ -115,6 +120,11 @@ __all__ = [
     "DropPolicy",
     "EmptyJournalError",
     "EndReason",
+    "Engine",
+    "EngineBusyError",
+    "EngineError",
+    "EngineLimits",
+    "EngineTimeoutError",
     "Failure",
     "Frame",
     "GapRecord",
@@ -188,6 +198,7 @@ __all__ = [
 
 _HOME_OF = {
     "Answer": "keepsight.asking.answering",
+    "AnswerAuthor": "keepsight.method.model_info",
     "AnswerStream": "keepsight.asking.answering",
     "Ask": "keepsight.asking.answering",
     "Backoff": "keepsight.sources.backoff",
@@ -199,6 +210,8 @@ _HOME_OF = {
     "DecodeLimits": "keepsight.sources.worker_pipe",
     "DropPolicy": "keepsight.sources.frame_queue",
     "EndReason": "keepsight.journal",
+    "Engine": "keepsight.models.engines.engine",
+    "EngineLimits": "keepsight.models.engines.engine",
     "Failure": "keepsight.engine.watch_together",
     "Frame": "keepsight.video",
     "GapRecord": "keepsight.journal",

@@ -21,7 +21,10 @@
     │   ├── UnsupportedModelError   a model whose architecture has no adapter
     │   ├── ModelTooBigError        the model does not fit in the device's memory
     │   ├── PromptTooLongError      a prompt is longer than the model's context window
-    │   └── WorkCancelledError      a caption or answer was cancelled
+    │   ├── WorkCancelledError      a caption or answer was cancelled
+    │   └── EngineError             the server that answers refuses, or replies in another format
+    │       ├── EngineBusyError         it is unreachable or busy; retry later
+    │       └── EngineTimeoutError      it took too long
     ├── JournalError
     │   ├── JournalNotFoundError    no such journal
     │   ├── NotAJournalError        the file is not a Keepsight journal
@@ -186,6 +189,26 @@ class PromptTooLongError(ModelError):
 
 class WorkCancelledError(ModelError):
     """A caption or answer was cancelled."""
+
+
+class EngineError(ModelError):
+    """The server that answers questions refuses, or replies in another format. The message never has its key."""
+
+
+class EngineBusyError(EngineError):
+    """The server that answers questions is unreachable or busy; retry later.
+
+    Attributes:
+        wait_seconds: wait that it asked for, or None.
+    """
+
+    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class EngineTimeoutError(EngineError):
+    """The server that answers questions took too long; what it said until then is not an answer."""
 
 
 class JournalError(KeepsightError):

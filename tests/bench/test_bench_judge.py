@@ -15,13 +15,14 @@ import pytest
 
 from keepsight.bench.records import Question
 from keepsight.bench.scoring import make_scorer
-from keepsight.bench.scoring.endpoint import Endpoint, seconds_to_wait
+from keepsight.bench.scoring.endpoint import Endpoint
 from keepsight.bench.scoring.judge import Judge, JudgeScorer, LocalJudge
 from keepsight.bench.scoring.judge_settings import JUDGE_SETTINGS, TEMPLATE, JudgeSetting
 from keepsight.bench.scoring.verdict import Verdict, read_lenient_verdict, read_verdict
 from keepsight.errors import JudgeError, SettingError
 from keepsight.method.prompts import question_text
 from keepsight.method.protocol import AnswerRequest
+from keepsight.models.engines.http_rules import seconds_to_wait
 from tests.fake_model import FakeModel
 
 SECRET = 'sk-top/"secret"-key'

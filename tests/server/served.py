@@ -12,6 +12,7 @@ from typing import Any
 from keepsight.hub.service import StreamService
 from keepsight.journal import Quota
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, VisualInput
+from keepsight.models.engines.engine import Engine
 from keepsight.server.http.app import make_app
 from keepsight.server.http.running import LAST_ANSWERS_SECONDS, HttpServer, listen
 from keepsight.server.settings import ServerSettings
@@ -183,10 +184,15 @@ class Served:
 
 @contextmanager
 def serve(
-    settings: ServerSettings, model: ServedModel, watching: Settings = QUICK, quota: Quota | None = None
+    settings: ServerSettings,
+    model: ServedModel,
+    watching: Settings = QUICK,
+    quota: Quota | None = None,
+    engine: Engine | None = None,
 ) -> Iterator[Served]:
     """A server for as long as the block, then an orderly end."""
-    with listen(settings) as listening, StreamService(model, settings, watching, quota=quota) as service:
+    hub = StreamService(model, settings, watching, quota=quota, engine=engine)
+    with listen(settings) as listening, hub as service:
         server = HttpServer(make_app(service, settings), service)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -11,6 +11,7 @@ from keepsight.engine.stream_pipeline import Moment
 from keepsight.hub.limiter import Limiter
 from keepsight.hub.questions import QuestionService
 from keepsight.journal import EndReason
+from keepsight.method.model_info import AnswerAuthor
 from keepsight.server.settings import ServerSettings
 from keepsight.server.telemetry.metrics import Metrics
 from tests.journal.clip_records import make_clip
@@ -118,7 +119,7 @@ def test_losses_and_drops_and_dead_decoders(served: Served) -> None:
     counted.watched(stream, moment)
     counted.watched(stream, replace(moment, num_frames_dropped=2))
     counted.restarted(stream, "the process that decodes died")
-    counted.answered(stream.id, 1.0, None)
+    counted.answered(stream.id, 1.0, None, AnswerAuthor("fake"))
     samples = parsed(counted.text().decode())
     assert value(samples, "source_losses_total") == 2
     assert value(samples, "source_reconnects_total") == 1

@@ -17,6 +17,7 @@ interface Entry {
   citations: Citation[];
   numGiven: number;
   numLeftOut: number;
+  author: string;
   isWriting: boolean;
   problem: string;
 }
@@ -43,7 +44,7 @@ export function useQuestions(store: StreamStore, onCited: (cited: Set<number>) =
     const key = `new-${(number.current += 1)}`;
     const change = (part: Partial<Entry>) =>
       setEntries((now) => now.map((entry) => (entry.key === key ? { ...entry, ...part } : entry)));
-    const begun = { key, question, text: "", askSeconds: atSeconds, citations: [], numGiven: 0, numLeftOut: 0 };
+    const begun = { key, question, text: "", askSeconds: atSeconds, citations: [], numGiven: 0, numLeftOut: 0, author: "" };
     setEntries((now) => [{ ...begun, isWriting: true, problem: "" }, ...now]);
     const body = { stream_id: store.id, question, at_seconds: atSeconds, live: !!store.stream?.is_live, stream: true };
     try {
@@ -69,6 +70,7 @@ export function useQuestions(store: StreamStore, onCited: (cited: Set<number>) =
             askSeconds: answer.ask_seconds,
             numGiven: answer.num_captions_given,
             numLeftOut: answer.num_captions_left_out,
+            author: authorOf(answer),
           });
         }
       }
@@ -94,9 +96,15 @@ function entryOf(past: PastAnswer, store: StreamStore): Entry {
     citations,
     numGiven: past.num_captions_given,
     numLeftOut: past.num_captions_left_out,
+    author: authorOf(past),
     isWriting: false,
     problem: "",
   };
+}
+
+/** Who wrote an answer, if it was not the server's own model. */
+function authorOf(answer: { answer_model: string | null; answer_url: string | null }): string {
+  return answer.answer_url ? `${answer.answer_model} at ${answer.answer_url}` : "";
 }
 
 export function Answers({ questions, position, about }: { questions: Questions; position: Position; about: About | null }) {
@@ -104,7 +112,7 @@ export function Answers({ questions, position, about }: { questions: Questions; 
     return (
       <div class="empty">
         <p>Ask a question above. Each answer cites moments; select one to jump there.</p>
-        {about?.model.knows_toy_world_only && (
+        {about?.model.knows_toy_world_only && !about.answers.url && (
           <p>The bundled model answers what things are, their colour, and where they were seen. It cannot tell which of two things came first.</p>
         )}
       </div>
@@ -153,6 +161,7 @@ function AnswerCard({ entry, position }: { entry: Entry; position: Position }) {
           <summary>
             Answered {entry.askSeconds !== null && `at ${position.at(entry.askSeconds)} `}from {count(entry.numGiven, "caption")}
             {entry.numLeftOut > 0 && `, ${entry.numLeftOut.toLocaleString("en-GB")} left out`}
+            {entry.author && `, by ${entry.author}`}
           </summary>
           <div class="chips">
             {entry.citations.slice(0, MOST_CHIPS).map((citation) => (

@@ -89,6 +89,8 @@ export interface Answer {
   ask_seconds: number;
   num_captions_given: number;
   num_captions_left_out: number;
+  answer_model: string;
+  answer_url: string | null;
   citations: Citation[];
 }
 
@@ -100,6 +102,8 @@ export interface PastAnswer {
   cited_clips: number[];
   num_captions_given: number;
   num_captions_left_out: number;
+  answer_model: string | null;
+  answer_url: string | null;
 }
 
 export interface StandingQuestion {
@@ -124,4 +128,5 @@ export interface Alert {
 export interface About {
   version: string;
   model: { name: string; architecture: string; num_parameters: number; device: string; knows_toy_world_only: boolean };
+  answers: { model: string; url: string | null };
 }

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from keepsight.asking.evidence import Evidence, LiveUse, gather_evidence
-from keepsight.errors import JournalWriteError, SettingError
+from keepsight.errors import JournalWriteError, KeepsightError, SettingError
 from keepsight.incoming import checked_text
 from keepsight.journal import AnswerRecord, ClipRecord, GapRecord, Journal, StreamRecord
+from keepsight.method.model_info import AnswerAuthor
 from keepsight.method.prompts import one_line_question
 from keepsight.method.protocol import AnsweringModel, AnswerRequest, VideoModel
 from keepsight.settings import Settings
@@ -78,6 +79,8 @@ class Answer:
         gaps: what was not watched until `ask_seconds`, and why, in time order.
         not_stored: one-line reason why question and answer were not stored; empty if they were, or storing was off.
         clips: cited clips closest to the answer, for their images; set only by `Watcher.ask`.
+        answer_model: name of the model that wrote it.
+        answer_url: base URL of the server that ran that model, without credentials; None for a model in this process.
     """
 
     text: str
@@ -90,6 +93,8 @@ class Answer:
     gaps: tuple[GapRecord, ...] = ()
     not_stored: str = ""
     clips: tuple[ClipRecord, ...] = field(default=(), repr=False, compare=False)
+    answer_model: str = ""
+    answer_url: str | None = None
 
     def _repr_html_(self) -> str:
         """HTML form for notebooks."""
@@ -112,6 +117,8 @@ class AnswerStream:
 
     Attributes:
         stream: stream of the question.
+        finish_reason: why an engine's answer ended, `stop` or `length`; None before, and for a model in this process,
+            whose answer was cut off if it has as many tokens as allowed.
     """
 
     def __init__(
@@ -131,6 +138,8 @@ class AnswerStream:
         self._evidence = evidence
         self._text = ""
         self._answer: Answer | None = None
+        self.finish_reason: str | None = None
+        self._failure: KeepsightError | None = None
         self._pieces = model.answer(
             AnswerRequest(evidence.context, asked.wording, evidence.live, max_new_tokens=evidence.max_new_tokens)
         )
@@ -139,6 +148,11 @@ class AnswerStream:
     def citations(self) -> tuple[Citation, ...]:
         """Captions given to the model, in time order."""
         return tuple(Citation(record.clip_index, record.span, record.caption) for record in self._evidence.captions)
+
+    @property
+    def author(self) -> AnswerAuthor:
+        """Model that writes the answer, and its server."""
+        return self._model.info.author
 
     @property
     def max_new_tokens(self) -> int:
@@ -154,15 +168,28 @@ class AnswerStream:
     @property
     def answer(self) -> Answer:
         """The complete answer; generates the rest first."""
-        for piece in self._pieces:
-            self._text += piece
+        for _ in self:
+            continue
         return self._complete()
 
     def __iter__(self) -> Iterator[str]:
-        for piece in self._pieces:
+        if self._failure is not None:  # what came before it is not an answer
+            raise self._failure
+        while (piece := self._next_piece()) is not None:
             self._text += piece
             yield piece
         self._complete()
+
+    def _next_piece(self) -> str | None:
+        """Next piece; None at the end, which an engine's pieces have a reason for."""
+        try:
+            return next(self._pieces)
+        except StopIteration as end:
+            self.finish_reason = end.value or self.finish_reason
+            return None
+        except KeepsightError as error:
+            self._failure = error
+            raise
 
     def _complete(self) -> Answer:
         if self._answer is None:
@@ -186,6 +213,8 @@ class AnswerStream:
             question=self._question,
             num_live_frames=self._evidence.num_live_frames,
             gaps=self._evidence.gaps,
+            answer_model=self.author.model,
+            answer_url=self.author.url,
         )
 
 
@@ -259,4 +288,6 @@ def _record_of(answer: Answer, stream: StreamRecord) -> AnswerRecord:
         cited_clips=tuple(citation.clip_index for citation in answer.citations),
         num_captions_given=answer.num_captions_given,
         num_captions_left_out=answer.num_captions_left_out,
+        answer_model=answer.answer_model,
+        answer_url=answer.answer_url,
     )

@@ -87,8 +87,11 @@ def gather_evidence(
     """
     journal_captions = JournalCaptions(journal, stream, ask_seconds)
     candidates = journal_captions.candidates(model)
-    if use is LiveUse.NEVER or (
-        use is LiveUse.AT_START and (len(journal_captions) or not isinstance(model, VideoModel))
+    sees_frames = isinstance(model, VideoModel)
+    if (
+        use is LiveUse.NEVER
+        or model.info.author.url is not None  # a server is given captions alone
+        or (use is LiveUse.AT_START and (len(journal_captions) or not sees_frames))
     ):
         live_frames = ()
     frames = [frame for frame in live_frames if ask_seconds is None or frame.pts_seconds <= ask_seconds]

@@ -20,9 +20,10 @@ from keepsight.cli.options import (
 from keepsight.cli.output import complain, emit_answer, make_console, print_citations, printable, wants_json
 from keepsight.cli.remembered import ModelChoice, model_for
 from keepsight.cli.settings import SERVE
-from keepsight.cli.settings_options import complain_of_variables
+from keepsight.cli.settings_options import ConfigOption, Load, TakesSettings
 from keepsight.cli.times import stream_seconds
 from keepsight.errors import EmptyJournalError
+from keepsight.models.engines.settings import AnswerSettings
 from keepsight.settings import Settings
 from keepsight.spans import format_clock
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from keepsight.journal import Journal, StreamRecord
 
 
+@TakesSettings((AnswerSettings,), known=SERVE, readers="watch and serve")
 def ask(
+    load: Load,
     journal: JournalArgument,
     question: QuestionArgument,
     at: Annotated[
@@ -45,6 +48,7 @@ def ask(
     device: DeviceOption = None,
     dtype: JournalDtypeOption = None,
     quantization: QuantizationOption = None,
+    config: ConfigOption = None,
     json: JsonOption = None,
 ) -> None:
     """Answer a question from a journal, with cited captions.
@@ -53,7 +57,7 @@ def ask(
     """
     as_json = wants_json(json)
     chosen = ModelChoice(model, device, dtype, quantization)
-    complain_of_variables(SERVE, "watch and serve")  # the journal has the settings here
+    engine = load(config, False).make(AnswerSettings).to_engine()  # the journal has the other settings
     from keepsight.journal import Journal, missing_note, nothing_left_note
 
     # Problems with the journal show before a large model is loaded.
@@ -72,6 +76,10 @@ def ask(
         if at_seconds is not None and last is not None and at_seconds > last.span.end_seconds:
             complain(f"{at} is after the last caption, which ends at {format_clock(last.span.end_seconds)}")
         loaded = model_for(stream, chosen).load_to_answer()
+        if engine is not None:
+            from keepsight.models.engines.answers import EngineAnswers
+
+            loaded = EngineAnswers(loaded, engine)
         from keepsight.asking.answering import Ask
         from keepsight.asking.answering import ask as ask_model
 

@@ -123,6 +123,8 @@ def emit_answer(answer: "Answer") -> None:
         "answer",
         question=answer.question,
         answer=answer.text,
+        answer_model=answer.answer_model,
+        answer_url=answer.answer_url,
         ask_seconds=answer.ask_seconds,
         num_captions_given=answer.num_captions_given,
         num_captions_left_out=answer.num_captions_left_out,
@@ -191,6 +193,8 @@ def print_citations(console: Console, answer: "Answer", stream: "StreamRecord | 
         words.append(f"{left_out} left out")
     if answer.num_live_frames:
         words.append(f"and {answer.num_live_frames} live frames")
+    if answer.answer_url:
+        words.append(f"answered by {printable(answer.answer_model)} at {printable(answer.answer_url)}")
     console.print(Text(f"    ({', '.join(words)})", style="dim"))
     print_gaps(console, stream, answer.gaps)
     if answer.not_stored:

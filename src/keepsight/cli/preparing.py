@@ -15,6 +15,7 @@ from keepsight.settings import Settings
 if TYPE_CHECKING:
     from keepsight.cli.remembered import FoundModel
     from keepsight.journal import Quota
+    from keepsight.models.engines.engine import Engine
     from keepsight.sources.address import SourceAddress
     from keepsight.sources.isolated import IsolatedReader
     from keepsight.sources.settings import SourceSettings
@@ -35,6 +36,7 @@ class WatchJob:
         duration_seconds: duration of the only source, if known.
         quota: size limits of the journal; None for none.
         connection: the only source, if already open.
+        engine: server that answers the questions; None for the model.
     """
 
     sources: "tuple[str | SourceAddress, ...]"
@@ -47,6 +49,7 @@ class WatchJob:
     duration_seconds: float | None
     quota: "Quota | None" = None
     connection: "IsolatedReader | None" = None
+    engine: "Engine | None" = None
 
     def close(self) -> None:
         """Close the open source."""

@@ -41,7 +41,7 @@ def run_job(job: WatchJob, model: "BatchModel", console: Console | None) -> None
         if not job.journal.exists():
             stack.callback(remove_if_empty, job.journal)
         journal = stack.enter_context(Journal.create(job.journal))
-        watch = WatchTogether(model, journal, job.settings, job.reading, job.quota)
+        watch = WatchTogether(model, journal, job.settings, job.reading, job.quota, job.engine)
         failures: list[KeepsightError] = []
         try:
             try:

@@ -14,6 +14,7 @@ from keepsight.cli.settings import SERVE, LiveSettings, ModelSettings, StorageSe
 from keepsight.cli.settings_options import ConfigOption, Load, PaperOption, PrintSettingsOption, TakesSettings
 from keepsight.errors import SettingError
 from keepsight.extras import require_extra
+from keepsight.models.engines.settings import AnswerSettings
 from keepsight.schema.printing import as_toml
 from keepsight.schema.sources import LoadedSettings
 from keepsight.server.settings import ServerSettings, TelemetrySettings
@@ -63,6 +64,7 @@ def _run(settings: LoadedSettings) -> None:
 
     server, telemetry = settings.make(ServerSettings), settings.make(TelemetrySettings)
     watching = settings.make(Settings)
+    engine = settings.make(AnswerSettings).to_engine()
     sources, quota = settings.make(LiveSettings).to_sources(), settings.make(StorageSettings).to_quota()
     checked_path(server.journal)
     check_journal_place(server.journal)
@@ -76,7 +78,7 @@ def _run(settings: LoadedSettings) -> None:
     with stop_requests(), listen(server) as listening, _traces(telemetry.otlp_endpoint) as tracer:
         try:
             loaded = model.load()
-            with StreamService(loaded, server, watching, sources, quota) as service:
+            with StreamService(loaded, server, watching, sources, quota, engine) as service:
                 app = make_app(service, server, tracer)  # metrics and logs cover the first clip on
                 service.resume_active()
                 make_console().print(f"listening on {printable(address_of(listening, server.host))}", markup=False)

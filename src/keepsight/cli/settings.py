@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keepsight.extras import require_extra
 from keepsight.hub.settings import HubSettings
+from keepsight.models.engines.settings import AnswerSettings
 from keepsight.models.load_options import DTYPE_DEFAULT
 from keepsight.models.published_files import LEAST_PENALTY, MOST_PENALTY
 from keepsight.schema import Choice, Flag, Maybe, Number, Text, Whole, check_fields, same_as, setting
@@ -172,7 +173,7 @@ class ModelSettings:
             require_extra("quantization", "quantization")
 
 
-WATCH = (Settings, LiveSettings, StorageSettings, ModelSettings)
+WATCH = (Settings, LiveSettings, StorageSettings, ModelSettings, AnswerSettings)
 """Settings of `keepsight watch`."""
 
 SERVE = (ServerSettings, TelemetrySettings, *WATCH)

@@ -10,6 +10,7 @@ import typer
 
 from keepsight.cli.options import checked_path
 from keepsight.cli.output import complain
+from keepsight.models.engines.settings import ANSWER_KEY_VARIABLE
 from keepsight.schema import GROUPS, Flag, Kind, Maybe, PartName, SettingGroup, Spec, specs_of
 from keepsight.schema.sources import LoadedSettings, load_settings, misspelled_variables
 from keepsight.settings import DIFFERENCES
@@ -52,11 +53,13 @@ class TakesSettings:
     Args:
         owners: the dataclasses.
         known: dataclasses of other commands, whose settings a file may also have.
+        readers: those commands, if this one does what their settings say otherwise.
     """
 
-    def __init__(self, owners: tuple[type, ...], known: tuple[type, ...] = ()) -> None:
+    def __init__(self, owners: tuple[type, ...], known: tuple[type, ...] = (), readers: str = "") -> None:
         self._owners = owners
         self._known = known
+        self._readers = readers
         self._specs = specs_of(*owners)
 
     def __call__(self, command: Callable[..., None]) -> Callable[..., None]:
@@ -78,21 +81,25 @@ class TakesSettings:
         Raises:
             SettingError: as for `load_settings`.
         """
-        complain_of_variables((*self._owners, *self._known))
+        complain_of_variables(self._owners, self._known, self._readers)
         given = {name: value or None if isinstance(value, list) else value for name, value in flags.items()}
         presets = {name: ("--paper", theirs) for name, (_, theirs, _) in DIFFERENCES.items()} if paper else {}
         return load_settings(self._owners, given, config, presets=presets, known=self._known)
 
 
-def complain_of_variables(owners: Sequence[type], readers: str = "") -> None:
+def complain_of_variables(owners: Sequence[type], known: Sequence[type], readers: str) -> None:
     """Name misspelled variables on stderr.
 
     Args:
-        owners: dataclasses of all settings.
-        readers: commands that read the variables, where this one does not.
+        owners: dataclasses of the command's settings.
+        known: dataclasses of other commands.
+        readers: commands that read the variables of `known`, where this one does not; empty to leave it out.
     """
-    for name, meant in misspelled_variables(owners, (USER_VARIABLE, PASSWORD_VARIABLE)).items():
-        complain(f"the variable {name} is ignored; did you mean {meant}{readers and f', which {readers} read'}?")
+    own = {ANSWER_KEY_VARIABLE, *(spec.variable for spec in specs_of(*owners))}
+    secrets = (USER_VARIABLE, PASSWORD_VARIABLE, ANSWER_KEY_VARIABLE)
+    for name, meant in misspelled_variables((*owners, *known), secrets).items():
+        where = f", which {readers} read" if readers and meant not in own else ""
+        complain(f"the variable {name} is ignored; did you mean {meant}{where}?")
 
 
 def panel(group: SettingGroup) -> str:

@@ -19,6 +19,7 @@ from keepsight.cli.settings import WATCH, LiveSettings, ModelSettings, StorageSe
 from keepsight.cli.settings_options import ConfigOption, Load, PaperOption, PrintSettingsOption, TakesSettings
 from keepsight.errors import SettingError
 from keepsight.incoming import checked_text
+from keepsight.models.engines.settings import AnswerSettings
 from keepsight.schema.printing import as_toml
 from keepsight.server.settings import ServerSettings, TelemetrySettings
 from keepsight.settings import Settings
@@ -91,11 +92,13 @@ def watch(
     model = loaded.make(ModelSettings)
     model.require_extras()
     settings, live = loaded.make(Settings), loaded.make(LiveSettings)
+    engine = loaded.make(AnswerSettings).to_engine()
     known = read_credentials(live.credentials, user, password_file)
     sources = tuple(known.attached(one) for one in source)
     job = replace(
         prepare_job(sources, journal, tuple(ask or ()), settings, live.to_sources(), restart, video_stream),
         quota=loaded.make(StorageSettings).to_quota(),
+        engine=engine,
     )
     with loaded.spelled():
         _run(job, model, None if wants_json(json) else make_console())

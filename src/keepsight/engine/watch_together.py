@@ -15,7 +15,8 @@ from keepsight.engine.watched_source import SourceNote
 from keepsight.engine.watcher import Watcher
 from keepsight.errors import KeepsightError, WorkCancelledError
 from keepsight.journal import Journal, Quota
-from keepsight.method.protocol import BatchModel
+from keepsight.method.protocol import BatchModel, VideoModel
+from keepsight.models.engines.engine import Engine
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress
 from keepsight.sources.plug_in import Source
@@ -54,6 +55,7 @@ class WatchTogether:
         settings: settings of every stream.
         sources: how sources are read.
         quota: size limits of the journal; None for none.
+        engine: server that answers questions in place of the model; None for the model.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class WatchTogether:
         settings: Settings | None = None,
         sources: SourceSettings | None = None,
         quota: Quota | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self._model = model
         self._journal = journal
         self._settings = settings or Settings()
         self._sources = sources or SourceSettings()
         self._quota = quota
+        self._engine = engine
         self._unwanted = threading.Event()
         self._watchers: list[Watcher] = []
 
@@ -76,6 +80,9 @@ class WatchTogether:
     def watchers(self) -> Sequence[Watcher]:
         """One watcher per source, in order; each can answer questions."""
         return tuple(self._watchers)
+
+    def _watcher(self, model: VideoModel, quota: Quota | None) -> Watcher:
+        return Watcher(model, self._journal, self._settings, self._sources, quota, engine=self._engine)
 
     def stop(self) -> None:
         """Stop soon: live sources caption pending frames, files stop after the current clip. Thread-safe."""
@@ -109,14 +116,14 @@ class WatchTogether:
             BaseException: an unexpected error of a thread, such as a programming error; the other sources are stopped.
         """
         if len(sources) == 1:
-            self._watchers = [Watcher(self._model, self._journal, self._settings, self._sources, self._quota)]
+            self._watchers = [self._watcher(self._model, self._quota)]
             yield from self._events_of(0, sources[0], restart, connection)
             return
         happened: queue.SimpleQueue[SourceEvent | BaseException | None] = queue.SimpleQueue()
         with BatchedModel(self._model, BatchSettings(max_clips=max(1, len(sources)))) as shared:
             self._watchers = [
                 # One of them enforces the shared journal's quota.
-                Watcher(shared, self._journal, self._settings, self._sources, self._quota if place == 0 else None)
+                self._watcher(shared, self._quota if place == 0 else None)
                 for place in range(len(sources))
             ]
             threads = [

@@ -23,6 +23,8 @@ from keepsight.errors import EmptyJournalError, SettingError
 from keepsight.journal import EndReason, Journal, Quota, StreamRecord
 from keepsight.method.protocol import VideoModel
 from keepsight.models.cancellation import CancellableModel, Cancellation
+from keepsight.models.engines.answers import EngineAnswers
+from keepsight.models.engines.engine import Engine
 from keepsight.progress import shown_progress
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress, SourceKind
@@ -52,6 +54,8 @@ class Watcher:
         sources: how sources are read; the defaults if None.
         quota: size limits of the journal, enforced while watching; None for none.
         open_source: opens sources; in a separate process if None.
+        engine: server that answers questions in place of the model, from the captions that the model finds; None for
+            the model.
     """
 
     def __init__(
@@ -62,10 +66,12 @@ class Watcher:
         sources: SourceSettings | None = None,
         quota: Quota | None = None,
         open_source: Callable[[SourceAddress, SourceSettings], Connection] | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self._cancellation = Cancellation()
         self.model: VideoModel = CancellableModel(model, self._cancellation)
         self._connect = open_source or connect
+        self._engine = engine
         self.settings = settings or Settings()
         self.sources = sources or SourceSettings()
         self._journal = WatchedJournal(journal, quota)
@@ -362,6 +368,7 @@ class Watcher:
         Raises:
             JournalNotFoundError, EmptyJournalError: nothing to answer from.
             PromptTooLongError: the question leaves no room for a caption.
+            EngineError: the engine is unreachable, refuses, or does not answer.
         """
         asked = self.ask_streaming(question, at_seconds, live=live)
         return with_pictures(asked.answer, self._journal.open(), asked.stream)
@@ -375,7 +382,8 @@ class Watcher:
         if stream is None:
             raise EmptyJournalError(f"nothing has been captioned yet in {journal.path}")
         asked = Ask(question, at_seconds, live=live)
-        return ask(self.model, journal, stream, asked, settings=self.settings, live_frames=self.pending_frames)
+        model = self.model if self._engine is None else EngineAnswers(self.model, self._engine)
+        return ask(model, journal, stream, asked, settings=self.settings, live_frames=self.pending_frames)
 
     def close(self) -> None:
         """Release the stream, and close the journal if the watcher opened it; it reopens when needed."""

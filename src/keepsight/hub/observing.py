@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.journal import StreamRecord
+from keepsight.method.model_info import AnswerAuthor
 
 
 class Observer:
@@ -21,13 +22,14 @@ class Observer:
     def restarted(self, stream: StreamRecord, reason: str) -> None:
         """The decoder died and is being restarted."""
 
-    def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
+    def answered(self, stream_id: str, seconds: float, text: str | None, author: AnswerAuthor) -> None:
         """A question was answered or failed.
 
         Args:
             stream_id: stream of the question.
             seconds: duration from retrieval to the last token.
             text: the answer; None on failure.
+            author: model that was asked, and its server, which the operator chose.
         """
 
 
@@ -53,6 +55,6 @@ class Observers(Observer):
         for one in self.all:
             one.restarted(stream, reason)
 
-    def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
+    def answered(self, stream_id: str, seconds: float, text: str | None, author: AnswerAuthor) -> None:
         for one in self.all:
-            one.answered(stream_id, seconds, text)
+            one.answered(stream_id, seconds, text, author)

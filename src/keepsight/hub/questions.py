@@ -47,7 +47,7 @@ class QuestionService:
         try:
             frames = service.runs.pending_frames(stream.id)
             settings = Settings.from_json(stream.settings_json)
-            answer = ask(service.model, service.journal, stream, asked, settings=settings, live_frames=frames)
+            answer = ask(service.answering, service.journal, stream, asked, settings=settings, live_frames=frames)
         except BaseException:
             self._limiter.give_back()
             raise
@@ -58,7 +58,7 @@ class QuestionService:
         """Generate and store the whole answer, emitting its pieces.
 
         Raises:
-            ModelError: generation failed.
+            ModelError: generation failed; `EngineError` if the engine is unreachable, refuses, or does not answer.
         """
         (stream_id, began), text = self._begun.pop(stream), None
         try:
@@ -67,4 +67,4 @@ class QuestionService:
             text = stream.answer.text
         finally:
             self._limiter.give_back()
-            self._service.observers.answered(stream_id, time.monotonic() - began, text)
+            self._service.observers.answered(stream_id, time.monotonic() - began, text, stream.author)

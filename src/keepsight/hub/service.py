@@ -27,7 +27,9 @@ from keepsight.hub.standing.questions import StandingQuestions
 from keepsight.hub.starting import StreamStarter
 from keepsight.hub.states import PAUSED, SHUT_DOWN, is_wanted
 from keepsight.journal import Journal, Quota, StreamLock, StreamRecord
-from keepsight.method.protocol import BatchModel
+from keepsight.method.protocol import AnsweringModel, BatchModel
+from keepsight.models.engines.answers import EngineAnswers
+from keepsight.models.engines.engine import Engine
 from keepsight.settings import Settings
 from keepsight.sources.address import SourceAddress, SourceKind
 from keepsight.sources.identity import Relation
@@ -49,8 +51,10 @@ class StreamService:
         watching: how streams are watched and questions answered.
         sources: how sources are read; the hub's roots and private addresses apply.
         quota: journal quota; None for no limit.
+        engine: server that answers questions, standing ones too, in place of the model; None for the model.
 
     Attributes:
+        answering: what answers questions.
         notes: one-line note per stream id, made when the stream was started or resumed here.
 
     Raises:
@@ -64,12 +68,15 @@ class StreamService:
         watching: Settings | None = None,
         sources: SourceSettings | None = None,
         quota: Quota | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.settings = watching or Settings()
         self.journal = Journal.create(hub.journal)
         if self.journal.was_in_use:
             logger.warning("%s was copied while in use; its newest entries may be missing", hub.journal)
         self.model = BatchedModel(model, BatchSettings(max_clips=hub.max_streams))
+        self._engine_answers = None if engine is None else EngineAnswers(self.model, engine)
+        self.answering: AnsweringModel = self._engine_answers or self.model
         self.observers = Observers()
         self.signals = StreamSignals()
         self.sources = ServedSources(hub, sources, self._is_used)
@@ -77,7 +84,7 @@ class StreamService:
         self.runs = self._starter.runs
         self.notes = self._starter.notes
         self.standing = StandingQuestions(
-            self.journal, self.model, self.sources.guard, hub.max_standing_questions, self.signals
+            self.journal, self.answering, self.sources.guard, hub.max_standing_questions, self.signals
         )
         self.standing.start()
 
@@ -248,6 +255,8 @@ class StreamService:
         for run in runs:
             run.join()
         self.model.cancel()  # grace period of running questions is over
+        if self._engine_answers is not None:
+            self._engine_answers.cancel()
         self.standing.close()
         self.sources.close()
         self.model.close()

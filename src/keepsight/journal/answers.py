@@ -28,7 +28,8 @@ class AnswerTable:
     def _add(self, answer: AnswerRecord) -> None:
         self._database.write(
             "INSERT INTO answers (stream_id, asked_at, ask_seconds, question, answer, cited_clips, "
-            "num_captions_given, num_captions_left_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "num_captions_given, num_captions_left_out, answer_model, answer_url) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 answer.stream_id,
                 answer.asked_at.isoformat(),
@@ -38,6 +39,8 @@ class AnswerTable:
                 json.dumps(answer.cited_clips),
                 answer.num_captions_given,
                 answer.num_captions_left_out,
+                answer.answer_model,
+                answer.answer_url,
             ),
         )
 
@@ -54,6 +57,8 @@ class AnswerTable:
                 cited_clips=tuple(json.loads(row["cited_clips"])),
                 num_captions_given=row["num_captions_given"],
                 num_captions_left_out=row["num_captions_left_out"],
+                answer_model=row["answer_model"],
+                answer_url=row["answer_url"],
             )
             for row in rows
         ]

@@ -321,6 +321,8 @@ class AnswerRecord:
         cited_clips: indices of clips whose captions were given to the model, in time order.
         num_captions_given: number of `cited_clips`.
         num_captions_left_out: other captions up to `ask_seconds`.
+        answer_model: name of the model that wrote the answer; None for answers of earlier versions.
+        answer_url: base URL of the server that ran it; None for a model in the process that asked.
     """
 
     stream_id: str
@@ -331,3 +333,5 @@ class AnswerRecord:
     cited_clips: tuple[int, ...]
     num_captions_given: int
     num_captions_left_out: int
+    answer_model: str | None = None
+    answer_url: str | None = None

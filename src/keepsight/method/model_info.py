@@ -26,6 +26,19 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True)
+class AnswerAuthor:
+    """Which model writes answers, and where.
+
+    Attributes:
+        model: its name, here or at the server.
+        url: base URL of the server that runs it, without credentials; None for a model in this process.
+    """
+
+    model: str
+    url: str | None = None
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """Properties of a loaded model.
 
@@ -75,6 +88,11 @@ class ModelInfo:
     def identity(self) -> ModelIdentity:
         """Which model it is."""
         return ModelIdentity(self.name, self.checkpoint or self.name, self.fingerprint, self.choices)
+
+    @property
+    def author(self) -> AnswerAuthor:
+        """Who writes its answers."""
+        return AnswerAuthor(self.name)
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from keepsight.errors import SettingError
-from keepsight.method.model_info import ModelIdentity, ModelInfo
+from keepsight.method.model_info import AnswerAuthor, JudgingStyle, ModelIdentity, ModelInfo
 from keepsight.settings import DESCRIBE_PROMPT, HEAD_RULES
 
 __all__ = [
@@ -153,7 +153,15 @@ class AnsweringInfo(Protocol):
     def name(self) -> str: ...
 
     @property
-    def identity(self) -> ModelIdentity: ...
+    def author(self) -> AnswerAuthor:
+        """Who writes the answers."""
+
+    @property
+    def judging_style(self) -> JudgingStyle: ...
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Model that embeds and counts."""
 
     @property
     def dim(self) -> int: ...

@@ -112,6 +112,8 @@ def _questions(journal: Journal, stream: StreamRecord) -> list[ReportQuestion]:
             asked_at_seconds=record.ask_seconds,
             cited_clips=record.cited_clips,
             num_left_out=record.num_captions_left_out,
+            answer_model=record.answer_model,
+            answer_url=record.answer_url,
         )
         for record in journal.answers.of(stream.id)
     ]

@@ -84,6 +84,8 @@ class ReportQuestion:
         asked_at_seconds: stream time of the question.
         cited_clips: indices of clips whose captions were given to the model, in time order.
         num_left_out: captions that did not fit in the prompt.
+        answer_model: model that wrote the answer, if known.
+        answer_url: server that ran it; None for the model that was loaded.
     """
 
     question: str
@@ -91,6 +93,8 @@ class ReportQuestion:
     asked_at_seconds: float
     cited_clips: Sequence[int] = ()
     num_left_out: int = 0
+    answer_model: str | None = None
+    answer_url: str | None = None
 
 
 @dataclass(frozen=True)

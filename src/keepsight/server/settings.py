@@ -3,33 +3,11 @@
 import ipaddress
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from keepsight.errors import SettingError
 from keepsight.hub.settings import HubSettings
-from keepsight.schema import Choice, Flag, Many, Maybe, Number, Text, Whole, check_fields, setting
+from keepsight.schema import Choice, Flag, Many, Maybe, Number, Text, WebAddress, Whole, check_fields, setting
 from keepsight.server.tokens import ScopedToken, ScopedTokens, TokenKind
-
-
-@dataclass(frozen=True)
-class CollectorAddress(Text):
-    """Base URL of an OpenTelemetry collector, to which a path is appended."""
-
-    is_shown = False  # it may contain a password
-    wanted = (
-        "an address such as http://127.0.0.1:4318, with http or https and a host, and without user, password, query "
-        "and fragment; what a collector asks for goes into OTEL_EXPORTER_OTLP_HEADERS"
-    )
-
-    def accepts(self, value: object) -> bool:
-        """Whether a text is an HTTP URL without credentials, query or fragment."""
-        try:
-            parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
-            is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            return False
-        text = str(value)
-        return is_whole and text.isprintable() and not any(sign in text for sign in " @?#")
 
 
 @dataclass(frozen=True)
@@ -117,7 +95,12 @@ class TelemetrySettings:
     )
     otlp_endpoint: str | None = setting(
         None,
-        Maybe(CollectorAddress("URL")),
+        Maybe(
+            WebAddress(
+                example="http://127.0.0.1:4318",
+                hint="what a collector asks for goes into OTEL_EXPORTER_OTLP_HEADERS",
+            )
+        ),
         "Send traces to an OpenTelemetry collector, such as http://127.0.0.1:4318.",
         "server",
     )

@@ -62,7 +62,7 @@ def read_credentials(
         SettingError: a file is unreadable or malformed, or a user has no password. The message does not quote the file.
     """
     user = user if user is not None else environment.get(USER_VARIABLE)
-    password = _first_line(password_file) if password_file is not None else environment.get(PASSWORD_VARIABLE)
+    password = first_line(password_file) if password_file is not None else environment.get(PASSWORD_VARIABLE)
     if user is not None and password is None:
         raise SettingError(f"a user needs a password: give --password-file or {PASSWORD_VARIABLE}")
     by_host = {} if hosts_file is None else _hosts_of(hosts_file)
@@ -83,14 +83,23 @@ def _hosts_of(path: Path) -> dict[str, Credentials]:
     return {host.lower(): Credentials(login, password) for host, (login, _, password) in machines.items()}
 
 
-def _first_line(path: Path) -> str:
+def first_line(path: Path, secret: str = "a password") -> str:
+    """First line of a file with a secret.
+
+    Args:
+        path: the file.
+        secret: what the line is, for errors.
+
+    Raises:
+        SettingError: the file is unreadable, too large, or starts with an empty line. The message does not quote it.
+    """
     _check_readable(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
         raise _unreadable(path, error) from None
     if not lines or not lines[0]:
-        raise SettingError(f"the first line of {path} must be a password, got an empty line")
+        raise SettingError(f"the first line of {path} must be {secret}, got an empty line")
     return lines[0]
 
 

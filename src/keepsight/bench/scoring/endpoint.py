@@ -3,19 +3,16 @@
 import http.client
 import json
 import os
-import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from keepsight.bench.scoring.verdict import shorten
 from keepsight.errors import JudgeBusyError, JudgeError, SettingError
+from keepsight.models.engines.http_rules import hide, is_sendable_key, seconds_to_wait, shorten
+from keepsight.schema.web_address import is_plain_web_address
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes that are worth a retry (RFC 9110, section 15; RFC 6585, section 4; RFC 8470)."""
@@ -79,21 +76,21 @@ class Endpoint:
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             said = f"{type(error).__name__}: {reason}" if str(reason) else type(error).__name__
-            raise JudgeBusyError(f"cannot reach the judge at {self.url}: {shorten(_hide(said, secret))}") from None
-        return _hide(_text_of(received, self.url), secret)
+            raise JudgeBusyError(f"cannot reach the judge at {self.url}: {shorten(hide(said, secret))}") from None
+        return hide(_text_of(received, self.url), secret)
 
     def _key(self) -> str:
         if not self.api_key_variable:
             return ""
         secret = os.environ.get(self.api_key_variable, "").strip()
         # Checked here, since the standard library would print an invalid key.
-        if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+        if not is_sendable_key(secret):
             raise JudgeError(f"the environment variable {self.api_key_variable} must hold an API key: one ASCII word")
         return secret
 
     def _refused(self, error: urllib.error.HTTPError, secret: str) -> JudgeError:
         try:
-            said = shorten(_hide(error.read(_MAX_BYTES).decode("utf-8", "replace"), secret))
+            said = shorten(hide(error.read(_MAX_BYTES).decode("utf-8", "replace"), secret))
         except (OSError, http.client.HTTPException):
             said = ""
         message = f"the judge at {self.url} refused with status {error.code}: {said or 'no reason given'}"
@@ -123,30 +120,10 @@ def check_url(url: str) -> None:
         SettingError: another scheme, no host, or a user name, password, query or fragment. The message does not show
             the URL, which may contain a secret.
     """
-    try:
-        parts = urlsplit(url)
-        secret_free = parts.username is None and parts.password is None and not parts.query and not parts.fragment
-        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and secret_free and parts.port != 0
-    except ValueError:
-        fine = False
-    if not fine or not url.isascii() or not url.isprintable() or " " in url:
+    if not is_plain_web_address(url) or not url.isascii():
         raise SettingError(
             "the judge's URL must be http:// or https:// with a host and a path, without user name, password or query"
         )
-
-
-def seconds_to_wait(retry_after: str | None) -> float | None:
-    """Seconds of a `Retry-After` header: whole seconds or a date (RFC 9110, section 10.2.3), else None."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _text_of(received: bytes, url: str) -> str:
@@ -157,8 +134,3 @@ def _text_of(received: bytes, url: str) -> str:
     if not isinstance(text, str):
         raise JudgeBusyError(f"the judge at {url} must return a chat completion with choices[0].message.content")
     return text
-
-
-def _hide(said: str, secret: str) -> str:
-    """Server text with the key removed, also with JSON backslashes."""
-    return re.sub(r"\\*".join(map(re.escape, secret)), "***", said) if secret else said

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from keepsight.bench.scoring.base import MAX_RATING
 from keepsight.errors import MalformedVerdictError
+from keepsight.models.engines.http_rules import shorten
 
 _MAX_LENGTH = 1000
 """Length limit of a verdict in characters."""
@@ -76,12 +77,6 @@ def _whole_part(score: object) -> int | None:
         return int(score)
     except (ValueError, OverflowError):
         return None
-
-
-def shorten(text: str, length: int = 200) -> str:
-    """Start of a text on one line, for error messages."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else f"{line[: length - 3]}..."
 
 
 def _dictionary(reply: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from keepsight.hub.standing.wording import content_words
 from keepsight.journal import CaptionRecord, Journal
 from keepsight.journal.standing_records import CheckMethod
 from keepsight.method.prompts import caption_line, captions_context
-from keepsight.method.protocol import AnswerRequest, VideoModel
+from keepsight.method.protocol import AnsweringModel, AnswerRequest
 from keepsight.models.judging import judging_prompt
 
 MOST_REPLY_TOKENS = 8
@@ -65,7 +65,7 @@ class Judge:
         journal: holds the word index.
     """
 
-    def __init__(self, model: VideoModel, journal: Journal) -> None:
+    def __init__(self, model: AnsweringModel, journal: Journal) -> None:
         self._model = model
         self._journal = journal
         self._verdicts: OrderedDict[_Asked, bool] = OrderedDict()

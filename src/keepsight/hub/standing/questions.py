@@ -13,7 +13,7 @@ from keepsight.hub.standing.wording import content_words
 from keepsight.incoming import LONGEST_STANDING_QUESTION, checked_text
 from keepsight.journal import CaptionRecord, Journal
 from keepsight.journal.standing_records import CheckMethod, StandingQuestion, Webhook
-from keepsight.method.protocol import VideoModel
+from keepsight.method.protocol import AnsweringModel
 from keepsight.sources.network.guard import Guard
 
 
@@ -34,7 +34,7 @@ class StandingQuestions:
     def __init__(
         self,
         journal: Journal,
-        model: VideoModel,
+        model: AnsweringModel,
         guard: Guard,
         max_questions: int,
         signals: StreamSignals,

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from keepsight.errors import ModelError, SettingError
-from keepsight.method.model_info import ModelIdentity
+from keepsight.method.model_info import AnswerAuthor, JudgingStyle, ModelIdentity
 from keepsight.method.prompts import question_text
 from keepsight.method.protocol import AnswerRequest, VisualInput
 from keepsight.models.decoding.language_model import LanguageModel, PromptBatch
@@ -18,6 +18,7 @@ from keepsight.models.json_files import read_object
 from keepsight.models.naming import identity_of
 from keepsight.models.prompting.chat import ChatPrompts, VideoPlace
 from keepsight.models.prompting.layout import assemble, check_length
+from keepsight.models.registry import judging_style_of
 from keepsight.models.text_only.decoder import DecoderShape, TextCache, TextLanguage
 from keepsight.models.text_only.tokenizer import PlainTokenizer
 
@@ -43,6 +44,7 @@ class TextModelInfo:
         dtype: `float32`.
         num_parameters: weights of the decoder.
         identity: which model it is.
+        judging_style: prompt form for judging standing questions.
     """
 
     name: str
@@ -52,6 +54,12 @@ class TextModelInfo:
     dtype: str
     num_parameters: int
     identity: ModelIdentity
+    judging_style: JudgingStyle = "plain"
+
+    @property
+    def author(self) -> AnswerAuthor:
+        """Who writes its answers."""
+        return AnswerAuthor(self.name)
 
 
 class TextModel:
@@ -64,6 +72,7 @@ class TextModel:
         tokenizer: the checkpoint's.
         place: how its chat template marks a video.
         end_ids: ids that end a reply, besides those of tokenizer and template.
+        judging_style: prompt form for judging standing questions.
     """
 
     def __init__(
@@ -74,6 +83,7 @@ class TextModel:
         tokenizer: PlainTokenizer,
         place: VideoPlace,
         end_ids: frozenset[int],
+        judging_style: JudgingStyle = "plain",
     ) -> None:
         self._tokenizer = tokenizer
         self._prompts = ChatPrompts(tokenizer, place)
@@ -82,7 +92,14 @@ class TextModel:
         self._end_ids = end_ids | self._prompts.turn_end_ids | ({ending} if ending is not None else set())
         num_parameters = sum(tensor.numel() for tensor in weights.values())
         self.info = TextModelInfo(
-            name, shape.dim, shape.context_window_tokens, "cpu", "float32", num_parameters, identity_of(name)
+            name,
+            shape.dim,
+            shape.context_window_tokens,
+            "cpu",
+            "float32",
+            num_parameters,
+            identity_of(name),
+            judging_style,
         )
 
     @classmethod
@@ -103,6 +120,7 @@ class TextModel:
             PlainTokenizer.load(folder),
             _PLACES[config["model_type"]],
             frozenset({ending} if isinstance(ending, int) else ending),
+            judging_style_of(folder),
         )
 
     def answer(self, request: AnswerRequest) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -37,6 +38,9 @@ _STATUS_OF: tuple[tuple[type[KeepsightError], HTTPStatus], ...] = (
     (errors.VideoTooLongError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (errors.SourceChangedError, HTTPStatus.CONFLICT),
     (errors.VideoError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.EngineBusyError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (errors.EngineTimeoutError, HTTPStatus.GATEWAY_TIMEOUT),
+    (errors.EngineError, HTTPStatus.BAD_GATEWAY),
     (errors.PromptTooLongError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.EmptyJournalError, HTTPStatus.CONFLICT),
     (errors.UnknownStreamError, HTTPStatus.NOT_FOUND),
@@ -56,6 +60,8 @@ def headers_of(error: KeepsightError) -> dict[str, str]:
     """Headers of an error response: when to retry, or the offset of an upload."""
     if isinstance(error, errors.BusyError):
         return {"Retry-After": str(RETRY_SECONDS)}
+    if isinstance(error, errors.EngineBusyError):
+        return {"Retry-After": str(ceil(error.wait_seconds or RETRY_SECONDS))}
     return {"Upload-Offset": str(error.offset_bytes)} if isinstance(error, errors.UploadOffsetError) else {}
 
 

@@ -8,13 +8,13 @@ from typing import Generic, TypeVar
 
 from anyio import to_thread
 
-from keepsight.asking.answering import answer_question
+from keepsight.asking.answering import Ask, ask
 from keepsight.errors import SettingError
 from keepsight.hub.standing.judging import Condition, Judge
 from keepsight.hub.states import state_of
 from keepsight.journal import CaptionRecord, Journal, StreamRecord
 from keepsight.journal.standing_records import StandingQuestion
-from keepsight.method.protocol import VideoModel
+from keepsight.method.protocol import AnsweringModel
 from keepsight.server.mcp.views import AnswerFound, WatchedStream, answer_found
 from keepsight.server.mcp.watched import News
 from keepsight.settings import Settings
@@ -39,13 +39,13 @@ class KeptStreams(Generic[Choice]):
     is_closing = False
 
     def __init__(
-        self, journal: Journal, choose: Callable[[StreamRecord], Choice], load: Callable[[Choice], VideoModel]
+        self, journal: Journal, choose: Callable[[StreamRecord], Choice], load: Callable[[Choice], AnsweringModel]
     ) -> None:
         self._journal = journal
         self._choose = choose
         self._load = load
         self._lock = threading.Lock()
-        self._loaded: tuple[Choice, VideoModel] | None = None
+        self._loaded: tuple[Choice, AnsweringModel] | None = None
 
     @property
     def journal(self) -> Journal:
@@ -67,7 +67,8 @@ class KeptStreams(Generic[Choice]):
         settings = Settings.from_json(stream.settings_json)
         with self._lock:
             model = self._model_for(stream)
-            answer = answer_question(model, self._journal, stream, question, ask_seconds=at_seconds, settings=settings)
+            asked = Ask(question, at_seconds, live=False)
+            answer = ask(model, self._journal, stream, asked, settings=settings).answer
         return answer_found(stream.id, answer)
 
     def news(self, stream_id: str) -> News:
@@ -106,7 +107,7 @@ class KeptStreams(Generic[Choice]):
         del source
         raise _only_read()
 
-    def _model_for(self, stream: StreamRecord) -> VideoModel:
+    def _model_for(self, stream: StreamRecord) -> AnsweringModel:
         """Model for a stream; only one is loaded at a time."""
         choice = self._choose(stream)
         if self._loaded is None or self._loaded[0] != choice:

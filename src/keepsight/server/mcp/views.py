@@ -71,6 +71,8 @@ class AnswerFound(BaseModel):
 
     stream_id: str
     answer: str
+    answer_model: str = Field(description="Model that wrote the answer.")
+    answer_url: str | None = Field(description="Server that ran it; null for a model in this process.")
     ask_seconds: float
     num_captions_given: int
     num_captions_left_out: int
@@ -94,6 +96,8 @@ def answer_found(stream_id: str, answer: Answer) -> AnswerFound:
     return AnswerFound(
         stream_id=stream_id,
         answer=answer.text,
+        answer_model=answer.answer_model,
+        answer_url=answer.answer_url,
         ask_seconds=answer.ask_seconds,
         num_captions_given=answer.num_captions_given,
         num_captions_left_out=answer.num_captions_left_out,

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.hub.observing import Observer
 from keepsight.journal import StreamRecord
+from keepsight.method.model_info import AnswerAuthor
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,8 @@ class LogObserver(Observer):
         text = f"stream {stream.id}: {reason}; restarted the decoder"
         _log(logging.WARNING, text, stream_id=stream.id)
 
-    def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
+    def answered(self, stream_id: str, seconds: float, text: str | None, author: AnswerAuthor) -> None:
+        del author
         level, what = (logging.WARNING, "failed") if text is None else (logging.INFO, "was answered")
         message = f"stream {stream_id}: a question {what} in {seconds:.3f} s"
         _log(level, message, stream_id=stream_id, seconds=round(seconds, 3))

@@ -19,6 +19,7 @@ from keepsight.hub.questions import QuestionService
 from keepsight.hub.service import StreamService
 from keepsight.hub.states import state_of
 from keepsight.journal import StreamRecord
+from keepsight.method.model_info import AnswerAuthor
 from keepsight.sources.supervision import SourceState
 from keepsight.sources.worker_pipe import decoder_memory_bytes
 
@@ -107,7 +108,8 @@ class Metrics(Observer):
         del stream, reason
         self._restarts.inc()
 
-    def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
+    def answered(self, stream_id: str, seconds: float, text: str | None, author: AnswerAuthor) -> None:
+        del author
         del stream_id
         self._answers.labels("failed" if text is None else "answered").inc()
         if text is not None:

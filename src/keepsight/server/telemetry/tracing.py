@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.hub.observing import Observer
 from keepsight.journal import StreamRecord
+from keepsight.method.model_info import AnswerAuthor
 
 _Attributes = Mapping[str, str | int | float]
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
@@ -63,11 +64,13 @@ class TraceObserver(Observer):
         del reason
         self._add("decoder restart", {"keepsight.stream_id": stream.id})
 
-    def answered(self, stream_id: str, seconds: float, text: str | None) -> None:
+    def answered(self, stream_id: str, seconds: float, text: str | None, author: AnswerAuthor) -> None:
         figures: _Attributes = {
             "keepsight.stream_id": stream_id,
             "keepsight.outcome": "failed" if text is None else "answered",
             "keepsight.seconds": seconds,
+            "keepsight.answer_model": author.model,
+            **({} if author.url is None else {"keepsight.answer_url": author.url}),
         }
         request = _under(get_current_span().get_span_context())
         self._add("answer", figures, seconds, request, has_failed=text is None)

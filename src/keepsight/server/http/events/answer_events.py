@@ -4,17 +4,21 @@ import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Protocol
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 
 from keepsight.asking.answering import AnswerStream
 from keepsight.errors import KeepsightError
 from keepsight.hub.questions import QuestionService
 from keepsight.hub.states import UNFORESEEN
 from keepsight.journal import StreamRecord
+from keepsight.models.cancellation import Cancellation, cancellable
 from keepsight.server.http.events.stream_events import event_text
 from keepsight.server.http.failures import status_of
 from keepsight.server.http.views.answers import CitationView, answer_view
@@ -68,8 +72,9 @@ def answer_events(
 ) -> AsyncGenerator[str, None]:
     """Events of an answer in progress: `citations`, `piece`s, then the whole `answer`, or `error`.
 
-    The answer is generated to its end and stored even if the client disconnects. Call it in the event loop and request
-    that the events belong to, since observers attribute the answer to that request.
+    The model's answer is generated to its end and stored even if the client disconnects; an engine's request is
+    cancelled then. Call it in the event loop and request that the events belong to, since observers attribute the
+    answer to that request.
 
     Args:
         questions: started the answer.
@@ -85,6 +90,7 @@ def answer_events(
             loop.call_soon_threadsafe(emitted.put_nowait, text)
 
     words = wording or AnswerEvents(record.id)
+    gone = Cancellation()
 
     def emit_piece(piece: str) -> None:
         if text := words.piece(piece):
@@ -92,7 +98,8 @@ def answer_events(
 
     def work() -> None:
         try:
-            questions.finish(stream, emit_piece)
+            with cancellable(gone):
+                questions.finish(stream, emit_piece)
             emit(words.last(stream))
         except KeepsightError as error:
             emit(words.failed(str(error), status_of(error)))
@@ -103,10 +110,39 @@ def answer_events(
 
     emit(words.first(stream))
     threading.Thread(target=partial(contextvars.copy_context().run, work), name="keepsight-answer", daemon=True).start()
-    return _until_empty(emitted)
+    return _until_empty(emitted, gone)
 
 
-async def _until_empty(emitted: "asyncio.Queue[str]") -> AsyncGenerator[str, None]:
-    """Texts of a queue up to an empty one."""
-    while text := await emitted.get():
-        yield text
+async def _until_empty(emitted: "asyncio.Queue[str]", gone: Cancellation) -> AsyncGenerator[str, None]:
+    """Texts of a queue up to an empty one; cancels when they are not wanted any more."""
+    try:
+        while text := await emitted.get():
+            yield text
+    finally:
+        gone.cancel()
+
+
+async def finish_while_wanted(
+    request: Request, questions: QuestionService, stream: AnswerStream, emit: Callable[[str], None] = lambda _: None
+) -> None:
+    """Finish an answer that is sent whole; an engine's request is cancelled if the client disconnects.
+
+    Raises:
+        ModelError: as for `QuestionService.finish`.
+    """
+    gone = Cancellation()
+
+    def work() -> None:
+        with cancellable(gone):
+            questions.finish(stream, emit)
+
+    async def cancel_when_gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            continue
+        gone.cancel()
+
+    looking = asyncio.create_task(cancel_when_gone())
+    try:
+        await run_in_threadpool(work)
+    finally:
+        looking.cancel()

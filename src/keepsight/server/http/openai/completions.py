@@ -144,11 +144,15 @@ class CompletionWriter:
             num_captions_left_out=answer.num_captions_left_out,
             num_live_frames=answer.num_live_frames,
             num_messages_not_shown=len(self._asked.messages) - 1,
+            answer_model=answer.answer_model,
+            answer_url=answer.answer_url,
         )
 
 
 def _finish_reason(stream: AnswerStream, usage: Usage) -> FinishReason:
-    """`length` if the answer reached its token limit; an end marker would have made it shorter."""
+    """`length` if the answer reached its token limit: as an engine says; else an end marker would have shortened it."""
+    if stream.finish_reason is not None:
+        return "length" if stream.finish_reason == "length" else "stop"
     return "length" if usage.completion_tokens >= stream.max_new_tokens else "stop"
 
 

@@ -53,6 +53,8 @@ class Grounds(BaseModel):
         ask_seconds: only clips that ended by then were used.
         num_messages_not_shown: earlier messages of the request, which the model did not get.
         is_by_rule: the reply was made by rule for a chat program's automatic prompt, without a model.
+        answer_model: model that wrote the answer; null if none did.
+        answer_url: server that ran it; null for the server's own model.
     """
 
     stream_id: str
@@ -64,6 +66,8 @@ class Grounds(BaseModel):
     num_live_frames: int
     num_messages_not_shown: int
     is_by_rule: bool = False
+    answer_model: str | None = None
+    answer_url: str | None = None
 
 
 class AnswerMessage(BaseModel):

@@ -12,7 +12,7 @@ router = APIRouter(prefix="/v1/about", tags=["page"])
 
 
 class ModelView(BaseModel):
-    """Model that describes and answers."""
+    """Model that describes, and answers unless another does."""
 
     name: str = Field(examples=["tiny"])
     architecture: str
@@ -23,17 +23,27 @@ class ModelView(BaseModel):
     )
 
 
+class AuthorView(BaseModel):
+    """Model that answers questions."""
+
+    model: str = Field(examples=["qwen3"])
+    url: str | None = Field(
+        description="Server that runs it; null for the model that describes.", examples=["http://localhost:11434/v1"]
+    )
+
+
 class AboutView(BaseModel):
     """What the page needs before there is a stream."""
 
     version: str
     model: ModelView
+    answers: AuthorView
 
 
 @router.get("")
 def about(service: Service) -> AboutView:
-    """Show version and model."""
-    info = service.model.info
+    """Show version and model, and which model answers."""
+    info, author = service.model.info, service.answering.info.author
     return AboutView(
         version=version("keepsight"),
         model=ModelView(
@@ -43,4 +53,5 @@ def about(service: Service) -> AboutView:
             device=info.device,
             knows_toy_world_only=info.name in {model.name for model in BUNDLED},
         ),
+        answers=AuthorView(model=author.model, url=author.url),
     )

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
@@ -11,7 +11,7 @@ from keepsight.errors import UnknownStreamError
 from keepsight.hub.service import StreamService
 from keepsight.hub.uploads.upload import shown_source
 from keepsight.journal import Journal, StreamRecord, stream_named
-from keepsight.server.http.events.answer_events import answer_events
+from keepsight.server.http.events.answer_events import answer_events, finish_while_wanted
 from keepsight.server.http.events.stream_events import EventResponse
 from keepsight.server.http.openai.completions import CompletionWriter
 from keepsight.server.http.openai.refusals import OpenAiError, OpenAiRoute, openai_refusals, refusal_of
@@ -47,11 +47,11 @@ def model(stream_id: ModelName, service: Service) -> ModelView:
     response_model=ChatCompletion,
     responses={
         200: {"content": {"text/event-stream": {}}, "description": "The answer, or its chunks if `stream` is true."},
-        **openai_refusals(400, 404, 409, 429),
+        **openai_refusals(400, 404, 409, 429, 502, 503, 504),
     },
 )
 async def complete(
-    asked: ChatRequest, service: Service, questions: Questions, may_store: MayStore
+    asked: ChatRequest, request: Request, service: Service, questions: Questions, may_store: MayStore
 ) -> ChatCompletion | Response:
     """Answer the last message, a question about the stream that `model` names.
 
@@ -70,7 +70,7 @@ async def complete(
     if asked.stream:
         return EventResponse(answer_events(questions, record, stream, writer))
     pieces: list[str] = []
-    await run_in_threadpool(questions.finish, stream, pieces.append)
+    await finish_while_wanted(request, questions, stream, pieces.append)
     return await run_in_threadpool(writer.whole, stream, "".join(pieces))
 
 

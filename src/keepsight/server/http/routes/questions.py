@@ -1,10 +1,10 @@
 """Questions about a stream, and stored answers."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from keepsight.server.http.events.answer_events import answer_events
+from keepsight.server.http.events.answer_events import answer_events, finish_while_wanted
 from keepsight.server.http.events.stream_events import EventResponse
 from keepsight.server.http.routes.context import Questions, Service, Stream, refusals
 from keepsight.server.http.storing import MayStore
@@ -19,10 +19,10 @@ router = APIRouter(prefix="/v1", tags=["questions"])
     response_model=AnswerView,
     responses={
         200: {"content": {"text/event-stream": {}}, "description": "The answer, or its events if `stream` is true."},
-        **refusals(404, 409, 422, 429),
+        **refusals(404, 409, 422, 429, 502, 503, 504),
     },
 )
-async def ask(asked: NewQuestion, questions: Questions, may_store: MayStore) -> AnswerView | Response:
+async def ask(asked: NewQuestion, request: Request, questions: Questions, may_store: MayStore) -> AnswerView | Response:
     """Answer a question from a stream's captions, with citations.
 
     With `stream`, send the events `citations`, `piece`s and `answer`, or `error` instead.
@@ -31,7 +31,7 @@ async def ask(asked: NewQuestion, questions: Questions, may_store: MayStore) -> 
     record, stream = await run_in_threadpool(questions.begin, asked.stream_id, question)
     if asked.stream:
         return EventResponse(answer_events(questions, record, stream))
-    await run_in_threadpool(questions.finish, stream)
+    await finish_while_wanted(request, questions, stream)
     return answer_view(record.id, stream.answer)
 
 

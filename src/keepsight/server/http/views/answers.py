@@ -29,11 +29,15 @@ class AnswerView(BaseModel):
     num_live_frames: int
     citations: list[CitationView]
     gaps: list[GapView]
+    answer_model: str = Field(description="Model that wrote the answer.", examples=["qwen3"])
+    answer_url: str | None = Field(
+        description="Server that ran it; null for the server's own model.", examples=["http://localhost:11434/v1"]
+    )
     not_stored: str = Field(description="Why question and answer are not stored; empty if they are.")
 
 
 class PastAnswerView(Shown):
-    """A stored question and answer."""
+    """A stored question and answer; who wrote it is null for answers of earlier versions."""
 
     asked_at: datetime
     ask_seconds: float
@@ -42,6 +46,8 @@ class PastAnswerView(Shown):
     cited_clips: list[int]
     num_captions_given: int
     num_captions_left_out: int
+    answer_model: str | None
+    answer_url: str | None
 
 
 def answer_view(stream_id: str, answer: Answer) -> AnswerView:
@@ -56,5 +62,7 @@ def answer_view(stream_id: str, answer: Answer) -> AnswerView:
         num_live_frames=answer.num_live_frames,
         citations=[CitationView.model_validate(citation) for citation in answer.citations],
         gaps=[GapView.model_validate(gap) for gap in answer.gaps],
+        answer_model=answer.answer_model,
+        answer_url=answer.answer_url,
         not_stored=answer.not_stored,
     )
