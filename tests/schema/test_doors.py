@@ -80,6 +80,8 @@ def special_texts(kind: Kind) -> st.SearchStrategy[str]:
         return WORD.map(lambda word: f"http://host/{word}")
     if metavar == "ADDRESS":
         return st.sampled_from(["127.0.0.1", "::1", "localhost"])
+    if metavar == "JSON":
+        return WORD.map(lambda word: json.dumps({"option": word}))
     return WORD
 
 
@@ -172,9 +174,15 @@ def all_values(specs: dict[str, Spec], *, for_requests: bool = False) -> st.Sear
     return st.fixed_dictionaries({name: raw_values(kind) for name, kind in kinds.items()})
 
 
+def with_both_or_neither(values: dict[str, Any]) -> dict[str, Any]:
+    """An answering server has an address and a model."""
+    pair = ("answer_url", "answer_model")
+    return values | dict.fromkeys(pair if None in [values[name] for name in pair] else ())
+
+
 @pytest.mark.parametrize("door", DOORS)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(values=all_values(SPECS))
+@given(values=all_values(SPECS).map(with_both_or_neither))
 def test_every_door_gives_what_a_program_gives(door: str, tmp_path: Path, values: dict[str, Any]) -> None:
     loaded = DOORS[door](values, tmp_path)
     given_floats = {name: float(one) if isinstance(SPECS[name].kind, Number) else one for name, one in values.items()}
