@@ -5,35 +5,20 @@ older journals, which recorded no content.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from keepsight.engine.coverage import check_coverage
+from keepsight.engine.reopening import Begun, is_watched, reopened, resumed_grown, version_of, with_version
 from keepsight.engine.watched_source import SourceNow, recorded_identity
-from keepsight.errors import SourceChangedError
 from keepsight.incoming import one_line
-from keepsight.journal import EndReason, Journal, ModelVersion, StreamRecord
-from keepsight.method.model_info import ModelIdentity, ModelInfo
+from keepsight.journal import Journal, StreamRecord
+from keepsight.method.model_info import ModelIdentity
 from keepsight.method.protocol import VideoModel
 from keepsight.settings import Settings
 from keepsight.sources.contents import is_still_at
 from keepsight.sources.identity import Relation, SourceIdentity, is_equal
-from keepsight.spans import format_clock
 
 _AS_NEW = "watching it as a new stream"
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A stream found or created.
-
-    Attributes:
-        stream: its record.
-        note: notice for the user, one line; empty if nothing changed.
-    """
-
-    stream: StreamRecord
-    note: str = ""
 
 
 def find_or_begin(
@@ -69,7 +54,7 @@ def find_or_begin(
     streams = [] if restart else streams_like(journal, now, info.identity, settings, is_live=is_live)
     found = _found(journal, now, streams)
     if found is not None:
-        return _with_version(journal, found, info)
+        return with_version(journal, found, info)
     note = "" if restart else _why_new(journal, now, info.identity, settings, is_live=is_live)
     moment = None if started_at is None else datetime.fromtimestamp(started_at, UTC)
     begun = journal.streams.begin(
@@ -83,12 +68,6 @@ def find_or_begin(
         version=version_of(info),
     )
     return Begun(begun, note)
-
-
-def version_of(info: ModelInfo) -> ModelVersion:
-    """Which weights a model is, and their format."""
-    identity = info.identity
-    return ModelVersion(identity.checkpoint, info.dtype, info.quantization, identity.fingerprint, identity.choices)
 
 
 def streams_like(
@@ -133,46 +112,8 @@ def watched_to_its_end(
     streams = streams_like(journal, source, model, settings, is_live=False)
     for stream in streams:
         if source.name in stream.names and source.relation_to(stream) is Relation.SAME:
-            return stream if _is_watched(journal, stream, source) else None
+            return stream if is_watched(journal, stream, source) else None
     return None
-
-
-def resume_stream(journal: Journal, stream: StreamRecord, source: SourceNow, model: ModelInfo) -> Begun:
-    """Resume a known stream, watched with this model, if its source is unchanged or has grown.
-
-    Raises:
-        SourceChangedError: its content was replaced.
-        VideoError: it can no longer be read.
-    """
-    return _with_version(journal, _resumed(journal, stream, source), model)
-
-
-def _resumed(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun:
-    if source.content is None or stream.identity_json is None:
-        return Begun(_taken_up(journal, stream, source))
-    relation = source.relation_to(stream)
-    if relation is Relation.DIFFERENT or not source.is_of(stream):
-        raise SourceChangedError(
-            f"{one_line(source.name)} was replaced since it was watched; watch it again as a new stream"
-        )
-    grown = _grown(journal, stream, source) if relation is Relation.GROWN else None
-    return grown or Begun(_taken_up(journal, stream, source))
-
-
-def _with_version(journal: Journal, begun: Begun, model: ModelInfo) -> Begun:
-    """The stream, noting where its model lies and in which format it runs from here on, unless the stream has ended."""
-    stream, version = begun.stream, version_of(model)
-    if stream.is_finished or stream.version == version:
-        return begun
-    note, known = begun.note, stream.version
-    if known is not None and (known.dtype, known.quantization) != (version.dtype, version.quantization):
-        change = f"{one_line(stream.source)} was watched in {_format_of(known)}, now in {_format_of(version)}"
-        note = "; ".join(filter(None, [note, change]))
-    return Begun(journal.streams.set_version(stream.id, version), note)
-
-
-def _format_of(version: ModelVersion) -> str:
-    return version.dtype if version.quantization is None else f"{version.dtype} with {version.quantization} weights"
 
 
 def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord]) -> Begun | None:
@@ -180,20 +121,20 @@ def _found(journal: Journal, source: SourceNow, streams: Sequence[StreamRecord])
     named = [stream for stream in streams if source.name in stream.names]
     content = source.content
     if content is None:
-        return Begun(_taken_up(journal, named[0], source)) if named else None
+        return Begun(reopened(journal, named[0], source)) if named else None
     relations = {stream.id: source.relation_to(stream) for stream in named}
     for stream in named:
         if relations[stream.id] is Relation.SAME:
             is_at_home = source.name == stream.source or is_still_at(stream.source, content.identity)
-            return Begun(_taken_up(journal, stream, source)) if is_at_home else _moved(journal, stream, source)
+            return Begun(reopened(journal, stream, source)) if is_at_home else _moved(journal, stream, source)
     others = [stream for stream in streams if stream.id not in relations]
     for stream in others:
         if (seen := recorded_identity(stream)) is not None and is_equal(seen, content.identity):
             return _elsewhere(journal, stream, source, seen)
     if named and named[0].identity_json is None:
-        return Begun(_taken_up(journal, named[0], source))
+        return Begun(reopened(journal, named[0], source))
     for stream in named:
-        if relations[stream.id] is Relation.GROWN and (grown := _grown(journal, stream, source)) is not None:
+        if relations[stream.id] is Relation.GROWN and (grown := resumed_grown(journal, stream, source)) is not None:
             return grown
     return _grown_elsewhere(journal, others, source) if content.is_local else None
 
@@ -229,7 +170,7 @@ def _grown_elsewhere(journal: Journal, streams: Sequence[StreamRecord], source: 
         if seen is None or source.relation_to(stream) is not Relation.GROWN or is_still_at(stream.source, seen):
             continue
         what = f"was moved from {one_line(stream.source)} and has grown"
-        if (grown := _grown(journal, stream, source, what)) is not None:
+        if (grown := resumed_grown(journal, stream, source, what)) is not None:
             return replace(grown, stream=_renamed(journal, grown.stream, source.name))
     return None
 
@@ -254,7 +195,7 @@ def _moved(journal: Journal, stream: StreamRecord, source: SourceNow) -> Begun:
 
 
 def _known(journal: Journal, stream: StreamRecord, source: SourceNow, what: str) -> Begun:
-    begun = _taken_up(journal, stream, source)
+    begun = reopened(journal, stream, source)
     become = "it was watched to its end" if begun.is_finished else "resuming"
     return Begun(begun, f"{one_line(source.name)} {what}: {become} as stream {stream.id}")
 
@@ -262,62 +203,3 @@ def _known(journal: Journal, stream: StreamRecord, source: SourceNow, what: str)
 def _renamed(journal: Journal, stream: StreamRecord, name: str) -> StreamRecord:
     others = tuple(one for one in stream.names if one != name)
     return journal.streams.rename(stream.id, name, others)
-
-
-def _grown(
-    journal: Journal, stream: StreamRecord, source: SourceNow, what: str = "has grown since it was watched"
-) -> Begun | None:
-    """Resume a stream from its last clip, whatever its end; None if a quota removed that clip."""
-    with journal.transaction():  # no other program's quota removes it between the check and the resuming
-        if not _can_grow(journal, stream):
-            return None
-        start_seconds = resume_seconds(journal, stream)
-        without = ", without the visual memory that a quota removed" if _lost_memory(journal, stream) else ""
-        journal.streams.identify(stream.id, source.identity_json, source.video_stream)
-        if stream.is_finished:  # its end may have been incomplete
-            journal.gaps.forget_from(stream.id, start_seconds)
-        resumed = journal.streams.resume(stream.id)
-    return Begun(resumed, f"{one_line(source.name)} {what}: resuming at {format_clock(start_seconds)}{without}")
-
-
-def _lost_memory(journal: Journal, stream: StreamRecord) -> bool:
-    """Whether a quota removed the visual memory, as it does first of a file that was watched to its end."""
-    if not journal.streams.position(stream.id).num_tokens_seen or journal.memory.held(stream.id):
-        return False
-    return Settings.from_json(stream.settings_json).memory_clips > 0
-
-
-def _taken_up(journal: Journal, stream: StreamRecord, source: SourceNow) -> StreamRecord:
-    """The record of a stream with an unchanged source, reopened if anything is left to watch."""
-    if source.content is not None and stream.identity_json is None:
-        stream = journal.streams.identify(stream.id, source.identity_json, source.video_stream)
-    if not stream.is_live and _is_watched(journal, stream, source):
-        return stream
-    with journal.transaction():
-        if not stream.is_live and stream.is_finished and not _can_grow(journal, stream):
-            return stream  # meanwhile another program's quota removed its last clips
-        return journal.streams.resume(stream.id)
-
-
-def _is_watched(journal: Journal, stream: StreamRecord, source: SourceNow) -> bool:
-    """Whether nothing is left to watch; a completeness mark counts only if the source is no longer than then."""
-    is_complete = stream.end_reason is EndReason.COMPLETE
-    if source.info is None or not is_complete or not _can_grow(journal, stream):
-        return stream.is_finished
-    settings = Settings.from_json(stream.settings_json)
-    begin_seconds = resume_seconds(journal, stream)
-    return not check_coverage(journal, stream, settings, source.info, None, begin_seconds).problem
-
-
-def _can_grow(journal: Journal, stream: StreamRecord) -> bool:
-    """Whether the stream's end position is known: a quota may have removed the clips of a finished stream."""
-    next_index = journal.streams.position(stream.id).next_clip_index
-    return next_index == 0 or journal.clips.get(stream.id, next_index - 1) is not None
-
-
-def resume_seconds(journal: Journal, stream: StreamRecord) -> float:
-    """Start of resumed watching: the last clip's start if the source's end cut it, else its end."""
-    if (last := journal.last_clips.of(stream.id)) is not None:
-        return last.start_seconds
-    clip = journal.clips.last(stream.id)
-    return 0.0 if clip is None else clip.span.end_seconds

@@ -11,9 +11,10 @@ from typing import Self
 from keepsight.asking.answering import Answer, AnswerStream, Ask, ask
 from keepsight.asking.notebook import with_pictures
 from keepsight.engine.endings import end_recorded, watch_file
-from keepsight.engine.finding import Begun, find_or_begin, resume_stream
+from keepsight.engine.finding import find_or_begin
 from keepsight.engine.live_session import LiveSession
 from keepsight.engine.live_watch import LiveWatch
+from keepsight.engine.reopening import Begun, resume_stream
 from keepsight.engine.session import StreamSession
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.engine.watched_journal import WatchedJournal

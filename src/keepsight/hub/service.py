@@ -8,7 +8,8 @@ from typing import Self
 
 from keepsight.asking.evidence import check_all_parts
 from keepsight.engine.batched_model import BatchedModel
-from keepsight.engine.finding import Begun, find_or_begin, resume_stream
+from keepsight.engine.finding import find_or_begin
+from keepsight.engine.reopening import Begun, resume_stream
 from keepsight.engine.turns import BatchSettings
 from keepsight.engine.watched_source import SourceNow
 from keepsight.errors import (

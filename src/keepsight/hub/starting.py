@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 from keepsight.engine.batched_model import BatchedModel
-from keepsight.engine.finding import Begun
+from keepsight.engine.reopening import Begun
 from keepsight.engine.watched_source import SourceNow, choice_note
 from keepsight.engine.watcher import Watcher
 from keepsight.engine.window import window_note
