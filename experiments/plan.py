@@ -79,7 +79,7 @@ RUNS: tuple[Run, ...] = (
     _toy("unseen", "--experiment overview --difficulty unseen --videos 30", 7),
     _toy("selection", "--experiment selection --videos 30", 7, short=True),
     _toy("selection-unseen", "--experiment selection --difficulty unseen --videos 30", 7),
-    _toy("memory-questions", "--experiment selection --videos 30 --question-set memory --questions 3", 7),
+    _toy("memory-questions", "--experiment selection --videos 30 --minutes 12 --question-set memory --questions 3", 8),
     _toy("kept-tokens", "--experiment kept-tokens --videos 30 --minutes 1.6", 4),
     _toy("paper-selection", "--experiment paper-selection --paper --videos 26 --minutes 1.6", 2, short=True),
     _toy(

@@ -14,7 +14,7 @@ from keepsight.bench.scoring.choice import wording_of
 from keepsight.errors import KeepsightError
 from keepsight.whole_file import write_whole
 
-_FORMAT = 1
+_FORMAT = 2
 """Increment it when a method computes something else under the same settings, which invalidates older answers."""
 
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import normalize
+from numpy.typing import NDArray
 
 from keepsight.errors import SettingError
 from keepsight.method.memory.clips import Capacity, Clips, MemoryPolicy, keep_rows, num_tokens_of
 from keepsight.method.memory.condensing import Newest, StreamMedoids
 from keepsight.method.memory.merging import Medoids, Merge
+from keepsight.method.memory.signatures import likeness_of
 from keepsight.plugins import Part
 from keepsight.settings import PARTS
 
@@ -79,8 +80,9 @@ class Novelty:
     """Keep the newest clip, then repeatedly the token farthest from all kept ones.
 
     Farthest-point clustering (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985) with cosine
-    distance, since norms of visual tokens vary widely without meaning novelty. Ties keep the newer token. A newest clip
-    that exceeds the capacity is thinned in the same way, starting from its last token; nothing older is kept then.
+    distance, since norms of visual tokens vary widely without meaning novelty. Tokens are compared by their signatures
+    (`signatures.py`). Ties keep the newer token. A newest clip that exceeds the capacity is thinned in the same way,
+    starting from its last token; nothing older is kept then.
     """
 
     def retain(self, clips: Clips, capacity: Capacity) -> Clips:
@@ -91,36 +93,34 @@ class Novelty:
             return ()
         num_newest = clips[-1].num_tokens
         if num_newest >= budget_tokens:
-            clips, num_tokens, num_start = clips[-1:], num_newest, 1
+            clips, num_start = clips[-1:], 1
         else:
             num_start = num_newest
-        newest_first = torch.cat([clip.tokens for clip in clips]).flip(0)
+        newest_first = np.concatenate([clip.signatures[::-1] for clip in reversed(clips)])
         kept = farthest_points(newest_first, num_start, budget_tokens)
-        return keep_rows(clips, kept.flip(0))
+        return keep_rows(clips, torch.from_numpy(kept[::-1].copy()))
 
 
-def farthest_points(tokens: Tensor, num_start: int, num_kept: int) -> Tensor:
-    """Starting rows, and rows added to them, each the farthest from all kept before.
-
-    Computes all distances at once: 4 bytes times `num_tokens` squared, 44 MB for a full memory of the paper's size.
+def farthest_points(signatures: NDArray[np.float32], num_start: int, num_kept: int) -> NDArray[np.bool_]:
+    """Starting rows, and rows added to them, each the least like the kept row that it is most like.
 
     Args:
-        tokens: `[num_tokens, dim]`.
+        signatures: `[num_tokens, width]`, see `signatures_of`.
         num_start: initial rows, at least 1.
         num_kept: rows to keep, `num_start` to `num_tokens`.
 
     Returns:
-        bool `[num_tokens]` on the CPU, `num_kept` of them true.
+        bool `[num_tokens]`, `num_kept` of them true; ties keep the earlier row.
     """
-    directions = normalize(tokens.float())
-    likeness = (directions @ directions.T).nan_to_num().cpu()  # a non-finite token is similar to none
-    kept = torch.zeros(len(tokens), dtype=torch.bool)
+    likeness = likeness_of(signatures)
+    kept = np.zeros(len(signatures), dtype=np.bool_)
     kept[:num_start] = True
-    nearest = likeness[:num_start].amax(dim=0)
+    nearest = likeness[:num_start].max(axis=0)
+    nearest[:num_start] = np.inf
     for _ in range(num_kept - num_start):
-        farthest = int(nearest.masked_fill(kept, torch.inf).argmin())
-        kept[farthest] = True
-        nearest = torch.maximum(nearest, likeness[farthest])
+        farthest = int(nearest.argmin())
+        kept[farthest], nearest[farthest] = True, np.inf
+        np.maximum(nearest, likeness[farthest], out=nearest)
     return kept
 
 
