@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from keepsight.cli.settings import SERVE, WATCH
+from keepsight.cli.settings import ASK, SERVE, WATCH
 from keepsight.schema import GROUPS, PartName, Spec, specs_of
 from keepsight.settings import Settings
 from reference.markdown import code, page, table
@@ -15,7 +15,8 @@ environment, `sample_fps = 0.5` in a TOML file (`--config`), `sample_fps` in the
 or its only value as it stands. A variable that names no setting is ignored, since other programs have theirs; if it is
 close to one that does, a line on stderr says so. A key of a file or of a request that names none is refused.
 
-`keepsight watch` and `keepsight serve` read the same file; `watch` leaves out what is for the server alone. A stream
+`keepsight watch` and `keepsight serve` read the same file; `watch` leaves out what is for the server alone, and `ask`
+and `mcp` all but who answers. A stream
 keeps the settings it was begun with; what a request gives holds for that stream. A source that is watched with other
 settings than before, except those that only affect answers, gets a new stream, and a line says so.
 """
@@ -52,7 +53,8 @@ def _default(spec: Spec) -> str:
 
 
 def _where(spec: Spec) -> str:
-    commands = [name for name, owners in (("watch", WATCH), ("serve", SERVE)) if spec.name in _names(*owners)]
+    readers = (("watch", WATCH), ("serve", SERVE), ("ask", ASK), ("mcp", ASK))
+    commands = [name for name, owners in readers if spec.name in _names(*owners)]
     return ", ".join([*commands, *(["requests"] if spec.name in _names(Settings) else [])])
 
 

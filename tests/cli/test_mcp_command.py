@@ -17,6 +17,7 @@ from keepsight.cli.app import run
 from keepsight.engine.watcher import Watcher
 from keepsight.journal import Journal
 from keepsight.settings import Settings
+from tests.engine_server import KEY, engine_server, refuses, says
 from tests.fake_model import FakeModel
 from tests.models.random_model import RandomShape, write_random_model
 from tests.server.mcp_calls import text_of
@@ -87,6 +88,23 @@ async def test_a_journal_is_asked_and_not_written(
     assert log.read_text() == ""
     with Journal.open(journal, read_only=True) as opened:
         assert opened.answers.of(stream.id) == []
+
+
+async def test_another_server_answers(journal: Path, random_model: Path, make_video: MakeVideo, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(KEY)
+    with engine_server() as writer:
+        writer.will(says("A dog", " comes."))
+        words = ("--answer-url", writer.url, "--answer-model", "qwen3", "--answer-key-file", str(key))
+        async with connect(journal, tmp_path / "stderr", "--model", str(random_model), *words) as client:
+            answer = await call(client, "ask", stream=make_video(10).name, question="What comes?")
+            writer.will(refuses(401, KEY))
+            refused = await client.call_tool("ask", {"stream": make_video(10).name, "question": "What?"})
+    assert (answer["answer"], answer["answer_model"], answer["answer_url"]) == ("A dog comes.", "qwen3", writer.url)
+    assert all(citation["caption"] in writer.asked() for citation in answer["citations"])
+    assert refused.is_error
+    assert "refused with status 401: ***" in text_of(refused.content[0])
+    assert (tmp_path / "stderr").read_text() == ""
 
 
 async def test_a_clip_that_another_process_writes_is_waited_for(

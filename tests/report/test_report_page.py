@@ -115,3 +115,12 @@ def test_the_timeline_marks_the_clips_that_stand_under_an_answer() -> None:
     marked = re.findall(r'<a href="#clip-(\d)" class="[^"]*cited"', html)
     assert sorted(marked) == sorted(re.findall(r'href="#clip-(\d)"', answered))
     assert len(marked) == MAX_CITATIONS_SHOWN
+
+
+def test_who_answered_is_said_if_it_was_another_server() -> None:
+    asked = ReportQuestion("Where?", "There.", 64.0, (0, 1))
+    url = "http://localhost:11434/v1"
+    far = replace(asked, answer_model="qwen3", answer_url=url)
+    near = replace(asked, answer_model="tiny")
+    pages = [Page(render_report(replace(small_report(), questions=[one]))).text for one in (asked, near, far)]
+    assert [f"by qwen3 at {url}" in text for text in pages] == [False, False, True]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from keepsight.models.engines.engine import Engine
 from keepsight.server.http.app import make_app
 from keepsight.server.settings import ServerSettings
 from keepsight.server.telemetry.exporting import Traces
@@ -69,9 +70,11 @@ def address_of(collector: Receiver) -> str:
 
 
 @contextmanager
-def traced(settings: ServerSettings, model: ServedModel, endpoint: str) -> Iterator[Served]:
+def traced(
+    settings: ServerSettings, model: ServedModel, endpoint: str, engine: Engine | None = None
+) -> Iterator[Served]:
     """A server whose traces go to an address; they are there when the block has ended."""
     with Traces(endpoint) as tracer, pytest.MonkeyPatch.context() as patched:
         patched.setattr("tests.server.served.make_app", partial(make_app, tracer=tracer))
-        with serve(settings, model) as running:
+        with serve(settings, model, engine=engine) as running:
             yield running

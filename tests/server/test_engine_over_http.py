@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import openai
 import pytest
+from playwright.sync_api import Browser, expect
 
 from keepsight.models.engines.engine import Engine, EngineLimits
 from keepsight.server.settings import ServerSettings
@@ -17,6 +18,7 @@ from tests.engine_server import DONE, KEY, EngineServer, Sent, delta, engine_ser
 from tests.patience import DEADLINE_SECONDS, wait_for
 from tests.server.mcp_calls import call, connect
 from tests.server.openai_replies import grounds_of
+from tests.server.paged import visit
 from tests.server.served import Client, Served, ServedModel, serve
 from tests.small_videos import MakeVideo
 
@@ -229,3 +231,14 @@ def test_a_question_waits_for_no_time_of_the_model(served: Served, writer: Engin
     started = time.monotonic()
     assert ask(served.client, stream_id).data["answer"] == "A dog comes."
     assert time.monotonic() - started < DEADLINE_SECONDS
+
+
+def test_the_page_shows_who_answered(browser: Browser, served: Served, writer: EngineServer, stream_id: str) -> None:
+    writer.will(says("A dog", " comes."))
+    with visit(browser, served.client, f"#/streams/{stream_id}") as page:
+        page.get_by_label("Ask about this video").fill("What comes?")
+        page.get_by_label("Ask about this video").press("Enter")
+        expect(page.locator(".answer .text")).to_have_text("A dog comes.")
+        expect(page.locator(".answer summary")).to_contain_text(f"by qwen3 at {writer.url}")
+        page.reload()
+        expect(page.locator(".answer summary")).to_contain_text(f"by qwen3 at {writer.url}")

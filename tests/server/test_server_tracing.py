@@ -20,10 +20,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from keepsight.engine.stream_pipeline import Moment
 from keepsight.journal import Journal
 from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, VisualInput
+from keepsight.models.engines.engine import Engine
 from keepsight.server.settings import ServerSettings
 from keepsight.server.telemetry.exporting import Traces
 from keepsight.server.telemetry.tracing import TraceObserver
 from tests.child_process import importing_tests
+from tests.engine_server import KEY, engine_server, says
 from tests.journal.clip_records import make_clip
 from tests.server.otlp_spans import Span, address_of, named, spans_of, traced
 from tests.server.served import PATIENCE_SECONDS, Client, ServedModel
@@ -92,6 +94,8 @@ def test_what_was_watched_and_asked(
     assert parents == named(spans, "POST /v1/questions")  # at once and streamed, each in a request of its own
     for answer, parent in zip(answers, parents, strict=True):
         assert answer.attributes["keepsight.outcome"] == "answered"
+        assert answer.attributes["keepsight.answer_model"] == "fake"
+        assert "keepsight.answer_url" not in answer.attributes
         assert answer.seconds == pytest.approx(answer.attributes["keepsight.seconds"], abs=1e-6)
         assert not answer.has_failed
         assert answer.trace_id == parent.trace_id
@@ -132,6 +136,20 @@ def check_docs(spans: list[Span]) -> None:
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{CALLER}-01"
+
+
+def test_which_server_answered(server_settings: ServerSettings, collector: Receiver, make_video: MakeVideo) -> None:
+    with engine_server() as writer:
+        writer.will(says("A dog comes."))
+        engine = Engine(writer.url, "qwen3", key=KEY)
+        with traced(server_settings, TimedModel(), address_of(collector), engine) as served:
+            stream_id = served.client.begin(make_video(4))
+            served.client.wait_for_state(stream_id, "complete")
+            assert served.client("POST", "/v1/questions", {"stream_id": stream_id, "question": "What?"}).status == 200
+    (answer,) = named(spans_of(collector.received), "answer")
+    assert answer.attributes["keepsight.answer_model"] == "qwen3"
+    assert answer.attributes["keepsight.answer_url"] == writer.url
+    assert not any(KEY.encode() in one.body for one in collector.received)
 
 
 def test_the_trace_of_a_caller_is_continued(

@@ -19,7 +19,7 @@ from keepsight.cli.options import (
 )
 from keepsight.cli.output import complain, emit_answer, make_console, print_citations, printable, wants_json
 from keepsight.cli.remembered import ModelChoice, model_for
-from keepsight.cli.settings import SERVE
+from keepsight.cli.settings import ASK, SERVE
 from keepsight.cli.settings_options import ConfigOption, Load, TakesSettings
 from keepsight.cli.times import stream_seconds
 from keepsight.errors import EmptyJournalError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from keepsight.journal import Journal, StreamRecord
 
 
-@TakesSettings((AnswerSettings,), known=SERVE, readers="watch and serve")
+@TakesSettings(ASK, known=SERVE, readers="watch and serve")
 def ask(
     load: Load,
     journal: JournalArgument,

@@ -12,7 +12,7 @@ from keepsight.cli.options import (
     QuantizationOption,
 )
 from keepsight.cli.remembered import FoundModel, ModelChoice, model_for
-from keepsight.cli.settings import SERVE
+from keepsight.cli.settings import ASK, SERVE
 from keepsight.cli.settings_options import ConfigOption, Load, TakesSettings
 from keepsight.extras import require_extra
 from keepsight.models.engines.settings import AnswerSettings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from keepsight.models.engines.engine import Engine
 
 
-@TakesSettings((AnswerSettings,), known=SERVE, readers="watch and serve")
+@TakesSettings(ASK, known=SERVE, readers="watch and serve")
 def mcp(
     load: Load,
     journal: JournalArgument,

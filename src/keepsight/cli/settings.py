@@ -176,6 +176,9 @@ class ModelSettings:
 WATCH = (Settings, LiveSettings, StorageSettings, ModelSettings, AnswerSettings)
 """Settings of `keepsight watch`."""
 
+ASK = (AnswerSettings,)
+"""Settings of `keepsight ask` and `mcp`; the journal has the others."""
+
 SERVE = (ServerSettings, TelemetrySettings, *WATCH)
 """Settings of `keepsight serve`."""
 
