@@ -16,9 +16,9 @@ or its only value as it stands. A variable that names no setting is ignored, sin
 close to one that does, a line on stderr says so. A key of a file or of a request that names none is refused.
 
 `keepsight watch` and `keepsight serve` read the same file; `watch` leaves out what is for the server alone, and `ask`
-and `mcp` all but who answers. A stream
-keeps the settings it was begun with; what a request gives holds for that stream. A source that is watched with other
-settings than before, except those that only affect answers, gets a new stream, and a line says so.
+and `mcp` all but who answers. A stream keeps the settings it was begun with; what a request gives holds for that
+stream. A source that is watched with other settings than before, except those that only affect answers, gets a new
+stream, and a line says so.
 """
 
 
