@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from keepsight.errors import SettingError
+from keepsight.models.prompting.positions import GridRule
 from keepsight.toyworld.tokenizer import build_tokenizer
 from training import blueprint, qwen_blueprint
 
@@ -63,6 +64,9 @@ class Architecture(Protocol):
     ) -> VideoPrefix:
         """Start of a turn with memory tokens `[n, dim]` and a clip's tokens `[num_steps, tokens_per_step, dim]`."""
 
+    def grid(self, model: Any, step_seconds: float) -> GridRule | None:
+        """Position grid of frames whose steps are so far apart; None for positions on one axis."""
+
     def save_bundle(self, model: Any, folder: Path) -> None:
         """Write model and tokenizer in Hugging Face format."""
 
@@ -106,6 +110,9 @@ class LlavaOnevision:
         visual = torch.cat([memory, clip.flatten(0, 1), model.model.image_newline.unsqueeze(0)])
         return VideoPrefix((*opening, *[placeholder] * len(visual)), visual, len(opening))
 
+    def grid(self, model: Any, step_seconds: float) -> GridRule | None:  # noqa: ARG002 - positions have one axis
+        return None
+
     def save_bundle(self, model: Any, folder: Path) -> None:
         blueprint.save_bundle(model, folder)
 
@@ -138,13 +145,20 @@ class Qwen25VL:
         text = "<|im_start|>user <|vision_start|><|video_pad|><|vision_end|>"
         *opening, placeholder, closing = tokenizer(text, add_special_tokens=False).input_ids
         visual = torch.cat([memory, clip.flatten(0, 1)])
-        interval = round(model.config.vision_config.tokens_per_second * step_seconds)
         before = len(opening) + len(memory)
-        positions = qwen_blueprint.prefix_positions(before, clip.shape[:2], interval, 1)
+        positions = qwen_blueprint.prefix_positions(before, clip.shape[:2], _interval(model, step_seconds), 1)
         return VideoPrefix((*opening, *[placeholder] * len(visual), closing), visual, len(opening), positions)
+
+    def grid(self, model: Any, step_seconds: float) -> GridRule | None:
+        return GridRule(qwen_blueprint.SIDE, qwen_blueprint.SIDE, _interval(model, step_seconds))
 
     def save_bundle(self, model: Any, folder: Path) -> None:
         qwen_blueprint.save_bundle(model, folder)
+
+
+def _interval(model: Any, step_seconds: float) -> int:
+    """Positions between steps."""
+    return round(float(model.config.vision_config.tokens_per_second) * step_seconds)
 
 
 LLAVA_ONEVISION, QWEN2_5_VL = LlavaOnevision(), Qwen25VL()

@@ -69,12 +69,15 @@ class Memory:
             contiguous positions.
         bias: `[n]`, added to the logit of all attention on each, through which a learned selection gets its gradient;
             None for none.
+        in_picture: whether each has its row and column on the axes of a grid, where positions have three axes and
+            `offsets` is None.
     """
 
     tokens: Tensor
     places: list[tuple[int, int]]
     offsets: Tensor | None = None
     bias: Tensor | None = None
+    in_picture: bool = False
 
 
 MemoryRule = Callable[[EncodedStory, int, int, float, random.Random], Memory]

@@ -29,7 +29,9 @@ MERGE = 2
 """Patches per side of a visual token."""
 TOKENS_PER_SECOND = 4
 """Positions on the time axis per second; at half a frame a second, steps are 16 positions apart."""
-PATCHES = PatchRule(PATCH_PIXELS, MERGE, FRAMES_PER_STEP, max_tokens=(PICTURE_PIXELS // PATCH_PIXELS // MERGE) ** 2)
+SIDE = PICTURE_PIXELS // PATCH_PIXELS // MERGE
+"""Visual tokens per side of a frame."""
+PATCHES = PatchRule(PATCH_PIXELS, MERGE, FRAMES_PER_STEP, max_tokens=SIDE**2)
 MROPE_SECTION = [8, 4, 4]
 """Rotations for time, row and column. Time has the fast ones, with which the first decoder distinguished frames."""
 

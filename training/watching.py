@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from keepsight.method import prompts
-from keepsight.method.protocol import DescribeRequest
+from keepsight.method.protocol import AnswerRequest, DescribeRequest
 from keepsight.method.recurrence import offsets_within
 from keepsight.method.selection.base import count_kept
-from keepsight.models.prompting.positions import PieceShape, prompt_positions
+from keepsight.models.prompting.positions import GridRule, PieceShape, prompt_positions
 from keepsight.spans import Span
 from keepsight.toyworld.captions import TrueCaption, clip_spans, true_caption
 from keepsight.toyworld.questions import NOW_QUESTIONS, ask, things_in_picture
@@ -78,31 +78,75 @@ def clip_with_memory(
     reader: Reader, model: Any, encoded: EncodedStory, clip: int, memory: Memory, branches: list[Branch]
 ) -> Packed:
     """A clip after memory, and what is asked of it."""
-    times = frame_times(encoded.spans[clip])
-    packed = _with_video(reader, model, memory.tokens, encoded.tokens[clip], times, "", branches)
-    if memory.offsets is None:
-        return replace(packed, bias=memory.bias)
-    return replace(packed, bias=memory.bias, positions=_original_positions(packed, memory.offsets, encoded))
+    return _remembered(reader, model, encoded, memory, encoded.tokens[clip], branches, DescribeRequest().max_new_tokens)
 
 
-def _original_positions(packed: Packed, offsets: Tensor, encoded: EncodedStory) -> Tensor:
-    """Positions `[1, length]` of a prefix whose memory is as far from the clip as in the stream, if the window allows.
+def memory_alone(reader: Reader, model: Any, encoded: EncodedStory, memory: Memory, branches: list[Branch]) -> Packed:
+    """Memory without a clip, as questions are asked over kept tokens, and what is asked of it."""
+    nothing = encoded.tokens[0, :0]
+    return _remembered(reader, model, encoded, memory, nothing, branches, AnswerRequest("", "").max_new_tokens)
 
-    The window leaves the same room as when the clip's caption, the first branch, is generated.
+
+def whole_clips(
+    reader: Reader, model: Any, encoded: EncodedStory, first: int, last: int, branches: list[Branch]
+) -> Packed:
+    """All frames of the clips `first` to `last - 1`, and what is asked of them."""
+    times = [moment for span in encoded.spans[first:last] for moment in frame_times(span)]
+    clips = encoded.tokens[first:last].flatten(0, 1)
+    return _with_video(reader, model, clips.new_zeros(0, clips.shape[-1]), clips, times, "", branches)
+
+
+def _remembered(
+    reader: Reader,
+    model: Any,
+    encoded: EncodedStory,
+    memory: Memory,
+    frames: Tensor,
+    branches: list[Branch],
+    max_new_tokens: int,
+) -> Packed:
+    """Memory, then frames `[num_steps, tokens_per_step, dim]` of a clip, or none."""
+    times = frame_times(encoded.spans[0])
+    packed = _with_video(reader, model, memory.tokens, frames, times, "", branches)
+    architecture = architecture_of(model)
+    grid = architecture.grid(model, (times[1] - times[0]) * architecture.frames_per_step)
+    positions = packed.positions
+    if memory.offsets is not None:
+        positions = _original_positions(packed, memory.offsets, frames.shape[:-1].numel(), grid, max_new_tokens)
+    elif memory.in_picture and positions is not None and grid is not None:
+        positions = _positions_in_picture(positions, packed.visual_start, memory, grid)
+    return replace(packed, bias=memory.bias, positions=positions)
+
+
+def _positions_in_picture(positions: Tensor, start: int, memory: Memory, grid: GridRule) -> Tensor:
+    """Positions `[3, length]` with rows and columns as in a frame for the memory that starts at an index."""
+    cells = torch.tensor([index for _, index in memory.places], dtype=torch.int64) % (grid.rows * grid.columns)
+    placed = positions.clone()
+    for axis, place in ((1, cells // grid.columns), (2, cells % grid.columns)):
+        placed[axis, start : start + len(cells)] = positions[0, start] + place
+    return placed
+
+
+def _original_positions(
+    packed: Packed, offsets: Tensor, num_frame_tokens: int, grid: GridRule | None, max_new_tokens: int
+) -> Tensor:
+    """Positions `[axes, length]` of a prefix whose memory is as far back as in the stream, if the window allows.
+
+    The window leaves the same room as when the first branch's reply is generated.
     """
     num_memory, length = len(offsets), len(packed.prefix_ids)
     around = length - num_memory + len(packed.branches[0].prompt_ids)
-    limit = CONTEXT_WINDOW_TOKENS - DescribeRequest().max_new_tokens - around
-    behind = length - packed.visual_start - num_memory - encoded.tokens_per_clip
+    limit = CONTEXT_WINDOW_TOKENS - max_new_tokens - around
+    behind = length - packed.visual_start - num_memory - num_frame_tokens
     pieces = [
         PieceShape("text", packed.visual_start),
         PieceShape("memory", num_memory),
-        PieceShape("frames", encoded.tokens_per_clip),
+        PieceShape("frames", num_frame_tokens),
         PieceShape("text", behind),
     ]
-    positions: Any = prompt_positions(pieces, offsets_within(offsets, limit), None, torch.device("cpu"))
-    on_one_axis: Tensor = positions
-    return on_one_axis
+    positions: Any = prompt_positions(pieces, offsets_within(offsets, limit), grid, torch.device("cpu"))
+    placed: Tensor = positions
+    return placed
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from keepsight.bench.records import Question, TimeUnit, Video
 from keepsight.bench.results import CaptionedClip, Prediction
 from keepsight.bench.shared_model import SharedModel
 from keepsight.errors import TruncatedVideoError
-from keepsight.method.protocol import AnswerRequest, VideoModel
+from keepsight.method.protocol import AnswerRequest, VideoModel, VisualInput
 from keepsight.video import Frame
 from tests.fake_model import FakeModel
 
@@ -64,10 +64,12 @@ class TellingModel(FakeModel):
     Attributes:
         num_encoded: pictures encoded so far.
         shown: visual tokens of each call of `answer`, in order.
+        visuals: visual part of each, whole.
     """
 
     num_encoded: int = 0
     shown: list[Tensor | None] = field(default_factory=list)
+    visuals: list[VisualInput | None] = field(default_factory=list)
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         self.num_encoded += len(frames)
@@ -78,6 +80,7 @@ class TellingModel(FakeModel):
         visual = request.visual
         shown = None if visual is None else torch.cat([visual.memory, visual.tokens])
         self.shown.append(shown)
+        self.visuals.append(visual)
         seen = b"" if shown is None else shown.numpy().tobytes()
         return iter([f"{request.context}|{request.question}|", f"{zlib.crc32(seen)} "])
 

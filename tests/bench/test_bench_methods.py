@@ -189,6 +189,33 @@ def test_selected_tokens_are_those_of_the_nearest_clips() -> None:
     assert model.calls[0].question == asked.wording
 
 
+@pytest.mark.parametrize("name", ["selected-tokens", "captions-and-tokens"])
+@pytest.mark.parametrize("window", [4096, 160])
+def test_selected_tokens_lie_as_far_back_as_in_the_stream(name: str, window: int) -> None:
+    """Counted from the kept indices of the captions; in a small window the oldest take the farthest free places."""
+    settings = replace(SETTINGS, memory_positions="original", retriever="recency", max_answer_tokens=20)
+    model = TellingModel(window=window)
+    observer = observed(settings, model)
+    make_method(name, settings).answer(model, observer, Asked("Where is it?", "Where is it?", 40))
+    (visual,) = model.visuals
+    assert visual is not None
+    assert visual.memory_offsets is not None
+    captioned = observer.captions()
+    starts = np.cumsum([0, *(caption.num_visual_tokens for caption in captioned)])
+    places = [start + kept for start, caption in zip(starts, captioned, strict=False) for kept in caption.kept_indices]
+    distances = [int(starts[-1]) - int(place) for place in places][-len(visual.memory) :]
+    room = window - 20 - (model.calls[0].num_prompt_tokens - len(visual.memory))
+    expected = [min(distance, room - number) for number, distance in enumerate(distances)]
+    assert visual.memory_offsets.tolist() == expected
+    assert (expected == distances) == (window == 4096)
+    assert len(visual.tokens) == 0
+    assert visual.token_grid == model.grid
+    assert visual.frame_seconds == (0.0, 1.0, 2.0, 3.0)
+    make_method(name, SETTINGS).answer(model, observer, Asked("Where is it?", "Where is it?", 40))
+    assert model.visuals[1] is not None
+    assert model.visuals[1].memory_offsets is None
+
+
 def test_visual_similarity_ranks_captions_by_tokens() -> None:
     model = TellingModel()
     observer = observed(SETTINGS, model)

@@ -217,6 +217,31 @@ def test_a_video_in_which_nothing_comes_twice_has_no_memory_questions() -> None:
         one_video(difficulty="long-gaps", minutes=4, questions="memory")
 
 
+def test_space_questions_are_asked_where_a_clip_ends() -> None:
+    data = make_toyworld(ToyWorldSettings("default", 30, 1.6, questions="space"))
+    assert data.name == "toyworld-default-space"
+    tasks = Counter(question.task for video in data.videos for question in video.questions)
+    assert set(tasks) == {"where in the picture", "left of", "which way"}
+    for video in data.videos:
+        assert max(Counter(question.task for question in video.questions).values()) <= 2
+        assert {question.ask_seconds for question in video.questions} <= {32.0, 64.0, 96.0}
+
+
+def test_videos_without_a_place_to_ask_about_are_left_out() -> None:
+    data = make_toyworld(ToyWorldSettings("easy", 40, 0.5, questions="space"))
+    assert 0 < len(data.videos) < 40
+    assert all(video.questions for video in data.videos)
+    missing = set(range(60_000, 60_040)) - {video.source.seed for video in data.videos}  # type: ignore[attr-defined]
+    with pytest.raises(SettingError, match="nothing to ask about places in the picture: give the videos more"):
+        one_video(difficulty="easy", minutes=0.5, questions="space", first_video=min(missing) - 60_000)
+
+
+@pytest.mark.parametrize("questions", ["memory", "space"])
+def test_questions_with_times_of_their_own_take_no_others(questions: str) -> None:
+    with pytest.raises(SettingError, match=f"questions of {questions} have times of their own: leave ask_minutes out"):
+        ToyWorldSettings(questions=questions, ask_minutes=(1.0,))
+
+
 def test_ages_count_from_the_latest_evidence() -> None:
     for question in one_video().questions:
         if not question.evidence:

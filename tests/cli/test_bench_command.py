@@ -183,7 +183,10 @@ def test_our_own_results_are_scored_again(keepsight: Keepsight, stand_in: FakeMo
         (("run", "--method", "last-frames:num_frames=few"), "num_frames must be"),
         (("run", "--method", "captions:retention"), "name:setting=value"),
         (("run", "--difficulty", "silly"), "difficulty must be one of"),
-        (("run", "--question-set", "memroy"), "questions must be one of general, memory, got 'memroy'; did you mean"),
+        (
+            ("run", "--question-set", "memroy"),
+            "questions must be one of general, memory, space, got 'memroy'; did you mean",
+        ),
         (("run", "--videos", 0), "videos"),
         (("run", "--videos", -3), "videos"),
         (("run", "--videos", 1001), "1000 videos"),

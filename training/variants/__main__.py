@@ -10,6 +10,9 @@ import torch
 from training.loop import LoopSettings
 from training.variants.folders import make_folder, pack
 from training.variants.rules import VARIANTS
+from training.variants.space import SPACE_VARIANTS
+from training.variants.space_stage import train_space
+from training.variants.space_table import make_space_table
 from training.variants.stage import STAGE, train_variant
 from training.variants.table import DEFAULT_COLUMNS, TableSettings, make_tables
 
@@ -26,7 +29,8 @@ def _train(arguments: argparse.Namespace) -> None:
         warmup_steps=20,
         max_minutes=arguments.max_minutes,
     )
-    steps = train_variant(settings, arguments.variant)
+    train = train_space if arguments.variant in SPACE_VARIANTS else train_variant
+    steps = train(settings, arguments.variant)
     print(f"{arguments.variant}: {steps} steps, {time.process_time() / 60:.1f} CPU minutes")  # noqa: T201
 
 
@@ -37,7 +41,7 @@ def _pack(arguments: argparse.Namespace) -> None:
 
 def _folder(arguments: argparse.Namespace) -> None:
     make_folder(arguments.variant, arguments.out)
-    print(f"{arguments.out}: tiny with the decoder of {arguments.variant}")  # noqa: T201
+    print(f"{arguments.out}: the bundled model with the decoder of {arguments.variant}")  # noqa: T201
 
 
 def _table(arguments: argparse.Namespace) -> None:
@@ -54,6 +58,10 @@ def _table(arguments: argparse.Namespace) -> None:
     page = make_tables(settings)
     (arguments.out / "table.md").write_text(page)
     print(page)  # noqa: T201
+
+
+def _space_table(arguments: argparse.Namespace) -> None:
+    print(make_space_table(arguments.variant, arguments.videos, arguments.weights))  # noqa: T201
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     folder.set_defaults(run=_folder)
     folder.add_argument("--out", type=Path, required=True)
     for one in (train, keep, folder):
-        one.add_argument("--variant", choices=VARIANTS, required=True)
+        one.add_argument("--variant", choices=(*VARIANTS, *SPACE_VARIANTS), required=True)
     table = commands.add_parser("table", help="compare models and selectors on the toy world")
     table.set_defaults(run=_table)
     table.add_argument("--model", action="append", required=True, help="bundled name or folder; may be repeated")
@@ -86,6 +94,15 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--minutes", type=float, default=8.0)
     table.add_argument("--processes", type=int, default=1)
     table.add_argument("--out", type=Path, default=RUNS / "table")
+    space = commands.add_parser("space-table", help="compare variants on held-out questions about places")
+    space.set_defaults(run=_space_table)
+    space.add_argument(
+        "--variant", action="append", choices=list(SPACE_VARIANTS), required=True, help="may be repeated"
+    )
+    space.add_argument("--videos", type=int, default=100, help="stories of three clips")
+    space.add_argument(
+        "--weights", type=Path, help="folder with a folder of weights for each; default: beside the code"
+    )
     return words
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LlavaOnevisionForConditionalGeneration
+from transformers import AutoModelForImageTextToText
 
 from keepsight.errors import SettingError
 from keepsight.method.selection.base import DEFAULT_RETENTION
@@ -43,10 +43,10 @@ EVALUATE_EVERY, NUM_HELD_OUT = 100, 60
 HEAD_RATE = 3e-3
 
 
-def bundled_model() -> Any:
-    """The bundled `tiny` in float32, with a decoder to train; the same for every variant."""
-    folder = next(one.folder for one in BUNDLED if one.name == "tiny")
-    model: Any = LlavaOnevisionForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+def bundled_model(name: str = "tiny") -> Any:
+    """A bundled model in float32, with a decoder to train; the same for every variant."""
+    folder = next(one.folder for one in BUNDLED if one.name == name)
+    model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     model.requires_grad_(False)
     model.model.language_model.requires_grad_(True)
     prepare(model)

@@ -50,7 +50,11 @@ def run(
         ),
     ] = "default",
     question_set: Annotated[
-        str, typer.Option(help="Questions about toy videos: general, or memory for those that only memory can answer.")
+        str,
+        typer.Option(
+            help="Questions about toy videos: general, memory for those that only memory can answer, or space for "
+            "those about places in the picture."
+        ),
     ] = "general",
     ask_minutes: Annotated[str, typer.Option(help="Ask only at these minutes of toy videos, such as 10,60,600.")] = "",
     questions: Annotated[int, typer.Option(help="Questions of each kind about a toy video.")] = 2,

@@ -21,6 +21,7 @@ from keepsight.toyworld.files import ToyTruth, ToyVideoSettings, make_truth
 from keepsight.toyworld.memory_questions import memory_questions
 from keepsight.toyworld.questions import NOW_QUESTIONS, QUESTION_KINDS, ToyQuestion, ask, things_in_picture
 from keepsight.toyworld.render import render_frame
+from keepsight.toyworld.space_questions import space_questions
 from keepsight.toyworld.story import Story
 from keepsight.toyworld.worlds import find_world
 from keepsight.video.sampling import SampleGrid
@@ -28,8 +29,9 @@ from keepsight.video.sampling import SampleGrid
 SPLITS = {"validation": 50_000, "test": 60_000}
 """Seed of the first video of each split; the others follow."""
 
-QUESTION_SETS = ("general", "memory")
-"""Questions of all kinds at random times, or those that only memory can answer (`toyworld.memory_questions`)."""
+QUESTION_SETS = ("general", "memory", "space")
+"""Questions of all kinds at random times, those that only memory can answer (`toyworld.memory_questions`), or those
+about places in the picture (`toyworld.space_questions`)."""
 
 MAX_VIDEOS = 1_000
 CLIP_SECONDS = 32.0
@@ -49,7 +51,8 @@ class ToyWorldSettings:
         present_questions: questions about the present, each at a random frame inside a clip; none with `ask_minutes`.
         ask_minutes: if given, ask only at these times, `questions_per_kind` of each kind at each.
         first_video: index of the first video in the split.
-        questions: a name in `QUESTION_SETS`; of `memory`, `questions_per_kind` with each answer.
+        questions: a name in `QUESTION_SETS`; of `memory`, `questions_per_kind` with each answer. Of `space`, videos
+            without anything unambiguous to ask are left out.
 
     Raises:
         SettingError: a value is out of range.
@@ -70,8 +73,8 @@ class ToyWorldSettings:
         if self.questions not in QUESTION_SETS:
             near = did_you_mean(self.questions, QUESTION_SETS)
             raise SettingError(f"questions must be one of {', '.join(QUESTION_SETS)}, got {self.questions!r}{near}")
-        if self.questions == "memory" and self.ask_minutes:
-            raise SettingError("questions of memory have times of their own: leave ask_minutes out")
+        if self.questions != "general" and self.ask_minutes:
+            raise SettingError(f"questions of {self.questions} have times of their own: leave ask_minutes out")
         if self.split not in SPLITS:
             near = did_you_mean(self.split, SPLITS)
             raise SettingError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}{near}")
@@ -148,22 +151,33 @@ def make_toyworld(settings: ToyWorldSettings | None = None) -> DataSet:
     """
     settings = settings or ToyWorldSettings()
     first = SPLITS[settings.split] + settings.first_video
-    videos = tuple(_video(settings, seed) for seed in range(first, first + settings.num_videos))
+    made = (_video(settings, seed) for seed in range(first, first + settings.num_videos))
+    videos = tuple(video for video in made if video is not None)
+    if not videos:
+        raise SettingError(
+            f"nothing to ask about places in the picture: give the videos more than {settings.minutes} minutes"
+        )
     name = f"toyworld-{settings.difficulty}" + ("" if settings.questions == "general" else f"-{settings.questions}")
     return DataSet(name, videos, scoring="exact", settings=repr(settings))
 
 
-def _video(settings: ToyWorldSettings, seed: int) -> Video:
+def _video(settings: ToyWorldSettings, seed: int) -> Video | None:
+    """A video with its questions; None if no place in it can be asked about."""
     source = ToySource(seed, settings.minutes, settings.difficulty)
     rng = random.Random(seed)
     video_id = f"{settings.difficulty}-{seed}"
     if settings.questions == "memory":
         listed = _memory_questions(settings, source)
+    elif settings.questions == "space":
+        spans = [caption.span for caption in source.captions]
+        listed = space_questions(source.story, spans, seed, settings.questions_per_kind)
     else:
         listed = [*_past_questions(settings, source, rng), *_present_questions(settings, source, rng)]
     asked = {(question.question, question.ask_seconds): question for question in listed}
     if not asked and settings.questions == "memory":
         raise SettingError(f"nothing comes twice in video {video_id}: give it more than {settings.minutes} minutes")
+    if not asked and settings.questions == "space":
+        return None
     if not asked:
         raise SettingError("questions_per_kind or present_questions must be above 0, got 0 for both")
     questions = tuple(

@@ -29,11 +29,13 @@ class CaptionsAndTokens(Captions):
         candidates = seen.candidates()
         chosen = choose_captions(model, asked.wording, candidates, settings, query=asked.question)
         context = captions_context(candidates.read_lines(chosen))
-        left = room - model.count_prompt_tokens(context, asked.wording, num_memory_tokens=1) + 1
+        around = model.count_prompt_tokens(context, asked.wording, num_memory_tokens=1) - 1
+        left = room - around
         looked_at: list[int] = []
         for index in reversed(chosen):
             left -= len(seen.clips[index].tokens)
             if left < 0:
                 break
             looked_at.insert(0, index)
-        return ask_model(model, context, asked, remembered_of(seen.clips, looked_at), max_new_tokens=max_new_tokens)
+        remembered = remembered_of(seen.clips, looked_at, self.settings, room - around)
+        return ask_model(model, context, asked, remembered, max_new_tokens=max_new_tokens)

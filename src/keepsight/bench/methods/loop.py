@@ -5,7 +5,7 @@ are kept, since some methods answer from them.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from torch import Tensor
 from keepsight.asking.candidates import Candidates
 from keepsight.bench.methods.base import Captioned
 from keepsight.method.prompts import caption_line
-from keepsight.method.protocol import Description, VideoModel
+from keepsight.method.protocol import Description, VideoModel, VisualInput
 from keepsight.method.recurrence import ClipWork, Recurrence, encode_clip
 from keepsight.settings import Settings
 from keepsight.spans import Span
@@ -31,6 +31,9 @@ class WatchedClip:
         num_line_tokens: tokens of the line.
         embedding: mean input embedding of the caption, float32 `[dim]`.
         tokens: selected tokens, `[num_kept, dim]`.
+        positions: int64 `[num_kept]`, index of each among all visual tokens of the stream.
+        shape: grid and frame times of the clip, without tokens.
+        end_position: index of the next clip's first visual token.
     """
 
     span: Span
@@ -38,6 +41,9 @@ class WatchedClip:
     num_line_tokens: int
     embedding: NDArray[np.float32]
     tokens: Tensor
+    positions: Tensor
+    shape: VisualInput
+    end_position: int
 
 
 @dataclass
@@ -98,11 +104,22 @@ class LoopObserver:
         started = time.perf_counter()
         work = self._recurrence.prepare(self.model, encode_clip(self.model, clip))
         description = self.rated(work, self._recurrence.describe(self.model, work))
+        first_position = self._recurrence.num_tokens_seen
         selected = self._recurrence.keep(work, description)
         line = caption_line(clip.span, description.caption)
         embedding = self.model.embed(description.caption).numpy()
+        nothing = work.visual.tokens[:0]
         self.clips.append(
-            WatchedClip(clip.span, line, self.model.count_tokens(f"{line}\n"), embedding, selected.tokens)
+            WatchedClip(
+                span=clip.span,
+                line=line,
+                num_line_tokens=self.model.count_tokens(f"{line}\n"),
+                embedding=embedding,
+                tokens=selected.tokens,
+                positions=first_position + selected.indices.cpu(),
+                shape=replace(work.visual, memory=nothing, tokens=nothing, memory_offsets=None),
+                end_position=self._recurrence.num_tokens_seen,
+            )
         )
         self._captions.append(
             Captioned(

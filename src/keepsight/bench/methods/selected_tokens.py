@@ -1,6 +1,6 @@
 """Answers from selected visual tokens instead of captions (paper, ablations of the answer's source)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from keepsight.bench.methods.base import Asked, Reply, ask_model
 from keepsight.bench.methods.captions import Captions
 from keepsight.bench.methods.loop import LoopObserver, WatchedClip
 from keepsight.method.protocol import VideoModel, VisualInput
+from keepsight.method.recurrence import offsets_within
 from keepsight.settings import Settings
 
 
@@ -19,7 +20,7 @@ class SelectedTokens(Captions):
     """Watch with the full loop, answer from selected tokens; the model sees no captions.
 
     Clips are chosen by the same retriever, over the mean of their selected tokens, which share the space of input
-    embeddings with the question.
+    embeddings with the question. Their positions follow `memory_positions`, as if the next clip stood at the question.
     """
 
     def answer(self, model: VideoModel, seen: LoopObserver, asked: Asked) -> Reply:
@@ -29,7 +30,8 @@ class SelectedTokens(Captions):
         max_new_tokens = longest_reply(model, self.settings)
         fixed = model.count_prompt_tokens("", asked.wording, num_memory_tokens=1) - 1
         room = model.info.context_window_tokens - max_new_tokens - fixed
-        remembered = remembered_of(seen.clips, choose_clips(model, seen.clips, asked, self.settings, room))
+        chosen = choose_clips(model, seen.clips, asked, self.settings, room)
+        remembered = remembered_of(seen.clips, chosen, self.settings, room)
         return ask_model(model, "", asked, remembered, max_new_tokens=max_new_tokens)
 
 
@@ -50,9 +52,22 @@ def mean_tokens(clips: list[WatchedClip], dim: int) -> np.ndarray:
     return np.stack([clip.tokens[:, :dim].float().mean(dim=0).cpu().numpy() for clip in clips])
 
 
-def remembered_of(clips: list[WatchedClip], chosen: list[int]) -> VisualInput | None:
-    """Selected tokens of the chosen clips, or None without any."""
+def remembered_of(
+    clips: list[WatchedClip], chosen: list[int], settings: Settings, room_tokens: int
+) -> VisualInput | None:
+    """Selected tokens of the chosen clips at the settings' positions, or None without any.
+
+    Args:
+        clips: all clips so far.
+        chosen: indices of clips, in time order.
+        settings: where remembered tokens are placed.
+        room_tokens: what prompt and reply leave of the context window, the limit of original positions.
+    """
     if not chosen:
         return None
     tokens = torch.cat([clips[index].tokens for index in chosen])
-    return VisualInput(memory=tokens, tokens=tokens[:0])
+    if settings.memory_positions == "contiguous":
+        return VisualInput(memory=tokens, tokens=tokens[:0])
+    positions = torch.cat([clips[index].positions for index in chosen])
+    offsets = offsets_within(clips[-1].end_position - positions, room_tokens)
+    return replace(clips[-1].shape, memory=tokens, tokens=tokens[:0], memory_offsets=offsets)
