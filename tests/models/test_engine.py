@@ -183,14 +183,15 @@ def test_a_busy_server_is_waited_for_as_it_asks(server: EngineServer) -> None:
     assert time.monotonic() - started >= 1
 
 
-@pytest.mark.parametrize(
-    "wait", ["3600", format_datetime(datetime.now(UTC) + timedelta(seconds=3600), usegmt=True)], ids=["seconds", "date"]
-)
-def test_a_busy_server_that_asks_for_too_long_a_wait_is_given_up(server: EngineServer, wait: str) -> None:
+@pytest.mark.parametrize("as_date", [False, True])
+def test_a_busy_server_that_asks_for_too_long_a_wait_is_given_up(server: EngineServer, as_date: bool) -> None:
+    day = 86_400
+    wait = format_datetime(datetime.now(UTC) + timedelta(days=10), usegmt=True) if as_date else str(10 * day)
     error = refusal(server, refuses(429, {"error": {"message": "slow down"}}, Retry_After=wait), retries=2)
     assert isinstance(error, EngineBusyError)
-    assert error.wait_seconds == pytest.approx(3600, abs=120)
-    assert "slow down; it asks to wait 3" in str(error)
+    assert error.wait_seconds is not None
+    assert 9 * day < error.wait_seconds <= 10 * day
+    assert "slow down; it asks to wait 8" in str(error)
     assert len(server.bodies) == 1
 
 

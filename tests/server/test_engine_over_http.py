@@ -1,7 +1,6 @@
 """A server whose questions another server answers: every face, every failure, and what it never says."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -222,15 +221,6 @@ def test_standing_questions_are_judged_by_the_engine(
 
 def test_the_page_is_told_who_answers(served: Served, writer: EngineServer) -> None:
     assert served.client("GET", "/v1/about").data["answers"] == {"model": "qwen3", "url": writer.url}
-
-
-def test_a_question_waits_for_no_time_of_the_model(served: Served, writer: EngineServer, stream_id: str) -> None:
-    """The engine's answer does not wait for its turn behind captions."""
-    served.model.gate.clear()
-    writer.will(says("A dog comes."))
-    started = time.monotonic()
-    assert ask(served.client, stream_id).data["answer"] == "A dog comes."
-    assert time.monotonic() - started < DEADLINE_SECONDS
 
 
 def test_the_page_shows_who_answered(browser: Browser, served: Served, writer: EngineServer, stream_id: str) -> None:
