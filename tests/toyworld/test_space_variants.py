@@ -26,6 +26,7 @@ from training.variants.folders import DECODER_NAME
 from training.variants.space import SPACE_VARIANTS, positioned, space_batch, space_item
 from training.variants.space_held_out import SpaceHeldOut, space_figures
 from training.variants.space_table import make_space_table
+from training.variants.space_tokens import axis_effects, readable_places
 from training.variants.stage import STAGE, bundled_model
 from training.watching import memory_alone
 from training.watching_stage import RENEWED_SHARE
@@ -211,3 +212,15 @@ def test_a_table_compares_variants_question_by_question(tmp_path: Path) -> None:
     whole = [row for row in rows if row.startswith("| whole clips")]  # without kept tokens the two are the same model
     assert len(whole) == 4
     assert all("| +0.0% [" in row for row in whole)
+
+
+@pytest.mark.slow
+def test_places_are_in_the_tokens_of_one_model_and_not_of_the_other(bundled: str, model: Any, reader: Reader) -> None:
+    found = readable_places(model)
+    if bundled == "tiny":
+        assert found["column"] < 0.45 < 0.75 < found["row"]
+        return
+    assert min(found["column"], found["row"]) > 0.9
+    moved = axis_effects(model, reader)
+    assert moved["columns mirrored"] < 0.01 < moved["rows mirrored"] < 0.2  # the slowest rotations
+    assert min(moved["every second token one later in time"], moved["columns 300 apart, mirrored"]) > 0.5

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import torch
 
+from training.architecture import QWEN2_5_VL
 from training.loop import LoopSettings
+from training.reading import Reader
 from training.variants.folders import make_folder, pack
 from training.variants.rules import VARIANTS
 from training.variants.space import SPACE_VARIANTS
 from training.variants.space_stage import train_space
 from training.variants.space_table import make_space_table
-from training.variants.stage import STAGE, train_variant
+from training.variants.space_tokens import axis_effects, readable_places
+from training.variants.stage import STAGE, bundled_model, train_variant
 from training.variants.table import DEFAULT_COLUMNS, TableSettings, make_tables
 
 RUNS = Path("runs/variants")
@@ -64,6 +67,16 @@ def _space_table(arguments: argparse.Namespace) -> None:
     print(make_space_table(arguments.variant, arguments.videos, arguments.weights))  # noqa: T201
 
 
+def _space_tokens(arguments: argparse.Namespace) -> None:
+    variant = next(one for one in SPACE_VARIANTS.values() if one.bundled == arguments.model)
+    model = bundled_model(arguments.model)
+    found = readable_places(model)
+    if variant.architecture is QWEN2_5_VL:
+        found |= axis_effects(model, Reader(variant.architecture.tokenizer()))
+    for name, value in found.items():
+        print(f"{name}: {value:.4g}")  # noqa: T201
+
+
 def parser() -> argparse.ArgumentParser:
     """Command line."""
     words = argparse.ArgumentParser(prog="python -m training.variants", description=__doc__)
@@ -103,6 +116,9 @@ def parser() -> argparse.ArgumentParser:
     space.add_argument(
         "--weights", type=Path, help="folder with a folder of weights for each; default: beside the code"
     )
+    tokens = commands.add_parser("space-tokens", help="what tokens and axes say of places, without training")
+    tokens.set_defaults(run=_space_tokens)
+    tokens.add_argument("--model", choices=["tiny", "tiny-qwen"], required=True)
     return words
 
 
