@@ -21,7 +21,7 @@ from training.encoded_stories import EncodedStory, Memory, StoryPool, encode_sto
 from training.loop import LoopSettings
 from training.packing import Packed, collate
 from training.reading import Reader
-from training.variants import space_stage
+from training.variants import space_reader, space_stage
 from training.variants.folders import DECODER_NAME
 from training.variants.space import SPACE_VARIANTS, positioned, space_batch, space_item
 from training.variants.space_held_out import SpaceHeldOut, space_figures
@@ -224,3 +224,14 @@ def test_places_are_in_the_tokens_of_one_model_and_not_of_the_other(bundled: str
     moved = axis_effects(model, reader)
     assert moved["columns mirrored"] < 0.01 < moved["rows mirrored"] < 0.2  # the slowest rotations
     assert min(moved["every second token one later in time"], moved["columns 300 apart, mirrored"]) > 0.5
+
+
+@pytest.mark.slow
+def test_an_ideal_reader_needs_positions_in_one_model_only(
+    bundled: str, model: Any, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space_reader, "NUM_READ", 30)
+    found = space_reader.ideal_reader(model, reader)
+    assert found["attention, by position"] > 0.95
+    assert found["whole clips, by position"] == found["whole clips, covered"] == 1.0
+    assert (found["attention, by token"] > 0.9) == (bundled == "tiny-qwen")

@@ -13,6 +13,7 @@ from training.reading import Reader
 from training.variants.folders import make_folder, pack
 from training.variants.rules import VARIANTS
 from training.variants.space import SPACE_VARIANTS
+from training.variants.space_reader import ideal_reader
 from training.variants.space_stage import train_space
 from training.variants.space_table import make_space_table
 from training.variants.space_tokens import axis_effects, readable_places
@@ -69,10 +70,10 @@ def _space_table(arguments: argparse.Namespace) -> None:
 
 def _space_tokens(arguments: argparse.Namespace) -> None:
     variant = next(one for one in SPACE_VARIANTS.values() if one.bundled == arguments.model)
-    model = bundled_model(arguments.model)
-    found = readable_places(model)
+    model, reader = bundled_model(arguments.model), Reader(variant.architecture.tokenizer())
+    found = {**readable_places(model), **ideal_reader(model, reader)}
     if variant.architecture is QWEN2_5_VL:
-        found |= axis_effects(model, Reader(variant.architecture.tokenizer()))
+        found |= axis_effects(model, reader)
     for name, value in found.items():
         print(f"{name}: {value:.4g}")  # noqa: T201
 

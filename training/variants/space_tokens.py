@@ -43,13 +43,34 @@ def _tokens_of(stories: Sequence[EncodedStory]) -> tuple[Tensor, Tensor, Tensor]
     return tokens, torch.arange(SIDE**2).repeat(len(tokens) // SIDE**2), weights >= SHOWN_WEIGHT
 
 
+def column_map(model: Any) -> Callable[[Tensor], float]:
+    """How far right a token says it was, by a linear map fitted to other stories; negative on the left."""
+    stories = [encode_story(model, seed, "default", 3) for seed in range(PROBED_FROM, PROBED_FROM + NUM_FITTED)]
+    fitted, cells, _ = _tokens_of(stories)
+    mean, weights = fitted.mean(0), _fit(fitted, cells % SIDE)
+
+    def told(token: Tensor) -> float:
+        scores = _padded(token - mean) @ weights
+        return float(scores[-1] - scores[0])
+
+    return told
+
+
 def _told(fitted: Tensor, place: Tensor, tokens: Tensor) -> Tensor:
     """Place of each token by a linear map that was fitted to others."""
-    mean = fitted.mean(0)
-    known, asked = (torch.nn.functional.pad(one - mean, (0, 1), value=1.0) for one in (fitted, tokens))
+    return (_padded(tokens - fitted.mean(0)) @ _fit(fitted, place)).argmax(1)
+
+
+def _fit(tokens: Tensor, place: Tensor) -> Tensor:
+    """Weights `[dim + 1, 3]` of a ridge regression from tokens, less their mean, to their place."""
+    known = _padded(tokens - tokens.mean(0))
     squares = known.T @ known + torch.eye(known.shape[1])
     weights: Tensor = torch.linalg.solve(squares, known.T @ one_hot(place, SIDE).float())
-    return (asked @ weights).argmax(1)
+    return weights
+
+
+def _padded(tokens: Tensor) -> Tensor:
+    return torch.nn.functional.pad(tokens, (0, 1), value=1.0)
 
 
 def axis_effects(model: Any, reader: Reader) -> dict[str, float]:
