@@ -122,7 +122,7 @@ def test_pictures_one_after_another_are_timed_by_their_arrival(server: FaultServ
     )
     with open_http(server.put("/a", answer), LOCAL, fetcher=Fetcher(LOCAL, Timeouts(read_seconds=2))) as media:
         assert media.info.is_live
-        frames = list(media.sampled_frames(10))
+        frames = list(media.sampled_frames(1000))  # on a busy machine two pictures arrive at almost the same time
     assert 0.6 <= frames[-1].pts_seconds <= 3
     assert set(levels[:-1]) <= {round(float(frame.image.mean())) for frame in frames}
 

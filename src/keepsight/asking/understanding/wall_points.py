@@ -9,7 +9,6 @@ from typing import Protocol
 from keepsight.asking.understanding.calendar_days import DAY, PARTS, Stretch, days_named, midnight, part_of
 from keepsight.asking.understanding.time_points import Point
 from keepsight.asking.understanding.time_words import Clock
-from keepsight.errors import SettingError
 
 _DAYTIME = range(7, 19)
 _LATE_HOURS = range(6)  # of a night that began the day before
@@ -25,8 +24,11 @@ class WallTimes(Protocol):
         """Stream time of a moment; negative before the stream's start."""
 
 
-class UnplacedError(SettingError):
-    """A time phrase means nothing on this stream; the text says why, and becomes the scope's."""
+class UnplacedError(Exception):
+    """A time phrase means nothing on this stream; the text says why, and becomes the scope's.
+
+    It never leaves this package: no question is refused for its time.
+    """
 
 
 @dataclass(frozen=True)
