@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from keepsight.errors import SettingError
 from keepsight.incoming import did_you_mean
 
-VARIANTS = ("events", "uniform", "attention", "gaps", "learned")
-"""Trained variants of `tiny`, see training/variants."""
-
 VARIANT_MODELS = "runs/variants/models"
+"""Model folders of trained variants of `tiny`, see training/variants."""
 
 BENCH = ("keepsight", "bench", "run")
 TABLE = ("training.variants", "table")

@@ -15,8 +15,10 @@ import pytest
 from keepsight.errors import EngineBusyError, EngineError, EngineTimeoutError, SettingError, WorkCancelledError
 from keepsight.method.model_info import AnswerAuthor
 from keepsight.models.cancellation import Cancellation, cancellable
+from keepsight.models.engines.answers import INSTRUCTION, EngineAnswers
 from keepsight.models.engines.engine import Engine, EngineLimits
 from tests.engine_server import DONE, KEY, EngineServer, Sent, delta, engine_server, event, refuses, says
+from tests.fake_model import FakeModel
 from tests.patience import DEADLINE_SECONDS, wait_for
 
 HELLO = [{"role": "user", "content": "Where is the dog?"}]
@@ -312,3 +314,11 @@ def test_a_key_that_cannot_be_sent_is_refused_unseen() -> None:
 def test_limits_have_ranges(limits: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(limits))):
         EngineLimits(**limits)
+
+
+def test_a_prompt_is_as_long_as_the_finder_counts_with_the_instruction(server: EngineServer) -> None:
+    finder = FakeModel()
+    answers = EngineAnswers(finder, Engine(server.url, "m"))
+    counted = answers.count_prompt_tokens("00:00 a dog", "Where is the dog?")
+    expected = finder.count_prompt_tokens("00:00 a dog", "Where is the dog?") + finder.count_tokens(INSTRUCTION)
+    assert counted == expected > finder.count_prompt_tokens("00:00 a dog", "Where is the dog?")

@@ -6,36 +6,29 @@ from typing import Generic, TypeVar
 import numpy as np
 from torch import Tensor
 
-from keepsight.method.protocol import AnswerRequest, DescribeRequest, Description, ModelInfo, VideoModel, VisualInput
+from keepsight.method.protocol import (
+    AnsweringModel,
+    AnswerRequest,
+    DescribeRequest,
+    Description,
+    ModelInfo,
+    VideoModel,
+    VisualInput,
+)
 
+Counting = TypeVar("Counting", bound=AnsweringModel)
 Behind = TypeVar("Behind", bound=VideoModel)
 
 
-class DelegatingModel(Generic[Behind]):
-    """`VideoModel` that delegates to the wrapped model, where members are documented.
+class DelegatingCounts(Generic[Counting]):
+    """Delegates embeddings and token counts to a model, where these members are documented.
 
     Args:
-        model: the wrapped model.
+        model: embeds and counts.
     """
 
-    def __init__(self, model: Behind) -> None:
+    def __init__(self, model: Counting) -> None:
         self._model = model
-
-    @property
-    def info(self) -> ModelInfo:
-        return self._model.info
-
-    def token_grid(self, height: int, width: int) -> tuple[int, int]:
-        return self._model.token_grid(height, width)
-
-    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
-        return self._model.encode(frames)
-
-    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
-        return self._model.describe(clip, request)
-
-    def answer(self, request: AnswerRequest) -> Iterator[str]:
-        return self._model.answer(request)
 
     def embed(self, text: str) -> Tensor:
         return self._model.embed(text)
@@ -55,6 +48,26 @@ class DelegatingModel(Generic[Behind]):
         return self._model.count_prompt_tokens(
             context, question, num_visual_tokens, num_memory_tokens=num_memory_tokens, like=like
         )
+
+
+class DelegatingModel(DelegatingCounts[Behind]):
+    """`VideoModel` that delegates to the wrapped model, where members are documented."""
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
+
+    def token_grid(self, height: int, width: int) -> tuple[int, int]:
+        return self._model.token_grid(height, width)
+
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        return self._model.encode(frames)
+
+    def describe(self, clip: VisualInput, request: DescribeRequest = DescribeRequest()) -> Description:
+        return self._model.describe(clip, request)
+
+    def answer(self, request: AnswerRequest) -> Iterator[str]:
+        return self._model.answer(request)
 
     def max_memory_tokens(
         self,

@@ -12,13 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from keepsight.method.memory.clips import Capacity, Clips, keep_rows, num_tokens_of
-from keepsight.method.memory.signatures import LENGTH, likeness_of
+from keepsight.method.memory.signatures import LENGTH, likeness_blocks, likeness_of
 
 Rows = NDArray[np.float32]
 Kept = NDArray[np.bool_]
-
-_BLOCK_ROWS = 256
-"""Rows compared at once: products of this size stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,8 @@ def _closest_newer(rows: torch.Tensor) -> tuple[NDArray[np.int64], NDArray[np.fl
     """Most similar newer row of each, and its likeness; -1 and -inf for the newest, which has none."""
     closest = np.full(len(rows), -1, dtype=np.int64)
     value = np.full(len(rows), -np.inf, dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        end = min(start + _BLOCK_ROWS, len(rows))
-        likeness = (rows[start:end] @ rows[start:].T).numpy()
+    for start, block in likeness_blocks(rows):
+        likeness, end = block.numpy(), start + len(block)
         likeness[np.tril_indices(end - start)] = -np.inf  # not older than itself, nor itself
         places = likeness.argmax(axis=1)
         closest[start:end], value[start:end] = start + places, likeness[np.arange(end - start), places]

@@ -6,6 +6,7 @@ journal, and computes them again, therefore choose the same tokens.
 """
 
 import random
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -72,11 +73,22 @@ def likeness_of(signatures: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         float32 `[num_tokens, num_tokens]`: 44 MB for a full memory of the paper's size.
     """
-    rows = torch.from_numpy(signatures)
-    likeness = torch.empty(len(rows), len(rows))
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        end = start + _BLOCK_ROWS
-        block = rows[start:end] @ rows[start:].T  # half of the products: the other half is the same
+    likeness = torch.empty(len(signatures), len(signatures))
+    for start, block in likeness_blocks(torch.from_numpy(signatures)):
+        end = start + len(block)
         likeness[start:end, start:] = block
         likeness[end:, start:end] = block[:, len(block) :].T
     return likeness.numpy()
+
+
+def likeness_blocks(rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Likeness of each token to itself and all later ones, in blocks that stay in the cache.
+
+    Args:
+        rows: signatures, float32 `[num_tokens, width]`.
+
+    Returns:
+        First row of each block, and its likeness, float32 `[block_rows, num_tokens - first]`.
+    """
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        yield start, rows[start : start + _BLOCK_ROWS] @ rows[start:].T

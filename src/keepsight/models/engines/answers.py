@@ -4,13 +4,12 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from keepsight.errors import SettingError
 from keepsight.method.model_info import AnswerAuthor, JudgingStyle, ModelIdentity
 from keepsight.method.prompts import question_text
 from keepsight.method.protocol import AnsweringInfo, AnsweringModel, AnswerRequest, VisualInput
 from keepsight.models.cancellation import Cancellation, cancellable
+from keepsight.models.delegating import DelegatingCounts
 from keepsight.models.engines.engine import Engine
 
 INSTRUCTION = (
@@ -65,7 +64,7 @@ class EngineInfo:
         return self.finder.num_parameters
 
 
-class EngineAnswers:
+class EngineAnswers(DelegatingCounts[AnsweringModel]):
     """An engine as an `AnsweringModel`: it writes the answers; another model embeds and counts.
 
     Captions only, so far: an image of a moment would be a further part of the message in `_messages`.
@@ -76,7 +75,7 @@ class EngineAnswers:
     """
 
     def __init__(self, finder: AnsweringModel, engine: Engine) -> None:
-        self._finder = finder
+        super().__init__(finder)
         self._engine = engine
         self._closing = Cancellation()
         window = UNKNOWN_WINDOW_TOKENS if engine.context_tokens is None else engine.context_tokens
@@ -104,14 +103,6 @@ class EngineAnswers:
         """Cancel all answers in progress; their callers get `WorkCancelledError`. Thread-safe."""
         self._closing.cancel()
 
-    def embed(self, text: str) -> Tensor:
-        """Mean input embedding of a text, by the finder: see `AnsweringModel.embed`."""
-        return self._finder.embed(text)
-
-    def count_tokens(self, text: str) -> int:
-        """Token count of a text, by the finder's tokenizer."""
-        return self._finder.count_tokens(text)
-
     def count_prompt_tokens(
         self,
         context: str,
@@ -121,11 +112,11 @@ class EngineAnswers:
         num_memory_tokens: int = 0,
         like: VisualInput | None = None,
     ) -> int:
-        """Length of the prompt, by the finder's tokenizer and chat template: see `AnsweringModel`."""
-        num_tokens = self._finder.count_prompt_tokens(
+        """Length of the prompt with its instruction, by the finder's tokenizer and chat template."""
+        num_tokens = super().count_prompt_tokens(
             context, question, num_visual_tokens, num_memory_tokens=num_memory_tokens, like=like
         )
-        return num_tokens + self._finder.count_tokens(INSTRUCTION)
+        return num_tokens + self.count_tokens(INSTRUCTION)
 
 
 def _messages(request: AnswerRequest) -> list[dict[str, str]]:
